@@ -1,0 +1,131 @@
+//! The clients of IAM and STS, and the controller's own budget of calls.
+
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+
+use aws_config::{AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_sdk_iam::config::{
+    ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::box_error::BoxError;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use super::error;
+use crate::{
+    api::CONTROLLER,
+    role::{Account, Failure},
+};
+
+/// IAM's region in the standard partition, for where nobody names one (IAM user guide, "Regions and endpoints").
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Settings of the room.
+#[derive(Clone, Copy, Debug)]
+pub struct IamSettings {
+    /// Most IAM calls per second, on average. IAM throttles per account, and others need it too.
+    pub calls_per_second: NonZeroU32,
+    /// Most IAM calls at once after a quiet time.
+    pub burst: NonZeroU32,
+}
+
+/// IAM as the controller uses it. Every call waits for the budget first.
+#[derive(Clone)]
+pub struct Iam {
+    pub(super) client: aws_sdk_iam::Client,
+    sts: aws_sdk_sts::Client,
+    budget: Arc<DefaultDirectRateLimiter>,
+}
+
+impl fmt::Debug for Iam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Iam")
+    }
+}
+
+impl Iam {
+    /// Clients by the AWS SDK's own environment: credentials, region, endpoints, retries.
+    pub async fn from_environment(settings: IamSettings) -> Self {
+        // The SDK waits for ever by default. An IAM call answers within a second or so; the operation's limit spans its retries.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .read_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(30))
+            .build();
+        let region = RegionProviderChain::default_provider().or_else(Region::new(DEFAULT_REGION));
+        let mut loader =
+            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).region(region);
+        if let Ok(name) = AppName::new(CONTROLLER) {
+            loader = loader.app_name(name);
+        }
+        let shared = loader.load().await;
+        let iam = aws_sdk_iam::config::Builder::from(&shared).interceptor(LoopbackOnlyInClear).build();
+        let sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(LoopbackOnlyInClear).build();
+        Self {
+            client: aws_sdk_iam::Client::from_conf(iam),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+            budget: Arc::new(RateLimiter::direct(Quota::per_second(settings.calls_per_second).allow_burst(settings.burst))),
+        }
+    }
+
+    /// The account of the credentials (`sts:GetCallerIdentity`, which needs no permission).
+    ///
+    /// # Errors
+    /// The call failed: no credentials, or they don't work, or no answer.
+    pub async fn account(&self) -> Result<Account, Failure> {
+        let attempt = "asking STS whose the AWS credentials are (GetCallerIdentity)";
+        let answer = self.sts.get_caller_identity().send().await.map_err(|error| error::failure(attempt, &error))?;
+        Account::of_arn(answer.arn().unwrap_or_default()).map_err(|why| error::nonsense(attempt, &why))
+    }
+
+    /// Waits until the budget has a call to spare.
+    pub(super) async fn turn(&self) {
+        self.budget.until_ready().await;
+    }
+}
+
+/// Refuses to send a request in clear text to another machine: it bears a signature and names of roles.
+#[derive(Debug)]
+struct LoopbackOnlyInClear;
+
+impl Intercept for LoopbackOnlyInClear {
+    fn name(&self) -> &'static str {
+        "LoopbackOnlyInClear"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let uri = context.request().uri();
+        if uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback) {
+            return Ok(());
+        }
+        Err("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS".into())
+    }
+}
+
+fn is_loopback(after_scheme: &str) -> bool {
+    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn only_loopback_is_loopback() {
+        for yes in ["127.0.0.1:80/", "127.9.9.9", "localhost:5000/x", "[::1]:80/"] {
+            assert!(is_loopback(yes), "{yes}");
+        }
+        for no in ["10.0.0.1/", "127.0.0.1.example.com/", "localhost.example.com", "user@example.com", "[::2]/", "127.0.0.1@example.com/"] {
+            assert!(!is_loopback(no), "{no}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The only room that names the AWS SDK: reads roles, carries out steps, and says what each failure means.
+
+mod client;
+mod error;
+mod execute;
+mod observe;
+
+pub use client::{Iam, IamSettings};
+pub use error::class_of_code;

@@ -1,0 +1,78 @@
+//! Watches the objects, and makes a pass over each whenever something hints at it.
+
+mod backoff;
+mod context;
+mod deletion;
+mod memory;
+mod objects;
+mod pass;
+mod upkeep;
+
+use std::{future::Future, hash::{DefaultHasher, Hash, Hasher}, sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt};
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::{
+        Controller, WatchStreamExt, controller, reflector,
+        watcher::{self, watcher},
+    },
+};
+use tracing::{debug, warn};
+
+pub use context::{AccountWatch, Context, ControllerSettings, watch_account};
+
+use crate::api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole};
+
+/// What `run` needs to know.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Namespace to watch; none: all.
+    pub namespace: Option<String>,
+    /// Passes at the same time.
+    pub concurrency: u16,
+}
+
+/// Runs until `stop` resolves; passes that are under way then are finished. `filled` is told once the cache is filled.
+pub async fn run(client: Client, scope: Scope, context: Arc<Context>, filled: impl FnOnce() + Send + 'static, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+    let api: Api<PinpointImportRole> = match &scope.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let (reader, writer) = reflector::store();
+    let hints = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"))
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(hint, kube::runtime::PredicateConfig::default());
+
+    let ready = reader.clone();
+    tokio::spawn(async move {
+        if ready.wait_until_ready().await.is_ok() {
+            filled();
+        }
+    });
+    Controller::for_stream(hints, reader)
+        .with_config(controller::Config::default().concurrency(scope.concurrency))
+        .graceful_shutdown_on(stop)
+        .run(pass::reconcile, pass::after_error, context)
+        .for_each(|result| async move {
+            if let Err(controller::Error::ReconcilerFailed(error, object)) = result {
+                debug!(%error, %object, "the pass could not be finished");
+            }
+        })
+        .await;
+}
+
+/// What makes a change of an object a reason to look at its role: its spec or deletion (both are new generations), or the annotation.
+/// Labels, other annotations and our own writes are none.
+fn hint(object: &PinpointImportRole) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    object.metadata.generation.hash(&mut hasher);
+    object.annotations().get(REQUEST_ANNOTATION).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Bounds a call to the API server: kube's client waits for ever.
+const API_CALL: Duration = Duration::from_secs(15);

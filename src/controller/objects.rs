@@ -1,0 +1,170 @@
+//! Reads and writes of the objects, each bounded in time and tied to the uid: an object deleted and made anew under the same name is
+//! another one.
+
+use std::future::Future;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::{API_CALL, context::Context};
+use crate::{
+    api::{
+        CONTROLLER, EventReason, FINALIZER,
+        v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    },
+    role::{Owner, difference::cut},
+};
+
+/// Longest note of an event (Kubernetes API reference, `events.k8s.io/v1`: 1 kB), in characters: four bytes each at the most.
+const LONGEST_NOTE: usize = 250;
+
+/// What went wrong with the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// It answered with an error, or could not be reached.
+    #[error("{attempt} failed: {source}")]
+    Failed {
+        /// What was attempted.
+        attempt: &'static str,
+        /// The answer.
+        source: Box<kube::Error>,
+    },
+    /// It did not answer in time.
+    #[error("{attempt} failed: the API server did not answer within {API_CALL:?}")]
+    Late {
+        /// What was attempted.
+        attempt: &'static str,
+    },
+}
+
+async fn bounded<T>(attempt: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+    match tokio::time::timeout(API_CALL, call).await {
+        Ok(answer) => answer.map_err(|source| ApiError::Failed { attempt, source: Box::new(source) }),
+        Err(_) => Err(ApiError::Late { attempt }),
+    }
+}
+
+fn api(context: &Context, object: &PinpointImportRole) -> Api<PinpointImportRole> {
+    Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default())
+}
+
+/// The object as the API server has it now; none if it is gone, or another one has its name.
+pub(super) async fn fresh(context: &Context, cached: &PinpointImportRole) -> Result<Option<PinpointImportRole>, ApiError> {
+    let found = bounded("reading the object", api(context, cached).get_opt(&cached.name_any())).await?;
+    Ok(found.filter(|found| found.uid() == cached.uid()))
+}
+
+/// Whether the object that a role's tags name exists still. An object that can't be read counts as existing.
+pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiError> {
+    if owner.namespace.is_empty() || owner.name.is_empty() {
+        return Ok(true);
+    }
+    let api: Api<PinpointImportRole> = Api::namespaced(context.client.clone(), &owner.namespace);
+    let found = bounded("reading the object that the role's tags name", api.get_opt(&owner.name)).await?;
+    Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&owner.uid)))
+}
+
+/// Whether the object bears the finalizer.
+pub(super) fn is_held(object: &PinpointImportRole) -> bool {
+    object.finalizers().iter().any(|held| held == FINALIZER)
+}
+
+/// Puts the finalizer on, before anything is made that would have to be cleaned up.
+pub(super) async fn hold(context: &Context, object: PinpointImportRole) -> Result<PinpointImportRole, ApiError> {
+    if is_held(&object) {
+        return Ok(object);
+    }
+    let finalizers: Vec<_> = object.finalizers().iter().cloned().chain([FINALIZER.to_owned()]).collect();
+    set_finalizers("putting the finalizer on", context, &object, finalizers).await
+}
+
+/// Takes the finalizer off: the object may go.
+pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
+    let finalizers = object.finalizers().iter().filter(|held| *held != FINALIZER).cloned().collect();
+    match set_finalizers("taking the finalizer off", context, object, finalizers).await {
+        Err(ApiError::Failed { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Uid and resource version make the API server refuse if the object is another one, or has changed since it was read.
+async fn set_finalizers(
+    attempt: &'static str,
+    context: &Context,
+    object: &PinpointImportRole,
+    finalizers: Vec<String>,
+) -> Result<PinpointImportRole, ApiError> {
+    let patch = json!({"metadata": {
+        "uid": object.uid(),
+        "resourceVersion": object.resource_version(),
+        "finalizers": finalizers,
+    }});
+    let params = PatchParams { field_manager: Some(CONTROLLER.to_owned()), ..PatchParams::default() };
+    bounded(attempt, api(context, object).patch(&object.name_any(), &params, &Patch::Merge(&patch))).await
+}
+
+/// Writes the status by server-side apply: just our fields, and conditions of others stay.
+pub(super) async fn write_status(
+    context: &Context,
+    object: &PinpointImportRole,
+    status: &PinpointImportRoleStatus,
+) -> Result<(), ApiError> {
+    let patch = json!({
+        "apiVersion": PinpointImportRole::api_version(&()),
+        "kind": PinpointImportRole::kind(&()),
+        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "status": status,
+    });
+    let params = PatchParams::apply(CONTROLLER).force();
+    bounded("writing the status", api(context, object).patch_status(&object.name_any(), &params, &Patch::Apply(&patch)))
+        .await
+        .map(drop)
+}
+
+/// Publishes events. Their failure never fails a pass: the status has said it already.
+pub(super) async fn publish(context: &Context, object: &PinpointImportRole, events: Vec<(EventReason, String)>) {
+    for (reason, note) in events {
+        let type_ = if reason.is_warning() { EventType::Warning } else { EventType::Normal };
+        let event = Event {
+            type_,
+            reason: reason.as_str().to_owned(),
+            note: Some(cut(note, LONGEST_NOTE)),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if reason.is_warning() {
+            warn!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
+        } else {
+            info!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
+        }
+        // A recorder of its own for each event: one that is kept takes events of the same reason for repeats of the first, and shows
+        // that one's note.
+        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(context.settings.instance.clone()) };
+        let recorder = Recorder::new(context.client.clone(), reporter);
+        if let Err(error) = bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
+            warn!(%error, reason = event.reason, "the event is lost");
+        }
+    }
+}
+
+/// Who the object is, in ownership tags.
+pub(super) fn owner(context: &Context, object: &PinpointImportRole) -> Owner {
+    Owner {
+        cluster: context.settings.cluster.clone(),
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+    }
+}
+
+/// The time, as statuses have it: whole seconds, since that is all that Kubernetes keeps.
+pub(super) fn now() -> Time {
+    let now = k8s_openapi::jiff::Timestamp::now();
+    Time(k8s_openapi::jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
+}

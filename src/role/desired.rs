@@ -1,0 +1,155 @@
+//! The role that an object declares, parsed once: after this nothing about it can be invalid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    name::{Account, PolicyArn, RoleName, RolePath},
+    ownership::Owner,
+    s3::BucketPolicy,
+    trust::TrustPolicy,
+};
+use crate::api::{
+    CONTROLLER, OWNERSHIP_TAGS,
+    v1alpha1::{PinpointImportRoleSpec, UndeclaredPolicies},
+};
+
+/// What a declaration means depends on.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Account of the controller's credentials.
+    pub account: Account,
+    /// The controller's `--role-path`.
+    pub role_path: RolePath,
+}
+
+/// A role as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredRole {
+    /// The object that the role belongs to.
+    pub owner: Owner,
+    /// Name.
+    pub name: RoleName,
+    /// Path.
+    pub path: RolePath,
+    /// Description; none: left as it is.
+    pub description: Option<String>,
+    /// Longest session in seconds; none: left as it is.
+    pub max_session_duration: Option<i32>,
+    /// Permissions boundary; none: left as it is.
+    pub boundary: Option<PolicyArn>,
+    /// `spec.tags`, without the ownership tags.
+    pub tags: BTreeMap<String, String>,
+    /// Trust policy.
+    pub trust: TrustPolicy,
+    /// Managed policies.
+    pub attached: BTreeSet<PolicyArn>,
+    /// The inline policy for `spec.buckets`.
+    pub buckets: Option<BucketPolicy>,
+    /// What becomes of other policies.
+    pub undeclared: UndeclaredPolicies,
+}
+
+/// The role's name, which deletion needs even where the rest of the spec is not valid.
+///
+/// # Errors
+/// Says why IAM can't have the name.
+pub fn role_name(spec: &PinpointImportRoleSpec, owner: &Owner) -> Result<RoleName, String> {
+    match &spec.role_name {
+        Some(declared) => RoleName::parse(declared),
+        None => RoleName::of_object(&owner.namespace, &owner.name),
+    }
+}
+
+impl DesiredRole {
+    /// Parses a spec.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, one sentence each.
+    pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let name = keep(role_name(spec, &owner), &mut problems);
+        let path = keep(spec.path.as_deref().map_or(Ok(around.role_path.clone()), RolePath::parse), &mut problems);
+        let boundary = spec.permissions_boundary.as_deref().map(|arn| PolicyArn::parse("permissionsBoundary", arn));
+        let boundary = keep(boundary.transpose(), &mut problems);
+        let trust = spec.trust.clone().unwrap_or_default();
+        let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
+        let attached = keep(attached(spec, &around.account), &mut problems);
+        let buckets = keep(BucketPolicy::declare(&spec.buckets, &around.account), &mut problems);
+        problems.extend(problems_of_plain_fields(spec));
+
+        match (name, path, boundary, trust, attached, buckets) {
+            (Some(name), Some(path), Some(boundary), Some(trust), Some(attached), Some(buckets)) if problems.is_empty() => Ok(Self {
+                owner,
+                name,
+                path,
+                description: spec.description.clone(),
+                max_session_duration: spec.max_session_duration,
+                boundary,
+                tags: spec.tags.clone(),
+                trust,
+                attached,
+                buckets,
+                undeclared: spec.undeclared_policies,
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// All tags that the role should bear.
+    #[must_use]
+    pub fn all_tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.extend(self.owner.tags());
+        tags
+    }
+
+    /// The description of a new role.
+    #[must_use]
+    pub fn first_description(&self) -> String {
+        self.description.clone().unwrap_or_else(|| {
+            format!("Amazon Pinpoint imports segments with this role. Managed by PinpointImportRole {}/{} ({CONTROLLER}).",
+                self.owner.namespace, self.owner.name)
+        })
+    }
+}
+
+fn keep<T>(result: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
+    result.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet<PolicyArn>, String> {
+    match &spec.managed_policy_arns {
+        Some(declared) => declared.iter().map(|arn| PolicyArn::parse("managedPolicyArns", arn)).collect(),
+        None if spec.buckets.is_empty() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
+        None => Ok(BTreeSet::new()),
+    }
+}
+
+/// What the CRD's schema refuses already, checked again: an object may be older than the schema, and its defaults may be off.
+fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<String> {
+    let mut problems = Vec::new();
+    problems.extend(spec.interval().err());
+    if let Some(description) = &spec.description {
+        let sound = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+        if description.chars().count() > 1000 || !description.chars().all(sound) {
+            problems.push("description has more than 1000 characters, or some beyond Latin-1, which IAM refuses".to_owned());
+        }
+    }
+    if let Some(seconds) = spec.max_session_duration.filter(|seconds| !(3600..=43200).contains(seconds)) {
+        problems.push(format!("maxSessionDuration {seconds} is not between 3600 and 43200 seconds"));
+    }
+    let mut seen = BTreeSet::new();
+    for (key, value) in &spec.tags {
+        let folded = key.to_lowercase();
+        if folded.starts_with("aws:") || OWNERSHIP_TAGS.iter().any(|tag| tag.key() == folded) {
+            problems.push(format!("tags: {key:?} is kept for AWS or for the controller"));
+        }
+        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
+            problems.push(format!("tags: {key:?} is longer than 128 characters, or its value than 256, or it is empty"));
+        }
+        if !seen.insert(folded) {
+            problems.push(format!("tags: {key:?} is there twice: IAM takes upper and lower case for the same"));
+        }
+    }
+    problems
+}

@@ -1,0 +1,104 @@
+//! One difference between a role and its declaration, in words.
+
+use std::fmt;
+
+use crate::api::v1alpha1::DriftDifference;
+
+/// Longest text of a difference, in characters (contract, section 5).
+const LONGEST: usize = 300;
+
+/// The part of a role that differs. The text is `field` in `status.lastDrift.differences`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// The role itself.
+    Role,
+    /// The trust policy.
+    TrustPolicy,
+    /// The attached managed policies.
+    ManagedPolicyArns,
+    /// Inline policies other than the one for `spec.buckets`.
+    InlinePolicies,
+    /// The inline policy for `spec.buckets`.
+    Buckets,
+    /// The permissions boundary.
+    PermissionsBoundary,
+    /// The description.
+    Description,
+    /// The longest session.
+    MaxSessionDuration,
+    /// The tags.
+    Tags,
+}
+
+impl Field {
+    /// The name that users read.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::TrustPolicy => "trustPolicy",
+            Self::ManagedPolicyArns => "managedPolicyArns",
+            Self::InlinePolicies => "inlinePolicies",
+            Self::Buckets => "buckets",
+            Self::PermissionsBoundary => "permissionsBoundary",
+            Self::Description => "description",
+            Self::MaxSessionDuration => "maxSessionDuration",
+            Self::Tags => "tags",
+        }
+    }
+}
+
+/// One difference: what was found, as a sentence, and what is declared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// The part of the role.
+    pub field: Field,
+    /// What was found in IAM, as a sentence without a full stop.
+    pub observed: String,
+    /// What the spec declares.
+    pub declared: String,
+}
+
+impl Difference {
+    /// A difference with both texts cut to what a status may hold.
+    #[must_use]
+    pub fn new(field: Field, observed: impl Into<String>, declared: impl Into<String>) -> Self {
+        Self { field, observed: cut(observed.into(), LONGEST), declared: cut(declared.into(), LONGEST) }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.observed)
+    }
+}
+
+impl From<&Difference> for DriftDifference {
+    fn from(difference: &Difference) -> Self {
+        Self {
+            field: difference.field.as_str().to_owned(),
+            observed: difference.observed.clone(),
+            declared: difference.declared.clone(),
+        }
+    }
+}
+
+/// Shortens a text to at most `longest` characters, never within one.
+#[must_use]
+pub fn cut(text: String, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text;
+    }
+    text.chars().take(longest - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(cut("äöü".to_owned(), 3), "äöü");
+        assert_eq!(cut("äöüß".to_owned(), 3), "äö…");
+    }
+}

@@ -1,0 +1,23 @@
+//! The pure core: what a role should be, what it is, whose it is, and what to do about it.
+//!
+//! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/architecture.rs` keeps it so). The same values and
+//! functions serve the controller, the commands and the tests.
+
+pub mod desired;
+pub mod difference;
+pub mod name;
+pub mod observed;
+pub mod outcome;
+pub mod ownership;
+pub mod plan;
+pub mod policy;
+pub mod s3;
+pub mod trust;
+
+pub use desired::{DesiredRole, Surroundings};
+pub use difference::{Difference, Field};
+pub use name::{Account, PolicyArn, RoleName, RolePath};
+pub use observed::{Head, ObservedRole};
+pub use outcome::{Class, Failure};
+pub use ownership::{Foreign, Owner, Ownership};
+pub use plan::{Change, NewRole, Plan, Step};

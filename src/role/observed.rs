@@ -1,0 +1,37 @@
+//! A role as IAM has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What `GetRole` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Name, in the case in which the role was created.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// IAM's unique id of the role (`AROA…`); a role made anew under the same name has another.
+    pub id: String,
+    /// Path.
+    pub path: String,
+    /// The trust policy: JSON, percent-decoded.
+    pub trust: String,
+    /// Description.
+    pub description: Option<String>,
+    /// Longest session, in seconds.
+    pub max_session_duration: Option<i32>,
+    /// ARN of the permissions boundary.
+    pub boundary: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A role and its policies, wholly read.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ObservedRole {
+    /// The role itself.
+    pub head: Head,
+    /// ARNs of the attached managed policies.
+    pub attached: BTreeSet<String>,
+    /// Names of the inline policies, with their documents (JSON, percent-decoded) where they were read.
+    pub inline: BTreeMap<String, Option<String>>,
+}
