@@ -46,7 +46,10 @@ impl Health {
 pub async fn serve(address: SocketAddr, health: Health) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "health endpoints /livez and /readyz");
-    let routes = Router::new().route("/livez", get(async || "ok\n")).route("/readyz", get(readyz)).with_state(health);
+    let routes = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .with_state(health);
     axum::serve(listener, routes).await
 }
 
@@ -55,6 +58,9 @@ async fn readyz(State(health): State<Health>) -> (StatusCode, String) {
     if missing.is_empty() {
         (StatusCode::OK, "ok\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready:\n- {}\n", missing.join("\n- ")))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready:\n- {}\n", missing.join("\n- ")),
+        )
     }
 }

@@ -23,28 +23,58 @@ pub struct Args {
     pub role_path: String,
 
     /// Time between full checks of a role whose object declares no interval, such as 10m or 90s
-    #[arg(long, env = "PIR_RESYNC_INTERVAL", value_name = "DURATION", default_value = "10m")]
+    #[arg(
+        long,
+        env = "PIR_RESYNC_INTERVAL",
+        value_name = "DURATION",
+        default_value = "10m"
+    )]
     pub resync_interval: String,
 
     /// How long after a write IAM may still answer with what was before it: what is seen in that time is looked at again instead of
     /// being taken for drift
-    #[arg(long, env = "PIR_IAM_SETTLE_TIME", value_name = "DURATION", default_value = "60s")]
+    #[arg(
+        long,
+        env = "PIR_IAM_SETTLE_TIME",
+        value_name = "DURATION",
+        default_value = "60s"
+    )]
     pub iam_settle_time: String,
 
     /// Most IAM calls per second, on average. IAM throttles per account, and others need it too
-    #[arg(long, env = "PIR_IAM_CALLS_PER_SECOND", value_name = "CALLS", default_value_t = 20)]
+    #[arg(
+        long,
+        env = "PIR_IAM_CALLS_PER_SECOND",
+        value_name = "CALLS",
+        default_value_t = 20
+    )]
     pub iam_calls_per_second: u32,
 
     /// Most IAM calls at once after a quiet time
-    #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value_t = 100)]
+    #[arg(
+        long,
+        env = "PIR_IAM_BURST",
+        value_name = "CALLS",
+        default_value_t = 100
+    )]
     pub iam_burst: u32,
 
     /// Objects worked on at the same time
-    #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value_t = 10)]
+    #[arg(
+        long,
+        env = "PIR_CONCURRENCY",
+        value_name = "OBJECTS",
+        default_value_t = 10
+    )]
     pub concurrency: u16,
 
     /// Address of the health endpoints /livez and /readyz; port 0 takes a free one
-    #[arg(long, env = "PIR_HEALTH_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        env = "PIR_HEALTH_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080"
+    )]
     pub health_address: SocketAddr,
 
     /// Form of the log. What is logged is set by RUST_LOG (default: info)
@@ -90,9 +120,15 @@ impl Args {
     pub fn check(&self) -> Result<Settings, Vec<String>> {
         let mut problems = Vec::new();
         let mut keep = |problem: String| problems.push(problem);
-        let role_path = RolePath::parse(&self.role_path).map_err(|why| keep(format!("--role-path: {why}"))).ok();
-        let resync = duration("--resync-interval", &self.resync_interval, 30..=86_400).map_err(&mut keep).ok();
-        let settle = duration("--iam-settle-time", &self.iam_settle_time, 0..=600).map_err(&mut keep).ok();
+        let role_path = RolePath::parse(&self.role_path)
+            .map_err(|why| keep(format!("--role-path: {why}")))
+            .ok();
+        let resync = duration("--resync-interval", &self.resync_interval, 30..=86_400)
+            .map_err(&mut keep)
+            .ok();
+        let settle = duration("--iam-settle-time", &self.iam_settle_time, 0..=600)
+            .map_err(&mut keep)
+            .ok();
         let calls = NonZeroU32::new(self.iam_calls_per_second);
         let burst = NonZeroU32::new(self.iam_burst);
         if calls.is_none() || burst.is_none() {
@@ -102,19 +138,30 @@ impl Args {
             keep("--concurrency must be at least 1".to_owned());
         }
         if let Some(id) = &self.cluster_id
-            && (id.is_empty() || id.len() > 256 || !id.chars().all(|c| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c)))
+            && (id.is_empty()
+                || id.len() > 256
+                || !id
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c)))
         {
-            keep(format!("--cluster-id {id:?} can't be the value of a tag: 1 to 256 of letters, digits and _.:/=+-@"));
+            keep(format!(
+                "--cluster-id {id:?} can't be the value of a tag: 1 to 256 of letters, digits and _.:/=+-@"
+            ));
         }
         match (role_path, resync, settle, calls, burst) {
-            (Some(role_path), Some(resync), Some(settle), Some(calls_per_second), Some(burst)) if problems.is_empty() => {
+            (Some(role_path), Some(resync), Some(settle), Some(calls_per_second), Some(burst))
+                if problems.is_empty() =>
+            {
                 Ok(Settings {
                     namespace: self.namespace.clone(),
                     cluster_id: self.cluster_id.clone(),
                     role_path,
                     resync,
                     settle,
-                    iam: IamSettings { calls_per_second, burst },
+                    iam: IamSettings {
+                        calls_per_second,
+                        burst,
+                    },
                     concurrency: self.concurrency,
                     health_address: self.health_address,
                 })
@@ -125,11 +172,25 @@ impl Args {
 }
 
 /// A Go duration within bounds, in seconds.
-fn duration(flag: &str, text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<Duration, String> {
-    let parsed = text.parse::<kube::core::Duration>().ok().filter(|parsed| !parsed.is_negative()).map(Duration::from);
-    parsed.filter(|parsed| bounds.contains(&parsed.as_secs())).ok_or_else(|| {
-        format!("{flag} {text:?} is not a duration between {}s and {}s, such as 90s or 10m", bounds.start(), bounds.end())
-    })
+fn duration(
+    flag: &str,
+    text: &str,
+    bounds: std::ops::RangeInclusive<u64>,
+) -> Result<Duration, String> {
+    let parsed = text
+        .parse::<kube::core::Duration>()
+        .ok()
+        .filter(|parsed| !parsed.is_negative())
+        .map(Duration::from);
+    parsed
+        .filter(|parsed| bounds.contains(&parsed.as_secs()))
+        .ok_or_else(|| {
+            format!(
+                "{flag} {text:?} is not a duration between {}s and {}s, such as 90s or 10m",
+                bounds.start(),
+                bounds.end()
+            )
+        })
 }
 
 #[cfg(test)]
@@ -147,15 +208,36 @@ mod tests {
     #[test]
     fn the_defaults_are_sound() {
         let settings = Line::parse_from(["x"]).args.check().unwrap();
-        assert_eq!((settings.resync.as_secs(), settings.settle.as_secs()), (600, 60));
+        assert_eq!(
+            (settings.resync.as_secs(), settings.settle.as_secs()),
+            (600, 60)
+        );
     }
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
-        let line = ["x", "--role-path=a", "--resync-interval=1s", "--iam-settle-time=soon", "--iam-burst=0", "--concurrency=0", "--cluster-id=a b"];
+        let line = [
+            "x",
+            "--role-path=a",
+            "--resync-interval=1s",
+            "--iam-settle-time=soon",
+            "--iam-burst=0",
+            "--concurrency=0",
+            "--cluster-id=a b",
+        ];
         let problems = Line::parse_from(line).args.check().unwrap_err();
-        for flag in ["--role-path", "--resync-interval", "--iam-settle-time", "--iam-burst", "--concurrency", "--cluster-id"] {
-            assert!(problems.iter().any(|problem| problem.contains(flag)), "{flag}: {problems:?}");
+        for flag in [
+            "--role-path",
+            "--resync-interval",
+            "--iam-settle-time",
+            "--iam-burst",
+            "--concurrency",
+            "--cluster-id",
+        ] {
+            assert!(
+                problems.iter().any(|problem| problem.contains(flag)),
+                "{flag}: {problems:?}"
+            );
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use aws_config::{AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_config::{
+    AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig,
+};
 use aws_sdk_iam::config::{
     ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef,
 };
@@ -52,18 +54,25 @@ impl Iam {
             .operation_timeout(Duration::from_secs(30))
             .build();
         let region = RegionProviderChain::default_provider().or_else(Region::new(DEFAULT_REGION));
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).region(region);
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts)
+            .region(region);
         if let Ok(name) = AppName::new(CONTROLLER) {
             loader = loader.app_name(name);
         }
         let shared = loader.load().await;
-        let iam = aws_sdk_iam::config::Builder::from(&shared).interceptor(LoopbackOnlyInClear).build();
-        let sts = aws_sdk_sts::config::Builder::from(&shared).interceptor(LoopbackOnlyInClear).build();
+        let iam = aws_sdk_iam::config::Builder::from(&shared)
+            .interceptor(LoopbackOnlyInClear)
+            .build();
+        let sts = aws_sdk_sts::config::Builder::from(&shared)
+            .interceptor(LoopbackOnlyInClear)
+            .build();
         Self {
             client: aws_sdk_iam::Client::from_conf(iam),
             sts: aws_sdk_sts::Client::from_conf(sts),
-            budget: Arc::new(RateLimiter::direct(Quota::per_second(settings.calls_per_second).allow_burst(settings.burst))),
+            budget: Arc::new(RateLimiter::direct(
+                Quota::per_second(settings.calls_per_second).allow_burst(settings.burst),
+            )),
         }
     }
 
@@ -73,8 +82,14 @@ impl Iam {
     /// The call failed: no credentials, or they don't work, or no answer.
     pub async fn account(&self) -> Result<Account, Failure> {
         let attempt = "asking STS whose the AWS credentials are (GetCallerIdentity)";
-        let answer = self.sts.get_caller_identity().send().await.map_err(|error| error::failure(attempt, &error))?;
-        Account::of_arn(answer.arn().unwrap_or_default()).map_err(|why| error::nonsense(attempt, &why))
+        let answer = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| error::failure(attempt, &error))?;
+        Account::of_arn(answer.arn().unwrap_or_default())
+            .map_err(|why| error::nonsense(attempt, &why))
     }
 
     /// Waits until the budget has a call to spare.
@@ -112,7 +127,10 @@ fn is_loopback(after_scheme: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -121,10 +139,22 @@ mod tests {
 
     #[test]
     fn only_loopback_is_loopback() {
-        for yes in ["127.0.0.1:80/", "127.9.9.9", "localhost:5000/x", "[::1]:80/"] {
+        for yes in [
+            "127.0.0.1:80/",
+            "127.9.9.9",
+            "localhost:5000/x",
+            "[::1]:80/",
+        ] {
             assert!(is_loopback(yes), "{yes}");
         }
-        for no in ["10.0.0.1/", "127.0.0.1.example.com/", "localhost.example.com", "user@example.com", "[::2]/", "127.0.0.1@example.com/"] {
+        for no in [
+            "10.0.0.1/",
+            "127.0.0.1.example.com/",
+            "localhost.example.com",
+            "user@example.com",
+            "[::2]/",
+            "127.0.0.1@example.com/",
+        ] {
             assert!(!is_loopback(no), "{no}");
         }
     }

@@ -5,8 +5,8 @@
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_sdk_iam::error::ProvideErrorMetadata;
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 
 use crate::role::{Class, Failure};
 
@@ -17,16 +17,43 @@ use crate::role::{Class, Failure};
 #[must_use]
 pub fn class_of_code(code: &str, http_status: u16) -> Class {
     match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
-        | "RequestLimitExceeded" | "TooManyRequestsException" | "BandwidthLimitExceeded" | "SlowDown"
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "BandwidthLimitExceeded"
+        | "SlowDown"
         | "PriorRequestNotComplete" => Class::Throttled,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized" | "OptInRequired"
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "OptInRequired"
         | "UnmodifiableEntity" => Class::Denied,
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException" | "RequestExpired"
-        | "SignatureDoesNotMatch" | "IncompleteSignature" | "MissingAuthenticationToken" | "MissingAuthenticationTokenException"
-        | "InvalidAccessKeyId" | "InvalidToken" | "AuthFailure" => Class::Credentials,
-        "MalformedPolicyDocument" | "InvalidInput" | "ValidationError" | "ValidationException" | "PolicyNotAttachable"
-        | "NoSuchEntity" | "InvalidParameterValue" | "InvalidParameterCombination" | "MissingParameter" => Class::Invalid,
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "RequestExpired"
+        | "SignatureDoesNotMatch"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "InvalidAccessKeyId"
+        | "InvalidToken"
+        | "AuthFailure" => Class::Credentials,
+        "MalformedPolicyDocument"
+        | "InvalidInput"
+        | "ValidationError"
+        | "ValidationException"
+        | "PolicyNotAttachable"
+        | "NoSuchEntity"
+        | "InvalidParameterValue"
+        | "InvalidParameterCombination"
+        | "MissingParameter" => Class::Invalid,
         "LimitExceeded" => Class::Limited,
         "DeleteConflict" => Class::Blocked,
         "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Class::Retryable,
@@ -49,35 +76,69 @@ where
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().unwrap_or_default();
             let class = class_of_code(code, status);
-            (class, spoken(class, code, status, answer.err().message().unwrap_or_default()))
+            (
+                class,
+                spoken(
+                    class,
+                    code,
+                    status,
+                    answer.err().message().unwrap_or_default(),
+                ),
+            )
         }
-        other if is_credentials(other) => {
-            (Class::Credentials, format!("there are no usable AWS credentials ({})", root_cause(other)))
-        }
-        SdkError::ConstructionFailure(_) => (Class::Retryable, format!("the request was not sent: {}", root_cause(error))),
-        SdkError::DispatchFailure(dispatch) if dispatch.is_user() => {
-            (Class::Retryable, format!("the request was not sent: {}", root_cause(error)))
-        }
+        other if is_credentials(other) => (
+            Class::Credentials,
+            format!(
+                "there are no usable AWS credentials ({})",
+                root_cause(other)
+            ),
+        ),
+        SdkError::ConstructionFailure(_) => (
+            Class::Retryable,
+            format!("the request was not sent: {}", root_cause(error)),
+        ),
+        SdkError::DispatchFailure(dispatch) if dispatch.is_user() => (
+            Class::Retryable,
+            format!("the request was not sent: {}", root_cause(error)),
+        ),
         SdkError::TimeoutError(_) => (Class::Ambiguous, "AWS did not answer in time".to_owned()),
-        SdkError::DispatchFailure(_) => (Class::Ambiguous, "AWS could not be reached, or the connection broke".to_owned()),
-        _ => (Class::Ambiguous, "AWS answered with something that is no answer of IAM".to_owned()),
+        SdkError::DispatchFailure(_) => (
+            Class::Ambiguous,
+            "AWS could not be reached, or the connection broke".to_owned(),
+        ),
+        _ => (
+            Class::Ambiguous,
+            "AWS answered with something that is no answer of IAM".to_owned(),
+        ),
     };
-    Failure { class, message: format!("{attempt} failed: {said}{}", advice(class)) }
+    Failure {
+        class,
+        message: format!("{attempt} failed: {said}{}", advice(class)),
+    }
 }
 
 /// The failure of a call that was answered well, but with something that makes no sense.
 pub(super) fn nonsense(attempt: &str, why: &str) -> Failure {
-    Failure { class: Class::Ambiguous, message: format!("{attempt} failed: the answer makes no sense: {why}") }
+    Failure {
+        class: Class::Ambiguous,
+        message: format!("{attempt} failed: the answer makes no sense: {why}"),
+    }
 }
 
 /// AWS' words, as far as they stay the same for the same failure: what asks for another try tells times and numbers.
 fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
-    let code = if code.is_empty() { format!("HTTP status {status}") } else { code.to_owned() };
+    let code = if code.is_empty() {
+        format!("HTTP status {status}")
+    } else {
+        code.to_owned()
+    };
     match class {
         Class::Denied | Class::Invalid | Class::Limited | Class::Blocked => {
             format!("AWS answered {code}: {}", without_session(message.trim()))
         }
-        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Credentials => format!("AWS answered {code}"),
+        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Credentials => {
+            format!("AWS answered {code}")
+        }
     }
 }
 
@@ -87,7 +148,10 @@ fn without_session(message: &str) -> String {
     for word in message.split(' ') {
         words.push(match word.split_once(":assumed-role/") {
             Some((before, after)) => {
-                format!("{before}:assumed-role/{}", after.split('/').next().unwrap_or_default())
+                format!(
+                    "{before}:assumed-role/{}",
+                    after.split('/').next().unwrap_or_default()
+                )
             }
             None => word.to_owned(),
         });
@@ -99,7 +163,9 @@ fn without_session(message: &str) -> String {
 const fn advice(class: Class) -> &'static str {
     match class {
         Class::Throttled | Class::Retryable | Class::Ambiguous => "; it is tried again",
-        Class::Denied => "; allow the call in the IAM policy of the controller's role, or look for a denying policy",
+        Class::Denied => {
+            "; allow the call in the IAM policy of the controller's role, or look for a denying policy"
+        }
         Class::Invalid => "; change the spec",
         Class::Limited => "; use less, or ask AWS to raise the quota",
         Class::Blocked => "; take away what is in the way",
@@ -108,15 +174,21 @@ const fn advice(class: Class) -> &'static str {
 }
 
 fn is_credentials(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|cause| cause.is::<CredentialsError>() || cause.to_string().contains("credentials"))
+    chain(error)
+        .any(|cause| cause.is::<CredentialsError>() || cause.to_string().contains("credentials"))
 }
 
 fn root_cause(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    chain(error)
+        .last()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        (*error).source()
+    })
 }
 
 #[cfg(test)]

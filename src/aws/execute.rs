@@ -84,7 +84,11 @@ impl Iam {
     async fn create(&self, name: &str, new: &NewRole) -> Result<Head, Failure> {
         let attempt = format!("creating role {name} (CreateRole)");
         info!(role = name, path = %new.path, trust = new.trust, tags = ?new.tags, boundary = ?new.boundary, "CreateRole");
-        let tags = new.tags.iter().map(|(key, value)| tag(key, value)).collect::<Result<_, _>>()?;
+        let tags = new
+            .tags
+            .iter()
+            .map(|(key, value)| tag(key, value))
+            .collect::<Result<_, _>>()?;
         let answer = self
             .client
             .create_role()
@@ -98,18 +102,25 @@ impl Iam {
             .send()
             .await
             .map_err(|failed| error::failure(&attempt, &failed))?;
-        let role = answer.role().ok_or_else(|| error::nonsense(&attempt, "no role in it"))?;
+        let role = answer
+            .role()
+            .ok_or_else(|| error::nonsense(&attempt, "no role in it"))?;
         super::observe::head_of(role).map_err(|why| error::nonsense(&attempt, &why))
     }
 }
 
 fn tag(key: &str, value: &str) -> Result<Tag, Failure> {
     let built = Tag::builder().key(key).value(value).build();
-    built.map_err(|why| Failure { class: Class::Invalid, message: format!("tag {key} can't be sent: {why}") })
+    built.map_err(|why| Failure {
+        class: Class::Invalid,
+        message: format!("tag {key} can't be sent: {why}"),
+    })
 }
 
 fn is_missing<E: ProvideErrorMetadata>(failed: &SdkError<E>) -> bool {
-    failed.as_service_error().is_some_and(|answer| answer.code() == Some("NoSuchEntity"))
+    failed
+        .as_service_error()
+        .is_some_and(|answer| answer.code() == Some("NoSuchEntity"))
 }
 
 /// The answer of a call that adds or sets. A role that IAM does not know yet, or no longer, is looked at again; a policy that it does
@@ -120,12 +131,18 @@ where
 {
     answer.map(drop).map_err(|failed| {
         let role_missing = is_missing(&failed)
-            && failed.as_service_error().and_then(ProvideErrorMetadata::message).is_some_and(|text| text.contains("role"));
+            && failed
+                .as_service_error()
+                .and_then(ProvideErrorMetadata::message)
+                .is_some_and(|text| text.contains("role"));
         let mut failure = error::failure(&attempt(), &failed);
         if role_missing {
             failure = Failure {
                 class: Class::Retryable,
-                message: format!("{} failed: IAM does not know the role yet, or no longer; it is tried again", attempt()),
+                message: format!(
+                    "{} failed: IAM does not know the role yet, or no longer; it is tried again",
+                    attempt()
+                ),
             };
         }
         failure

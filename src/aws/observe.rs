@@ -18,10 +18,20 @@ impl Iam {
         self.turn().await;
         match self.client.get_role().role_name(name).send().await {
             Ok(answer) => {
-                let role = answer.role().ok_or_else(|| error::nonsense(&attempt, "no role in it"))?;
-                Ok(Some(head_of(role).map_err(|why| error::nonsense(&attempt, &why))?))
+                let role = answer
+                    .role()
+                    .ok_or_else(|| error::nonsense(&attempt, "no role in it"))?;
+                Ok(Some(
+                    head_of(role).map_err(|why| error::nonsense(&attempt, &why))?,
+                ))
             }
-            Err(failed) if failed.as_service_error().is_some_and(|e| e.is_no_such_entity_exception()) => Ok(None),
+            Err(failed)
+                if failed
+                    .as_service_error()
+                    .is_some_and(|e| e.is_no_such_entity_exception()) =>
+            {
+                Ok(None)
+            }
             Err(failed) => Err(error::failure(&attempt, &failed)),
         }
     }
@@ -30,14 +40,26 @@ impl Iam {
     ///
     /// # Errors
     /// A call failed, or the role changed while it was read. Nothing partly read is returned.
-    pub async fn policies(&self, head: Head, reads: impl Fn(&str) -> bool) -> Result<ObservedRole, Failure> {
+    pub async fn policies(
+        &self,
+        head: Head,
+        reads: impl Fn(&str) -> bool,
+    ) -> Result<ObservedRole, Failure> {
         let attached = self.attached(&head.name).await?;
         let mut inline = BTreeMap::new();
         for name in self.inline_names(&head.name).await? {
-            let document = if reads(&name) { Some(self.inline_document(&head.name, &name).await?) } else { None };
+            let document = if reads(&name) {
+                Some(self.inline_document(&head.name, &name).await?)
+            } else {
+                None
+            };
             inline.insert(name, document);
         }
-        Ok(ObservedRole { head, attached, inline })
+        Ok(ObservedRole {
+            head,
+            attached,
+            inline,
+        })
     }
 
     /// Names of the instance profiles that a role is in, which keep it from being deleted.
@@ -45,22 +67,43 @@ impl Iam {
     /// # Errors
     /// The call failed.
     pub async fn instance_profiles(&self, role: &str) -> Result<Vec<String>, Failure> {
-        let attempt = format!("reading the instance profiles of role {role} (ListInstanceProfilesForRole)");
+        let attempt =
+            format!("reading the instance profiles of role {role} (ListInstanceProfilesForRole)");
         self.turn().await;
-        let page = self.client.list_instance_profiles_for_role().role_name(role).send().await;
+        let page = self
+            .client
+            .list_instance_profiles_for_role()
+            .role_name(role)
+            .send()
+            .await;
         let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
-        Ok(page.instance_profiles().iter().map(|profile| profile.instance_profile_name().to_owned()).collect())
+        Ok(page
+            .instance_profiles()
+            .iter()
+            .map(|profile| profile.instance_profile_name().to_owned())
+            .collect())
     }
 
     async fn attached(&self, role: &str) -> Result<BTreeSet<String>, Failure> {
-        let attempt = format!("reading the attached policies of role {role} (ListAttachedRolePolicies)");
+        let attempt =
+            format!("reading the attached policies of role {role} (ListAttachedRolePolicies)");
         let mut arns = BTreeSet::new();
         let mut marker = None;
         loop {
             self.turn().await;
-            let page = self.client.list_attached_role_policies().role_name(role).set_marker(marker).send().await;
+            let page = self
+                .client
+                .list_attached_role_policies()
+                .role_name(role)
+                .set_marker(marker)
+                .send()
+                .await;
             let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
-            arns.extend(page.attached_policies().iter().filter_map(|policy| policy.policy_arn().map(str::to_owned)));
+            arns.extend(
+                page.attached_policies()
+                    .iter()
+                    .filter_map(|policy| policy.policy_arn().map(str::to_owned)),
+            );
             marker = next_page(&attempt, page.is_truncated(), page.marker())?;
             if marker.is_none() {
                 return Ok(arns);
@@ -69,12 +112,19 @@ impl Iam {
     }
 
     async fn inline_names(&self, role: &str) -> Result<BTreeSet<String>, Failure> {
-        let attempt = format!("reading the names of the inline policies of role {role} (ListRolePolicies)");
+        let attempt =
+            format!("reading the names of the inline policies of role {role} (ListRolePolicies)");
         let mut names = BTreeSet::new();
         let mut marker = None;
         loop {
             self.turn().await;
-            let page = self.client.list_role_policies().role_name(role).set_marker(marker).send().await;
+            let page = self
+                .client
+                .list_role_policies()
+                .role_name(role)
+                .set_marker(marker)
+                .send()
+                .await;
             let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
             names.extend(page.policy_names().iter().cloned());
             marker = next_page(&attempt, page.is_truncated(), page.marker())?;
@@ -87,18 +137,31 @@ impl Iam {
     async fn inline_document(&self, role: &str, policy: &str) -> Result<String, Failure> {
         let attempt = format!("reading inline policy {policy} of role {role} (GetRolePolicy)");
         self.turn().await;
-        let answer = self.client.get_role_policy().role_name(role).policy_name(policy).send().await;
+        let answer = self
+            .client
+            .get_role_policy()
+            .role_name(role)
+            .policy_name(policy)
+            .send()
+            .await;
         let answer = answer.map_err(|failed| changed_or(&attempt, &failed))?;
         decoded(answer.policy_document()).map_err(|why| error::nonsense(&attempt, &why))
     }
 }
 
 /// A list is complete only when IAM says so; a truncated one without a marker can't be completed.
-fn next_page(attempt: &str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, Failure> {
+fn next_page(
+    attempt: &str,
+    truncated: bool,
+    marker: Option<&str>,
+) -> Result<Option<String>, Failure> {
     match (truncated, marker) {
         (false, _) => Ok(None),
         (true, Some(marker)) => Ok(Some(marker.to_owned())),
-        (true, None) => Err(error::nonsense(attempt, "the list is cut short, without a marker to go on from")),
+        (true, None) => Err(error::nonsense(
+            attempt,
+            "the list is cut short, without a marker to go on from",
+        )),
     }
 }
 
@@ -107,9 +170,16 @@ fn changed_or<E>(attempt: &str, failed: &aws_sdk_iam::error::SdkError<E>) -> Fai
 where
     E: aws_sdk_iam::error::ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let gone = failed.as_service_error().is_some_and(|answer| answer.code() == Some("NoSuchEntity"));
+    let gone = failed
+        .as_service_error()
+        .is_some_and(|answer| answer.code() == Some("NoSuchEntity"));
     if gone {
-        return Failure { class: Class::Retryable, message: format!("{attempt} failed: the role changed while it was read; it is tried again") };
+        return Failure {
+            class: Class::Retryable,
+            message: format!(
+                "{attempt} failed: the role changed while it was read; it is tried again"
+            ),
+        };
     }
     error::failure(attempt, failed)
 }
@@ -123,8 +193,15 @@ pub(super) fn head_of(role: &Role) -> Result<Head, String> {
         trust: decoded(role.assume_role_policy_document().unwrap_or_default())?,
         description: role.description().map(str::to_owned),
         max_session_duration: role.max_session_duration(),
-        boundary: role.permissions_boundary().and_then(|b| b.permissions_boundary_arn()).map(str::to_owned),
-        tags: role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+        boundary: role
+            .permissions_boundary()
+            .and_then(|b| b.permissions_boundary_arn())
+            .map(str::to_owned),
+        tags: role
+            .tags()
+            .iter()
+            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+            .collect(),
     })
 }
 
@@ -133,7 +210,10 @@ fn decoded(document: &str) -> Result<String, String> {
     if document.trim_start().starts_with('{') {
         return Ok(document.to_owned());
     }
-    percent_decode_str(document).decode_utf8().map(|text| text.into_owned()).map_err(|_| "a policy document is not UTF-8".to_owned())
+    percent_decode_str(document)
+        .decode_utf8()
+        .map(|text| text.into_owned())
+        .map_err(|_| "a policy document is not UTF-8".to_owned())
 }
 
 #[cfg(test)]
@@ -142,7 +222,10 @@ mod tests {
 
     #[test]
     fn documents_are_decoded_once() {
-        assert_eq!(decoded("%7B%22a%22%3A%20%22b+c%2525%22%7D").unwrap(), r#"{"a": "b+c%25"}"#);
+        assert_eq!(
+            decoded("%7B%22a%22%3A%20%22b+c%2525%22%7D").unwrap(),
+            r#"{"a": "b+c%25"}"#
+        );
         assert_eq!(decoded(r#"{"a":"100%25"}"#).unwrap(), r#"{"a":"100%25"}"#);
         assert!(decoded("%ff").is_err());
     }

@@ -41,7 +41,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }
     };
     telemetry::start(args.log_format);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             error!(%error, "can't start");
@@ -65,21 +68,39 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let client = client().await?;
     let iam = Iam::from_environment(settings.iam).await;
     let (account_found, account) = watch::channel(None);
-    let health = Health { filled: Arc::default(), account: account.clone() };
+    let health = Health {
+        filled: Arc::default(),
+        account: account.clone(),
+    };
     let filled = Arc::clone(&health.filled);
     let admin = tokio::spawn(admin::serve(settings.health_address, health));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
     let work = async {
-        let context = Context::new(client.clone(), iam, account, ControllerSettings {
-            cluster: cluster(&client, settings.cluster_id).await,
-            role_path: settings.role_path,
-            resync: settings.resync,
-            settle: settings.settle,
-            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".to_owned()),
-        });
-        let scope = Scope { namespace: settings.namespace, concurrency: settings.concurrency };
-        controller::run(client, scope, Arc::new(context), move || set(&filled), stop.clone().wait()).await;
+        let context = Context::new(
+            client.clone(),
+            iam,
+            account,
+            ControllerSettings {
+                cluster: cluster(&client, settings.cluster_id).await,
+                role_path: settings.role_path,
+                resync: settings.resync,
+                settle: settings.settle,
+                instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".to_owned()),
+            },
+        );
+        let scope = Scope {
+            namespace: settings.namespace,
+            concurrency: settings.concurrency,
+        };
+        controller::run(
+            client,
+            scope,
+            Arc::new(context),
+            move || set(&filled),
+            stop.clone().wait(),
+        )
+        .await;
     };
     tokio::select! {
         () = work => info!("ended"),
@@ -96,9 +117,12 @@ fn set(flag: &AtomicBool) {
 
 /// A client for `KUBECONFIG` or the pod's service account. Retries are the controller's own: the client's would hold a pass for minutes.
 async fn client() -> Result<Client, String> {
-    let mut config = Config::infer().await.map_err(|error| format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod"))?;
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod")
+    })?;
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| format!("the cluster's configuration can't be used: {error}"))
+    Client::try_from(config)
+        .map_err(|error| format!("the cluster's configuration can't be used: {error}"))
 }
 
 /// The cluster's identity; waits for an API server that is not there yet.
@@ -110,7 +134,9 @@ async fn cluster(client: &Client, declared: Option<String>) -> String {
     loop {
         match tokio::time::timeout(Duration::from_secs(15), namespaces.get("kube-system")).await {
             Ok(Ok(namespace)) => return namespace.uid().unwrap_or_default(),
-            Ok(Err(error)) => warn!(%error, "can't read the namespace kube-system, whose uid is the cluster's identity; it is tried again"),
+            Ok(Err(error)) => {
+                warn!(%error, "can't read the namespace kube-system, whose uid is the cluster's identity; it is tried again")
+            }
             Err(_) => warn!("the API server does not answer; it is tried again"),
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -142,7 +168,10 @@ impl Stop {
 fn stop_signal() -> Result<Stop, String> {
     let (stop, told) = watch::channel(false);
     let listen = |kind| signal(kind).map_err(|error| format!("can't listen to signals: {error}"));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => info!("SIGTERM: ending"),

@@ -47,17 +47,35 @@ pub struct Context {
 impl Context {
     /// Puts it together.
     #[must_use]
-    pub fn new(client: Client, iam: Iam, account: AccountWatch, settings: ControllerSettings) -> Self {
-        Self { client, iam, settings, account, started: Instant::now(), memories: Mutex::default() }
+    pub fn new(
+        client: Client,
+        iam: Iam,
+        account: AccountWatch,
+        settings: ControllerSettings,
+    ) -> Self {
+        Self {
+            client,
+            iam,
+            settings,
+            account,
+            started: Instant::now(),
+            memories: Mutex::default(),
+        }
     }
 
     /// The account of the credentials; waits for the first answer.
     pub(super) async fn account(&self) -> Result<Account, Failure> {
         let mut account = self.account.clone();
         let known = account.wait_for(Option::is_some).await;
-        known.ok().and_then(|known| known.clone()).unwrap_or_else(|| {
-            Err(Failure { class: Class::Retryable, message: "the controller is ending".to_owned() })
-        })
+        known
+            .ok()
+            .and_then(|known| known.clone())
+            .unwrap_or_else(|| {
+                Err(Failure {
+                    class: Class::Retryable,
+                    message: "the controller is ending".to_owned(),
+                })
+            })
     }
 
     /// Whether this process is so young that one before it may have written within the settle time.
@@ -73,7 +91,10 @@ impl Context {
 
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, uid: &str) {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.memories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid);
     }
 }
 
@@ -83,7 +104,11 @@ pub async fn watch_account(iam: Iam, account: watch::Sender<Option<Result<Accoun
     loop {
         let answer = iam.account().await;
         match &answer {
-            Ok(account) => info!(account = account.id, partition = account.partition, "AWS credentials work"),
+            Ok(account) => info!(
+                account = account.id,
+                partition = account.partition,
+                "AWS credentials work"
+            ),
             Err(failure) => warn!("{}", failure.message),
         }
         let found = answer.is_ok();
@@ -92,6 +117,11 @@ pub async fn watch_account(iam: Iam, account: watch::Sender<Option<Result<Accoun
             return;
         }
         failures += 1;
-        tokio::time::sleep(backoff::after_failures(failures, Duration::from_secs(1), Duration::from_secs(60))).await;
+        tokio::time::sleep(backoff::after_failures(
+            failures,
+            Duration::from_secs(1),
+            Duration::from_secs(60),
+        ))
+        .await;
     }
 }

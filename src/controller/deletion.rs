@@ -23,7 +23,10 @@ use crate::{
 };
 
 /// One pass.
-pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Result<Action, ApiError> {
+pub(super) async fn pass(
+    context: &Context,
+    object: PinpointImportRole,
+) -> Result<Action, ApiError> {
     if !objects::is_held(&object) {
         context.forget(&object.uid().unwrap_or_default());
         return Ok(Action::await_change());
@@ -48,11 +51,14 @@ async fn clean_up(
     found: &PinpointImportRoleStatus,
 ) -> Result<Option<(EventReason, String)>, Stop> {
     if object.spec.suspend {
-        let message = "spec.suspend is set: the role stays until it is lifted, and so does this object";
+        let message =
+            "spec.suspend is set: the role stays until it is lifted, and so does this object";
         return Err(Outcome::Deleting(message.to_owned()).into());
     }
     // A name that IAM can't have, or an account that is not ours: nothing was ever made.
-    let Ok(name) = role_name(&object.spec, &objects::owner(context, object)) else { return Ok(None) };
+    let Ok(name) = role_name(&object.spec, &objects::owner(context, object)) else {
+        return Ok(None);
+    };
     match account(context, object, found).await {
         Err(Stop::With(Outcome::Refused(..))) if found.role_id.is_none() => return Ok(None),
         other => other?,
@@ -65,11 +71,20 @@ async fn clean_up(
         }
         (Ownership::Owned, Some(head)) => delete(context, head.clone()).await.map(Some),
         (Ownership::Foreign(foreign), Some(head)) => {
-            if context.memory(&object.uid().unwrap_or_default(), |memory| memory.just_tagged(context.settings.settle)) {
+            if context.memory(&object.uid().unwrap_or_default(), |memory| {
+                memory.just_tagged(context.settings.settle)
+            }) {
                 return Err(Outcome::Waiting.into());
             }
-            let note = format!("role {} is left in AWS: {}", head.arn, foreign.message(name.as_str()));
-            Ok(found.role_id.is_some().then_some((EventReason::Failing(Reason::RoleNotOwned), note)))
+            let note = format!(
+                "role {} is left in AWS: {}",
+                head.arn,
+                foreign.message(name.as_str())
+            );
+            Ok(found
+                .role_id
+                .is_some()
+                .then_some((EventReason::Failing(Reason::RoleNotOwned), note)))
         }
         (Ownership::Owned | Ownership::Foreign(_) | Ownership::Adoptable, _) => Ok(None),
     }
@@ -82,7 +97,12 @@ fn whose<'a>(
     head: Option<&'a Head>,
 ) -> (Ownership, Option<&'a Head>) {
     let owner = objects::owner(context, object);
-    let claim = Claim { owner: &owner, pinned: found.role_id.as_deref(), adoption: AdoptionPolicy::Never, rival_lives: true };
+    let claim = Claim {
+        owner: &owner,
+        pinned: found.role_id.as_deref(),
+        adoption: AdoptionPolicy::Never,
+        rival_lives: true,
+    };
     (ownership(head, claim), head)
 }
 
@@ -94,10 +114,15 @@ fn absent(
     found: &PinpointImportRoleStatus,
     name: &RoleName,
 ) -> Result<(EventReason, String), Stop> {
-    let just_created = context.memory(&object.uid().unwrap_or_default(), |memory| memory.just_created(context.settings.settle));
+    let just_created = context.memory(&object.uid().unwrap_or_default(), |memory| {
+        memory.just_created(context.settings.settle)
+    });
     let unknown = context.is_young() && found.role_id.is_none();
     if just_created || unknown {
-        return Err(Outcome::Deleting(format!("IAM shows no role {name}; looking again, since it may be late")).into());
+        return Err(Outcome::Deleting(format!(
+            "IAM shows no role {name}; looking again, since it may be late"
+        ))
+        .into());
     }
     Ok((EventReason::RoleDeleted, format!("role {name} is gone")))
 }
@@ -113,7 +138,10 @@ async fn retain(context: &Context, head: &Head) -> Result<(EventReason, String),
 async fn delete(context: &Context, head: Head) -> Result<(EventReason, String), Stop> {
     let (name, arn) = (head.name.clone(), head.arn.clone());
     // Documents of inline policies are read so that the log has them whole before they go; our own can be made again from the spec.
-    let observed = context.iam.policies(head, |policy| policy != INLINE_POLICY).await?;
+    let observed = context
+        .iam
+        .policies(head, |policy| policy != INLINE_POLICY)
+        .await?;
     for change in teardown(&observed) {
         match context.iam.execute(&name, &change.step).await {
             Ok(_) => {}
@@ -138,7 +166,10 @@ async fn blocked(context: &Context, role: &str, failure: Failure) -> Failure {
                 profiles[0]
             ),
         },
-        Ok(_) => Failure { class: Class::Retryable, ..failure },
+        Ok(_) => Failure {
+            class: Class::Retryable,
+            ..failure
+        },
         Err(_) => failure,
     }
 }

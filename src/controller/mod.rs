@@ -8,7 +8,12 @@ mod objects;
 mod pass;
 mod upkeep;
 
-use std::{future::Future, hash::{DefaultHasher, Hash, Hasher}, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt, TryStreamExt};
 use kube::{
@@ -34,7 +39,13 @@ pub struct Scope {
 }
 
 /// Runs until `stop` resolves; passes that are under way then are finished. `filled` is told once the cache is filled.
-pub async fn run(client: Client, scope: Scope, context: Arc<Context>, filled: impl FnOnce() + Send + 'static, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+pub async fn run(
+    client: Client,
+    scope: Scope,
+    context: Arc<Context>,
+    filled: impl FnOnce() + Send + 'static,
+    stop: impl Future<Output = ()> + Send + Sync + 'static,
+) {
     let api: Api<PinpointImportRole> = match &scope.namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
@@ -70,7 +81,10 @@ pub async fn run(client: Client, scope: Scope, context: Arc<Context>, filled: im
 fn hint(object: &PinpointImportRole) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     object.metadata.generation.hash(&mut hasher);
-    object.annotations().get(REQUEST_ANNOTATION).hash(&mut hasher);
+    object
+        .annotations()
+        .get(REQUEST_ANNOTATION)
+        .hash(&mut hasher);
     Some(hasher.finish())
 }
 

@@ -43,20 +43,36 @@ pub enum ApiError {
     },
 }
 
-async fn bounded<T>(attempt: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+async fn bounded<T>(
+    attempt: &'static str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ApiError> {
     match tokio::time::timeout(API_CALL, call).await {
-        Ok(answer) => answer.map_err(|source| ApiError::Failed { attempt, source: Box::new(source) }),
+        Ok(answer) => answer.map_err(|source| ApiError::Failed {
+            attempt,
+            source: Box::new(source),
+        }),
         Err(_) => Err(ApiError::Late { attempt }),
     }
 }
 
 fn api(context: &Context, object: &PinpointImportRole) -> Api<PinpointImportRole> {
-    Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default())
+    Api::namespaced(
+        context.client.clone(),
+        &object.namespace().unwrap_or_default(),
+    )
 }
 
 /// The object as the API server has it now; none if it is gone, or another one has its name.
-pub(super) async fn fresh(context: &Context, cached: &PinpointImportRole) -> Result<Option<PinpointImportRole>, ApiError> {
-    let found = bounded("reading the object", api(context, cached).get_opt(&cached.name_any())).await?;
+pub(super) async fn fresh(
+    context: &Context,
+    cached: &PinpointImportRole,
+) -> Result<Option<PinpointImportRole>, ApiError> {
+    let found = bounded(
+        "reading the object",
+        api(context, cached).get_opt(&cached.name_any()),
+    )
+    .await?;
     Ok(found.filter(|found| found.uid() == cached.uid()))
 }
 
@@ -66,7 +82,11 @@ pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiE
         return Ok(true);
     }
     let api: Api<PinpointImportRole> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let found = bounded("reading the object that the role's tags name", api.get_opt(&owner.name)).await?;
+    let found = bounded(
+        "reading the object that the role's tags name",
+        api.get_opt(&owner.name),
+    )
+    .await?;
     Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&owner.uid)))
 }
 
@@ -76,19 +96,37 @@ pub(super) fn is_held(object: &PinpointImportRole) -> bool {
 }
 
 /// Puts the finalizer on, before anything is made that would have to be cleaned up.
-pub(super) async fn hold(context: &Context, object: PinpointImportRole) -> Result<PinpointImportRole, ApiError> {
+pub(super) async fn hold(
+    context: &Context,
+    object: PinpointImportRole,
+) -> Result<PinpointImportRole, ApiError> {
     if is_held(&object) {
         return Ok(object);
     }
-    let finalizers: Vec<_> = object.finalizers().iter().cloned().chain([FINALIZER.to_owned()]).collect();
+    let finalizers: Vec<_> = object
+        .finalizers()
+        .iter()
+        .cloned()
+        .chain([FINALIZER.to_owned()])
+        .collect();
     set_finalizers("putting the finalizer on", context, &object, finalizers).await
 }
 
 /// Takes the finalizer off: the object may go.
-pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
-    let finalizers = object.finalizers().iter().filter(|held| *held != FINALIZER).cloned().collect();
+pub(super) async fn release(
+    context: &Context,
+    object: &PinpointImportRole,
+) -> Result<(), ApiError> {
+    let finalizers = object
+        .finalizers()
+        .iter()
+        .filter(|held| *held != FINALIZER)
+        .cloned()
+        .collect();
     match set_finalizers("taking the finalizer off", context, object, finalizers).await {
-        Err(ApiError::Failed { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => Ok(()),
+        Err(ApiError::Failed { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.is_not_found()) => {
+            Ok(())
+        }
         other => other.map(drop),
     }
 }
@@ -105,8 +143,15 @@ async fn set_finalizers(
         "resourceVersion": object.resource_version(),
         "finalizers": finalizers,
     }});
-    let params = PatchParams { field_manager: Some(CONTROLLER.to_owned()), ..PatchParams::default() };
-    bounded(attempt, api(context, object).patch(&object.name_any(), &params, &Patch::Merge(&patch))).await
+    let params = PatchParams {
+        field_manager: Some(CONTROLLER.to_owned()),
+        ..PatchParams::default()
+    };
+    bounded(
+        attempt,
+        api(context, object).patch(&object.name_any(), &params, &Patch::Merge(&patch)),
+    )
+    .await
 }
 
 /// Writes the status by server-side apply: just our fields, and conditions of others stay.
@@ -122,15 +167,26 @@ pub(super) async fn write_status(
         "status": status,
     });
     let params = PatchParams::apply(CONTROLLER).force();
-    bounded("writing the status", api(context, object).patch_status(&object.name_any(), &params, &Patch::Apply(&patch)))
-        .await
-        .map(drop)
+    bounded(
+        "writing the status",
+        api(context, object).patch_status(&object.name_any(), &params, &Patch::Apply(&patch)),
+    )
+    .await
+    .map(drop)
 }
 
 /// Publishes events. Their failure never fails a pass: the status has said it already.
-pub(super) async fn publish(context: &Context, object: &PinpointImportRole, events: Vec<(EventReason, String)>) {
+pub(super) async fn publish(
+    context: &Context,
+    object: &PinpointImportRole,
+    events: Vec<(EventReason, String)>,
+) {
     for (reason, note) in events {
-        let type_ = if reason.is_warning() { EventType::Warning } else { EventType::Normal };
+        let type_ = if reason.is_warning() {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
         let event = Event {
             type_,
             reason: reason.as_str().to_owned(),
@@ -139,15 +195,31 @@ pub(super) async fn publish(context: &Context, object: &PinpointImportRole, even
             secondary: None,
         };
         if reason.is_warning() {
-            warn!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
+            warn!(
+                reason = event.reason,
+                "{}",
+                event.note.as_deref().unwrap_or_default()
+            );
         } else {
-            info!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
+            info!(
+                reason = event.reason,
+                "{}",
+                event.note.as_deref().unwrap_or_default()
+            );
         }
         // A recorder of its own for each event: one that is kept takes events of the same reason for repeats of the first, and shows
         // that one's note.
-        let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(context.settings.instance.clone()) };
+        let reporter = Reporter {
+            controller: CONTROLLER.to_owned(),
+            instance: Some(context.settings.instance.clone()),
+        };
         let recorder = Recorder::new(context.client.clone(), reporter);
-        if let Err(error) = bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
+        if let Err(error) = bounded(
+            "publishing an event",
+            recorder.publish(&event, &object.object_ref(&())),
+        )
+        .await
+        {
             warn!(%error, reason = event.reason, "the event is lost");
         }
     }

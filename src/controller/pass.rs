@@ -13,7 +13,10 @@ use super::{
     upkeep,
 };
 use crate::{
-    api::{REQUEST_ANNOTATION, v1alpha1::{PinpointImportRole, PinpointImportRoleStatus}},
+    api::{
+        REQUEST_ANNOTATION,
+        v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    },
     role::{
         Class, Failure,
         outcome::{self, Outcome},
@@ -53,8 +56,16 @@ impl From<ApiError> for Stop {
 }
 
 /// One pass over an object.
-pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Context>) -> Result<Action, ApiError> {
-    let span = info_span!("pass", namespace = cached.namespace(), name = cached.name_any(), generation = cached.metadata.generation);
+pub(super) async fn reconcile(
+    cached: Arc<PinpointImportRole>,
+    context: Arc<Context>,
+) -> Result<Action, ApiError> {
+    let span = info_span!(
+        "pass",
+        namespace = cached.namespace(),
+        name = cached.name_any(),
+        generation = cached.metadata.generation
+    );
     async {
         let Some(object) = objects::fresh(&context, &cached).await? else {
             context.forget(&cached.uid().unwrap_or_default());
@@ -72,9 +83,22 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
 
 /// The wait after a pass in which the API server failed.
 #[allow(clippy::needless_pass_by_value, reason = "kube calls it so")]
-pub(super) fn after_error(object: Arc<PinpointImportRole>, error: &ApiError, context: Arc<Context>) -> Action {
-    warn!(namespace = object.namespace(), name = object.name_any(), "{error}; it is tried again");
-    Action::requeue(wait(&context, &object, Duration::from_secs(1), LONGEST_BACKOFF))
+pub(super) fn after_error(
+    object: Arc<PinpointImportRole>,
+    error: &ApiError,
+    context: Arc<Context>,
+) -> Action {
+    warn!(
+        namespace = object.namespace(),
+        name = object.name_any(),
+        "{error}; it is tried again"
+    );
+    Action::requeue(wait(
+        &context,
+        &object,
+        Duration::from_secs(1),
+        LONGEST_BACKOFF,
+    ))
 }
 
 /// Says what came of a pass: the status if it changed, then the events, then when to look again. `found` is the status with what the
@@ -95,14 +119,24 @@ pub(super) async fn conclude(
     }
     if outcome::differs(&before, &next) {
         objects::write_status(context, object, &next).await?;
-        objects::publish(context, object, outcome::events(&before, &next, Some(outcome))).await;
+        objects::publish(
+            context,
+            object,
+            outcome::events(&before, &next, Some(outcome)),
+        )
+        .await;
     }
     Ok(next_look(context, object, outcome))
 }
 
 /// When to look again.
 fn next_look(context: &Context, object: &PinpointImportRole, outcome: &Outcome) -> Action {
-    let interval = object.spec.interval().ok().flatten().unwrap_or(context.settings.resync);
+    let interval = object
+        .spec
+        .interval()
+        .ok()
+        .flatten()
+        .unwrap_or(context.settings.resync);
     let uid = object.uid().unwrap_or_default();
     match outcome {
         Outcome::InPlace(_) | Outcome::Reported(_) => {
@@ -112,14 +146,23 @@ fn next_look(context: &Context, object: &PinpointImportRole, outcome: &Outcome) 
         Outcome::Suspended => Action::await_change(),
         Outcome::Waiting | Outcome::Deleting(_) => {
             let settle = context.settings.settle;
-            Action::requeue(backoff::jittered((settle / 4).clamp(Duration::from_millis(200), Duration::from_secs(5))))
+            Action::requeue(backoff::jittered(
+                (settle / 4).clamp(Duration::from_millis(200), Duration::from_secs(5)),
+            ))
         }
         Outcome::Failed(failure) => match failure.class {
-            Class::Throttled | Class::Retryable | Class::Ambiguous => {
-                Action::requeue(wait(context, object, Duration::from_secs(1), LONGEST_BACKOFF))
+            Class::Throttled | Class::Retryable | Class::Ambiguous => Action::requeue(wait(
+                context,
+                object,
+                Duration::from_secs(1),
+                LONGEST_BACKOFF,
+            )),
+            Class::Blocked | Class::Credentials => {
+                Action::requeue(wait(context, object, PEOPLE, Duration::from_secs(60)))
             }
-            Class::Blocked | Class::Credentials => Action::requeue(wait(context, object, PEOPLE, Duration::from_secs(60))),
-            Class::Denied | Class::Invalid | Class::Limited => Action::requeue(wait(context, object, PEOPLE, interval)),
+            Class::Denied | Class::Invalid | Class::Limited => {
+                Action::requeue(wait(context, object, PEOPLE, interval))
+            }
         },
         Outcome::Refused(..) => Action::requeue(wait(context, object, PEOPLE, interval)),
     }

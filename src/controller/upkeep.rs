@@ -10,10 +10,14 @@ use super::{
 use crate::{
     api::{
         ConditionType, INLINE_POLICY, Reason,
-        v1alpha1::{AdoptionPolicy, DriftPolicy, PinpointImportRole, PinpointImportRoleStatus, UndeclaredPolicies},
+        v1alpha1::{
+            AdoptionPolicy, DriftPolicy, PinpointImportRole, PinpointImportRoleStatus,
+            UndeclaredPolicies,
+        },
     },
     role::{
-        Account, Class, DesiredRole, Failure, Head, ObservedRole, Owner, Ownership, Plan, Surroundings,
+        Account, Class, DesiredRole, Failure, Head, ObservedRole, Owner, Ownership, Plan,
+        Surroundings,
         outcome::{self, Did, Outcome},
         ownership::{Claim, ownership},
         plan::plan,
@@ -21,7 +25,10 @@ use crate::{
 };
 
 /// One pass.
-pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Result<Action, ApiError> {
+pub(super) async fn pass(
+    context: &Context,
+    object: PinpointImportRole,
+) -> Result<Action, ApiError> {
     let mut found = object.status.clone().unwrap_or_default();
     if object.spec.suspend {
         return conclude(context, &object, found, &Outcome::Suspended).await;
@@ -34,11 +41,20 @@ pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Resul
 }
 
 /// The stages of a pass. `found` gathers what is learned for the status.
-async fn bring_there(context: &Context, object: &mut PinpointImportRole, found: &mut PinpointImportRoleStatus) -> Result<Outcome, Stop> {
+async fn bring_there(
+    context: &Context,
+    object: &mut PinpointImportRole,
+    found: &mut PinpointImportRoleStatus,
+) -> Result<Outcome, Stop> {
     let account = account(context, object, found).await?;
     let desired = declare(context, object, account, found)?;
     let (observed, ownership) = observe(context, object, &desired, found).await?;
-    let (plan, late) = settled(context, object, plan(&desired, observed.as_ref(), &found.tag_keys), found);
+    let (plan, late) = settled(
+        context,
+        object,
+        plan(&desired, observed.as_ref(), &found.tag_keys),
+        found,
+    );
     if plan.is_empty() && late {
         return Ok(Outcome::Waiting);
     }
@@ -69,7 +85,12 @@ pub(super) async fn account(
     found: &PinpointImportRoleStatus,
 ) -> Result<Account, Stop> {
     let account = context.account().await?;
-    if let Some(declared) = object.spec.account_id.as_ref().filter(|declared| **declared != account.id) {
+    if let Some(declared) = object
+        .spec
+        .account_id
+        .as_ref()
+        .filter(|declared| **declared != account.id)
+    {
         let message = format!(
             "spec.accountId is {declared}, but the controller's credentials are of account {}, and its settings give this namespace no \
              role in another",
@@ -77,13 +98,21 @@ pub(super) async fn account(
         );
         return Err(Outcome::Refused(Reason::PolicyNotAllowed, message).into());
     }
-    if let Some(pinned) = found.account_id.as_ref().filter(|pinned| **pinned != account.id) {
+    if let Some(pinned) = found
+        .account_id
+        .as_ref()
+        .filter(|pinned| **pinned != account.id)
+    {
         let message = format!(
             "the role was made in account {pinned}, but the controller's credentials are of account {} now: give it credentials of \
              {pinned} again",
             account.id
         );
-        return Err(Failure { class: Class::Credentials, message }.into());
+        return Err(Failure {
+            class: Class::Credentials,
+            message,
+        }
+        .into());
     }
     Ok(account)
 }
@@ -95,7 +124,10 @@ fn declare(
     account: Account,
     found: &mut PinpointImportRoleStatus,
 ) -> Result<DesiredRole, Stop> {
-    let around = Surroundings { account, role_path: context.settings.role_path.clone() };
+    let around = Surroundings {
+        account,
+        role_path: context.settings.role_path.clone(),
+    };
     let desired = DesiredRole::declare(&object.spec, objects::owner(context, object), &around)
         .map_err(|problems| Outcome::Refused(Reason::InvalidSpec, problems.join("; ")))?;
     found.role_name = Some(desired.name.to_string());
@@ -110,16 +142,33 @@ async fn observe(
     found: &mut PinpointImportRoleStatus,
 ) -> Result<(Option<ObservedRole>, Ownership), Stop> {
     let head = context.iam.head(desired.name.as_str()).await?;
-    let rival_lives = rival_lives(context, &desired.owner, head.as_ref(), object.spec.adoption_policy).await?;
-    let claim = Claim { owner: &desired.owner, pinned: found.role_id.as_deref(), adoption: object.spec.adoption_policy, rival_lives };
+    let rival_lives = rival_lives(
+        context,
+        &desired.owner,
+        head.as_ref(),
+        object.spec.adoption_policy,
+    )
+    .await?;
+    let claim = Claim {
+        owner: &desired.owner,
+        pinned: found.role_id.as_deref(),
+        adoption: object.spec.adoption_policy,
+        rival_lives,
+    };
     let ownership = ownership(head.as_ref(), claim);
     if let Ownership::Foreign(foreign) = &ownership {
-        if context.memory(&desired.owner.uid, |memory| memory.just_tagged(context.settings.settle)) {
+        if context.memory(&desired.owner.uid, |memory| {
+            memory.just_tagged(context.settings.settle)
+        }) {
             return Err(Outcome::Waiting.into());
         }
-        return Err(Outcome::Refused(Reason::RoleNotOwned, foreign.message(desired.name.as_str())).into());
+        return Err(
+            Outcome::Refused(Reason::RoleNotOwned, foreign.message(desired.name.as_str())).into(),
+        );
     }
-    let Some(head) = head else { return Ok((None, ownership)) };
+    let Some(head) = head else {
+        return Ok((None, ownership));
+    };
     if head.path != desired.path.as_str() {
         let message = format!(
             "role {} has the path {}, but {} is declared, and IAM can't move a role: make the object again with spec.path: {}",
@@ -131,14 +180,26 @@ async fn observe(
         remember(found, &head)?;
     }
     let remove = object.spec.undeclared_policies == UndeclaredPolicies::Remove;
-    let observed = context.iam.policies(head, |name| remove || name == INLINE_POLICY).await?;
+    let observed = context
+        .iam
+        .policies(head, |name| remove || name == INLINE_POLICY)
+        .await?;
     Ok((Some(observed), ownership))
 }
 
 /// Whether the owner that the role's tags name is there still. Asked only where the answer matters.
-async fn rival_lives(context: &Context, ours: &Owner, head: Option<&Head>, adoption: AdoptionPolicy) -> Result<bool, ApiError> {
+async fn rival_lives(
+    context: &Context,
+    ours: &Owner,
+    head: Option<&Head>,
+    adoption: AdoptionPolicy,
+) -> Result<bool, ApiError> {
     match head.and_then(|head| Owner::of(&head.tags)) {
-        Some(rival) if adoption == AdoptionPolicy::Adopt && rival.cluster == ours.cluster && rival.uid != ours.uid => {
+        Some(rival)
+            if adoption == AdoptionPolicy::Adopt
+                && rival.cluster == ours.cluster
+                && rival.uid != ours.uid =>
+        {
             objects::lives(context, &rival).await
         }
         _ => Ok(true),
@@ -147,29 +208,49 @@ async fn rival_lives(context: &Context, ours: &Owner, head: Option<&Head>, adopt
 
 /// What the status keeps of a role that is ours.
 fn remember(found: &mut PinpointImportRoleStatus, head: &Head) -> Result<(), Stop> {
-    let account = Account::of_arn(&head.arn)
-        .map_err(|why| Failure { class: Class::Ambiguous, message: format!("reading role {}: {why}", head.name) })?;
+    let account = Account::of_arn(&head.arn).map_err(|why| Failure {
+        class: Class::Ambiguous,
+        message: format!("reading role {}: {why}", head.name),
+    })?;
     found.account_id = Some(account.id);
     outcome::remember_role(found, head);
     Ok(())
 }
 
 /// Leaves out what IAM would show as done if it were not late.
-fn settled(context: &Context, object: &PinpointImportRole, plan: Plan, found: &PinpointImportRoleStatus) -> (Plan, bool) {
+fn settled(
+    context: &Context,
+    object: &PinpointImportRole,
+    plan: Plan,
+    found: &PinpointImportRoleStatus,
+) -> (Plan, bool) {
     let settle = context.settings.settle;
     // What the process before this one wrote is not remembered; but it cannot have been long before `Ready` became true.
     let just_ready = outcome::find(&found.conditions, ConditionType::Ready).is_some_and(|ready| {
-        let age = objects::now().0.duration_since(ready.last_transition_time.0);
+        let age = objects::now()
+            .0
+            .duration_since(ready.last_transition_time.0);
         ready.status == "True" && age.unsigned_abs() < settle
     });
-    if context.is_young() && just_ready && !plan.is_empty() && outcome::applied(found, generation(object)) {
+    if context.is_young()
+        && just_ready
+        && !plan.is_empty()
+        && outcome::applied(found, generation(object))
+    {
         return (Plan::new(), true);
     }
-    context.memory(&object.uid().unwrap_or_default(), |memory| memory.settled(plan, settle))
+    context.memory(&object.uid().unwrap_or_default(), |memory| {
+        memory.settled(plan, settle)
+    })
 }
 
 /// What the pass is about to do, for its event.
-fn deed(found: &PinpointImportRoleStatus, ownership: &Ownership, plan: &Plan, drifted: bool) -> Did {
+fn deed(
+    found: &PinpointImportRoleStatus,
+    ownership: &Ownership,
+    plan: &Plan,
+    drifted: bool,
+) -> Did {
     let first = found.applied_generation.is_none();
     match ownership {
         _ if drifted => Did::Repaired,
@@ -214,11 +295,17 @@ async fn execute(
             memory.attempt(&change.step, settle);
             before
         });
-        match context.iam.execute(desired.name.as_str(), &change.step).await {
+        match context
+            .iam
+            .execute(desired.name.as_str(), &change.step)
+            .await
+        {
             Ok(Some(head)) => remember(found, &head)?,
             Ok(None) => {}
             // IAM may judge by tags, and they may not have arrived yet.
-            Err(failure) if failure.class == Class::Denied && before => return Err(Outcome::Waiting.into()),
+            Err(failure) if failure.class == Class::Denied && before => {
+                return Err(Outcome::Waiting.into());
+            }
             Err(failure) => return Err(failure.into()),
         }
     }

@@ -65,20 +65,42 @@ impl DesiredRole {
     ///
     /// # Errors
     /// Everything that is wrong with it, one sentence each.
-    pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<String>> {
+    pub fn declare(
+        spec: &PinpointImportRoleSpec,
+        owner: Owner,
+        around: &Surroundings,
+    ) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let name = keep(role_name(spec, &owner), &mut problems);
-        let path = keep(spec.path.as_deref().map_or(Ok(around.role_path.clone()), RolePath::parse), &mut problems);
-        let boundary = spec.permissions_boundary.as_deref().map(|arn| PolicyArn::parse("permissionsBoundary", arn));
+        let path = keep(
+            spec.path
+                .as_deref()
+                .map_or(Ok(around.role_path.clone()), RolePath::parse),
+            &mut problems,
+        );
+        let boundary = spec
+            .permissions_boundary
+            .as_deref()
+            .map(|arn| PolicyArn::parse("permissionsBoundary", arn));
         let boundary = keep(boundary.transpose(), &mut problems);
         let trust = spec.trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
-        let buckets = keep(BucketPolicy::declare(&spec.buckets, &around.account), &mut problems);
+        let buckets = keep(
+            BucketPolicy::declare(&spec.buckets, &around.account),
+            &mut problems,
+        );
         problems.extend(problems_of_plain_fields(spec));
 
         match (name, path, boundary, trust, attached, buckets) {
-            (Some(name), Some(path), Some(boundary), Some(trust), Some(attached), Some(buckets)) if problems.is_empty() => Ok(Self {
+            (
+                Some(name),
+                Some(path),
+                Some(boundary),
+                Some(trust),
+                Some(attached),
+                Some(buckets),
+            ) if problems.is_empty() => Ok(Self {
                 owner,
                 name,
                 path,
@@ -117,9 +139,15 @@ fn keep<T>(result: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet<PolicyArn>, String> {
+fn attached(
+    spec: &PinpointImportRoleSpec,
+    account: &Account,
+) -> Result<BTreeSet<PolicyArn>, String> {
     match &spec.managed_policy_arns {
-        Some(declared) => declared.iter().map(|arn| PolicyArn::parse("managedPolicyArns", arn)).collect(),
+        Some(declared) => declared
+            .iter()
+            .map(|arn| PolicyArn::parse("managedPolicyArns", arn))
+            .collect(),
         None if spec.buckets.is_empty() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
         None => Ok(BTreeSet::new()),
     }
@@ -135,20 +163,31 @@ fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<String> {
             problems.push("description has more than 1000 characters, or some beyond Latin-1, which IAM refuses".to_owned());
         }
     }
-    if let Some(seconds) = spec.max_session_duration.filter(|seconds| !(3600..=43200).contains(seconds)) {
-        problems.push(format!("maxSessionDuration {seconds} is not between 3600 and 43200 seconds"));
+    if let Some(seconds) = spec
+        .max_session_duration
+        .filter(|seconds| !(3600..=43200).contains(seconds))
+    {
+        problems.push(format!(
+            "maxSessionDuration {seconds} is not between 3600 and 43200 seconds"
+        ));
     }
     let mut seen = BTreeSet::new();
     for (key, value) in &spec.tags {
         let folded = key.to_lowercase();
         if folded.starts_with("aws:") || OWNERSHIP_TAGS.iter().any(|tag| tag.key() == folded) {
-            problems.push(format!("tags: {key:?} is kept for AWS or for the controller"));
+            problems.push(format!(
+                "tags: {key:?} is kept for AWS or for the controller"
+            ));
         }
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            problems.push(format!("tags: {key:?} is longer than 128 characters, or its value than 256, or it is empty"));
+            problems.push(format!(
+                "tags: {key:?} is longer than 128 characters, or its value than 256, or it is empty"
+            ));
         }
         if !seen.insert(folded) {
-            problems.push(format!("tags: {key:?} is there twice: IAM takes upper and lower case for the same"));
+            problems.push(format!(
+                "tags: {key:?} is there twice: IAM takes upper and lower case for the same"
+            ));
         }
     }
     problems

@@ -63,7 +63,11 @@ impl Difference {
     /// A difference with both texts cut to what a status may hold.
     #[must_use]
     pub fn new(field: Field, observed: impl Into<String>, declared: impl Into<String>) -> Self {
-        Self { field, observed: cut(observed.into(), LONGEST), declared: cut(declared.into(), LONGEST) }
+        Self {
+            field,
+            observed: cut(observed.into(), LONGEST),
+            declared: cut(declared.into(), LONGEST),
+        }
     }
 }
 

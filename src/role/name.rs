@@ -84,7 +84,12 @@ impl RolePath {
     /// Says what a path may be.
     pub fn parse(text: &str) -> Result<Self, String> {
         let printable = text.chars().all(|c| ('!'..='~').contains(&c));
-        if !printable || text.len() > 512 || !text.starts_with('/') || !text.ends_with('/') || text == "//" {
+        if !printable
+            || text.len() > 512
+            || !text.starts_with('/')
+            || !text.ends_with('/')
+            || text == "//"
+        {
             return Err(format!(
                 "path {text:?} can't be the path of a role: IAM takes / or /…/, printable ASCII without spaces, at most 512 characters"
             ));
@@ -106,14 +111,18 @@ impl PolicyArn {
     /// Says what the ARN should look like.
     pub fn parse(field: &str, text: &str) -> Result<Self, String> {
         let refuse = || {
-            format!("{field} {text:?} is not the ARN of a policy, such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
+            format!(
+                "{field} {text:?} is not the ARN of a policy, such as arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+            )
         };
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [arn, partition, iam, region, account, resource] = parts.as_slice() else {
             return Err(refuse());
         };
         let path_and_name = resource.strip_prefix("policy/").ok_or_else(refuse)?;
-        let (path, name) = path_and_name.rsplit_once('/').unwrap_or(("", path_and_name));
+        let (path, name) = path_and_name
+            .rsplit_once('/')
+            .unwrap_or(("", path_and_name));
         let sound = *arn == "arn"
             && is_partition(partition)
             && *iam == "iam"
@@ -129,7 +138,10 @@ impl PolicyArn {
     /// `AmazonS3ReadOnlyAccess`, which the AWS guide attaches.
     #[must_use]
     pub fn s3_read_only(account: &Account) -> Self {
-        Self(format!("arn:{}:iam::aws:policy/AmazonS3ReadOnlyAccess", account.partition))
+        Self(format!(
+            "arn:{}:iam::aws:policy/AmazonS3ReadOnlyAccess",
+            account.partition
+        ))
     }
 }
 
@@ -140,7 +152,10 @@ pub fn is_account_id(text: &str) -> bool {
 }
 
 fn is_partition(text: &str) -> bool {
-    text.starts_with("aws") && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    text.starts_with("aws")
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// An AWS account and the partition that it lies in.
@@ -160,8 +175,13 @@ impl Account {
     pub fn of_arn(arn: &str) -> Result<Self, String> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         match parts.as_slice() {
-            ["arn", partition, _, _, account, _] if is_partition(partition) && is_account_id(account) => {
-                Ok(Self { id: (*account).to_owned(), partition: (*partition).to_owned() })
+            ["arn", partition, _, _, account, _]
+                if is_partition(partition) && is_account_id(account) =>
+            {
+                Ok(Self {
+                    id: (*account).to_owned(),
+                    partition: (*partition).to_owned(),
+                })
             }
             _ => Err(format!("{arn:?} is not an ARN that names an account")),
         }
@@ -178,7 +198,10 @@ mod tests {
             assert!(RoleName::parse(good).is_ok(), "{good}");
         }
         for bad in ["", "a b", "a/b", "ä", "a:b", "a*", &"x".repeat(65)] {
-            assert!(RoleName::parse(bad).unwrap_err().contains("1 to 64"), "{bad}");
+            assert!(
+                RoleName::parse(bad).unwrap_err().contains("1 to 64"),
+                "{bad}"
+            );
         }
     }
 
@@ -186,7 +209,10 @@ mod tests {
     fn a_default_name_that_is_too_long_says_how_to_mend_it() {
         assert_eq!(RoleName::of_object("a", "b").unwrap().as_str(), "a.b");
         let why = RoleName::of_object(&"n".repeat(40), &"m".repeat(40)).unwrap_err();
-        assert!(why.contains("81 characters") && why.contains("spec.roleName"), "{why}");
+        assert!(
+            why.contains("81 characters") && why.contains("spec.roleName"),
+            "{why}"
+        );
     }
 
     #[test]
@@ -194,7 +220,16 @@ mod tests {
         for good in ["/", "/a/", "/a/b/", "/a//b/"] {
             assert!(RolePath::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "a", "/a", "a/", "//", "/a b/", "/ä/", &format!("/{}/", "x".repeat(511))] {
+        for bad in [
+            "",
+            "a",
+            "/a",
+            "a/",
+            "//",
+            "/a b/",
+            "/ä/",
+            &format!("/{}/", "x".repeat(511)),
+        ] {
             assert!(RolePath::parse(bad).is_err(), "{bad}");
         }
     }
@@ -219,14 +254,23 @@ mod tests {
             "arn:gcp:iam::aws:policy/a",
             "arn:aws:iam:us-east-1:aws:policy/a",
         ] {
-            assert!(PolicyArn::parse("managedPolicyArns", bad).unwrap_err().starts_with("managedPolicyArns"), "{bad}");
+            assert!(
+                PolicyArn::parse("managedPolicyArns", bad)
+                    .unwrap_err()
+                    .starts_with("managedPolicyArns"),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn the_account_is_read_from_any_arn_of_it() {
-        let account = Account::of_arn("arn:aws-us-gov:sts::123456789012:assumed-role/r/s:x").unwrap();
-        assert_eq!((account.id.as_str(), account.partition.as_str()), ("123456789012", "aws-us-gov"));
+        let account =
+            Account::of_arn("arn:aws-us-gov:sts::123456789012:assumed-role/r/s:x").unwrap();
+        assert_eq!(
+            (account.id.as_str(), account.partition.as_str()),
+            ("123456789012", "aws-us-gov")
+        );
         assert!(Account::of_arn("arn:aws:iam::aws:policy/x").is_err());
         assert!(Account::of_arn("nonsense").is_err());
     }

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::{
-    DesiredRole, Difference, Head, Step,
-    difference::cut,
-    plan::Plan,
-};
+use super::{DesiredRole, Difference, Head, Step, difference::cut, plan::Plan};
 use crate::api::{
     ConditionType, EventReason, Reason,
     v1alpha1::{Drift, PinpointImportRoleStatus},
@@ -107,52 +103,113 @@ const SUSPENDED: &str = "Suspended";
 
 /// The status after a pass. Equal to `previous` where nothing but time went by.
 #[must_use]
-pub fn status(previous: &PinpointImportRoleStatus, generation: i64, outcome: &Outcome, now: &Time) -> PinpointImportRoleStatus {
+pub fn status(
+    previous: &PinpointImportRoleStatus,
+    generation: i64,
+    outcome: &Outcome,
+    now: &Time,
+) -> PinpointImportRoleStatus {
     let mut next = previous.clone();
     next.observed_generation = Some(generation);
     let mut conditions = Conditions::new();
-    let mut say = |ready: &'static str, beside: Option<ConditionType>, reason: Reason, message: String| {
-        let message = cut(message, LONGEST_MESSAGE);
-        conditions.extend(beside.map(|beside| (beside, ("True", reason, message.clone()))));
-        conditions.insert(ConditionType::Ready, (ready, reason, message));
-    };
+    let mut say =
+        |ready: &'static str, beside: Option<ConditionType>, reason: Reason, message: String| {
+            let message = cut(message, LONGEST_MESSAGE);
+            conditions.extend(beside.map(|beside| (beside, ("True", reason, message.clone()))));
+            conditions.insert(ConditionType::Ready, (ready, reason, message));
+        };
     match outcome {
         Outcome::InPlace(_) => {
             next.applied_generation = Some(generation);
-            if let Some(drift) = next.last_drift.as_mut().filter(|drift| drift.repaired_at.is_none()) {
+            if let Some(drift) = next
+                .last_drift
+                .as_mut()
+                .filter(|drift| drift.repaired_at.is_none())
+            {
                 drift.repaired_at = Some(now.clone());
             }
             let name = next.role_name.as_deref().unwrap_or_default();
-            say("True", None, Reason::Reconciled, format!("role {name} is as declared"));
+            say(
+                "True",
+                None,
+                Reason::Reconciled,
+                format!("role {name} is as declared"),
+            );
         }
         Outcome::Reported(differences) => {
             drifted(&mut next, differences, now);
-            say("False", Some(ConditionType::Stalled), Reason::DriftDetected, drift_message(differences));
+            say(
+                "False",
+                Some(ConditionType::Stalled),
+                Reason::DriftDetected,
+                drift_message(differences),
+            );
         }
         Outcome::Waiting if applied(previous, generation) => return ours(previous),
         Outcome::Waiting => {
-            let message = "waiting for IAM to show the last change, which can take a minute".to_owned();
-            say("False", Some(ConditionType::Reconciling), Reason::Progressing, message);
+            let message =
+                "waiting for IAM to show the last change, which can take a minute".to_owned();
+            say(
+                "False",
+                Some(ConditionType::Reconciling),
+                Reason::Progressing,
+                message,
+            );
         }
-        Outcome::Refused(reason, message) => say("False", Some(ConditionType::Stalled), *reason, message.clone()),
+        Outcome::Refused(reason, message) => say(
+            "False",
+            Some(ConditionType::Stalled),
+            *reason,
+            message.clone(),
+        ),
         Outcome::Failed(failure) => {
             let beside = match failure.class {
-                Class::Throttled | Class::Retryable | Class::Ambiguous => ConditionType::Reconciling,
-                Class::Denied | Class::Invalid | Class::Limited | Class::Credentials | Class::Blocked => ConditionType::Stalled,
+                Class::Throttled | Class::Retryable | Class::Ambiguous => {
+                    ConditionType::Reconciling
+                }
+                Class::Denied
+                | Class::Invalid
+                | Class::Limited
+                | Class::Credentials
+                | Class::Blocked => ConditionType::Stalled,
             };
-            say("False", Some(beside), failure.class.reason(), failure.message.clone());
+            say(
+                "False",
+                Some(beside),
+                failure.class.reason(),
+                failure.message.clone(),
+            );
         }
-        Outcome::Deleting(message) => say("False", Some(ConditionType::Reconciling), Reason::Deleting, message.clone()),
+        Outcome::Deleting(message) => say(
+            "False",
+            Some(ConditionType::Reconciling),
+            Reason::Deleting,
+            message.clone(),
+        ),
         Outcome::Suspended => {
             next.conditions = suspended(previous, generation, now);
             return next;
         }
     }
-    if next.last_drift.as_ref().is_some_and(|drift| drift.repaired_at.is_none()) {
-        let differences: Vec<&str> =
-            next.last_drift.iter().flat_map(|drift| &drift.differences).map(|difference| difference.observed.as_str()).collect();
-        let message = cut(format!("others changed the role: {}", differences.join("; ")), LONGEST_MESSAGE);
-        conditions.insert(ConditionType::Drifted, ("True", Reason::DriftDetected, message));
+    if next
+        .last_drift
+        .as_ref()
+        .is_some_and(|drift| drift.repaired_at.is_none())
+    {
+        let differences: Vec<&str> = next
+            .last_drift
+            .iter()
+            .flat_map(|drift| &drift.differences)
+            .map(|difference| difference.observed.as_str())
+            .collect();
+        let message = cut(
+            format!("others changed the role: {}", differences.join("; ")),
+            LONGEST_MESSAGE,
+        );
+        conditions.insert(
+            ConditionType::Drifted,
+            ("True", Reason::DriftDetected, message),
+        );
     }
     next.conditions = timed(&previous.conditions, conditions, generation, now);
     next
@@ -189,8 +246,16 @@ pub fn intent(
         let message = cut(drift_message(&differences), LONGEST_MESSAGE);
         let conditions = [ConditionType::Reconciling, ConditionType::Drifted]
             .map(|beside| (beside, ("True", Reason::DriftDetected, message.clone())));
-        let ready = (ConditionType::Ready, ("False", Reason::DriftDetected, message.clone()));
-        next.conditions = timed(&previous.conditions, conditions.into_iter().chain([ready]).collect(), generation, now);
+        let ready = (
+            ConditionType::Ready,
+            ("False", Reason::DriftDetected, message.clone()),
+        );
+        next.conditions = timed(
+            &previous.conditions,
+            conditions.into_iter().chain([ready]).collect(),
+            generation,
+            now,
+        );
     }
     next
 }
@@ -198,7 +263,9 @@ pub fn intent(
 /// All differences of a plan.
 #[must_use]
 pub fn differences(plan: &Plan) -> Vec<Difference> {
-    plan.iter().flat_map(|change| change.differences.clone()).collect()
+    plan.iter()
+        .flat_map(|change| change.differences.clone())
+        .collect()
 }
 
 /// Whether this generation was wholly in place, so that any difference since is drift.
@@ -221,12 +288,23 @@ fn remember_tags(status: &mut PinpointImportRoleStatus, desired: &DesiredRole) {
 
 /// Notes a drift, unless it is the one that is noted already, or what is left of that.
 fn drifted(status: &mut PinpointImportRoleStatus, differences: &[Difference], now: &Time) {
-    let differences: Vec<_> = differences.iter().take(MOST_DIFFERENCES).map(Into::into).collect();
+    let differences: Vec<_> = differences
+        .iter()
+        .take(MOST_DIFFERENCES)
+        .map(Into::into)
+        .collect();
     let known = status.last_drift.as_ref().is_some_and(|drift| {
-        drift.repaired_at.is_none() && differences.iter().all(|difference| drift.differences.contains(difference))
+        drift.repaired_at.is_none()
+            && differences
+                .iter()
+                .all(|difference| drift.differences.contains(difference))
     });
     if !known {
-        status.last_drift = Some(Drift { detected_at: now.clone(), repaired_at: None, differences });
+        status.last_drift = Some(Drift {
+            detected_at: now.clone(),
+            repaired_at: None,
+            differences,
+        });
     }
 }
 
@@ -241,14 +319,28 @@ fn suspended(previous: &PinpointImportRoleStatus, generation: i64, now: &Time) -
     let mut conditions: Vec<Condition> = previous
         .conditions
         .iter()
-        .filter(|condition| [ConditionType::Ready, ConditionType::Drifted].iter().any(|kept| kept.as_str() == condition.type_))
+        .filter(|condition| {
+            [ConditionType::Ready, ConditionType::Drifted]
+                .iter()
+                .any(|kept| kept.as_str() == condition.type_)
+        })
         .cloned()
         .collect();
     if find(&conditions, ConditionType::Ready).is_none() {
-        let never = ("Unknown", Reason::Progressing, "spec.suspend is set: no look at IAM was taken yet".to_owned());
-        conditions.extend(timed(&[], Conditions::from([(ConditionType::Ready, never)]), generation, now));
+        let never = (
+            "Unknown",
+            Reason::Progressing,
+            "spec.suspend is set: no look at IAM was taken yet".to_owned(),
+        );
+        conditions.extend(timed(
+            &[],
+            Conditions::from([(ConditionType::Ready, never)]),
+            generation,
+            now,
+        ));
     }
-    let since = find(&previous.conditions, ConditionType::Suspended).map_or(now, |condition| &condition.last_transition_time);
+    let since = find(&previous.conditions, ConditionType::Suspended)
+        .map_or(now, |condition| &condition.last_transition_time);
     conditions.push(Condition {
         type_: ConditionType::Suspended.as_str().to_owned(),
         status: "True".to_owned(),
@@ -263,11 +355,18 @@ fn suspended(previous: &PinpointImportRoleStatus, generation: i64, now: &Time) -
 /// The condition of a type.
 #[must_use]
 pub fn find(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.type_ == type_.as_str())
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == type_.as_str())
 }
 
 /// Gives conditions their times: that of the last change of their status.
-fn timed(previous: &[Condition], conditions: Conditions, generation: i64, now: &Time) -> Vec<Condition> {
+fn timed(
+    previous: &[Condition],
+    conditions: Conditions,
+    generation: i64,
+    now: &Time,
+) -> Vec<Condition> {
     conditions
         .into_iter()
         .map(|(type_, (status, reason, message))| {
@@ -288,32 +387,58 @@ fn timed(previous: &[Condition], conditions: Conditions, generation: i64, now: &
 
 /// The events that go with a step from one status to the next: each once per transition.
 #[must_use]
-pub fn events(previous: &PinpointImportRoleStatus, next: &PinpointImportRoleStatus, outcome: Option<&Outcome>) -> Vec<(EventReason, String)> {
+pub fn events(
+    previous: &PinpointImportRoleStatus,
+    next: &PinpointImportRoleStatus,
+    outcome: Option<&Outcome>,
+) -> Vec<(EventReason, String)> {
     let mut events = Vec::new();
     let role = next.role_name.as_deref().unwrap_or_default();
     let arn = next.role_arn.as_deref().unwrap_or(role);
     if let Some(drift) = &next.last_drift {
-        let words: Vec<&str> = drift.differences.iter().map(|difference| difference.observed.as_str()).collect();
+        let words: Vec<&str> = drift
+            .differences
+            .iter()
+            .map(|difference| difference.observed.as_str())
+            .collect();
         let words = words.join("; ");
         let before = previous.last_drift.as_ref();
-        if before.is_none_or(|before| before.detected_at != drift.detected_at || before.differences != drift.differences) {
+        if before.is_none_or(|before| {
+            before.detected_at != drift.detected_at || before.differences != drift.differences
+        }) {
             events.push((EventReason::DriftDetected, format!("role {role}: {words}")));
         }
         if drift.repaired_at.is_some() && before.is_none_or(|before| before.repaired_at.is_none()) {
-            events.push((EventReason::DriftRepaired, format!("role {role} is as declared again; it was: {words}")));
+            events.push((
+                EventReason::DriftRepaired,
+                format!("role {role} is as declared again; it was: {words}"),
+            ));
         }
     }
     match outcome {
-        Some(Outcome::InPlace(Did::Created)) => events.push((EventReason::RoleCreated, format!("created role {arn}"))),
-        Some(Outcome::InPlace(Did::Adopted)) => events.push((EventReason::RoleAdopted, format!("took over role {arn}"))),
+        Some(Outcome::InPlace(Did::Created)) => {
+            events.push((EventReason::RoleCreated, format!("created role {arn}")))
+        }
+        Some(Outcome::InPlace(Did::Adopted)) => {
+            events.push((EventReason::RoleAdopted, format!("took over role {arn}")))
+        }
         Some(Outcome::InPlace(Did::Updated)) => {
-            events.push((EventReason::RoleUpdated, format!("brought role {arn} to generation {}", next.observed_generation.unwrap_or_default())));
+            events.push((
+                EventReason::RoleUpdated,
+                format!(
+                    "brought role {arn} to generation {}",
+                    next.observed_generation.unwrap_or_default()
+                ),
+            ));
         }
         Some(Outcome::Refused(reason, message)) if is_news(previous, next) => {
             events.push((EventReason::Failing(*reason), message.clone()));
         }
         Some(Outcome::Failed(failure)) if is_news(previous, next) => {
-            events.push((EventReason::Failing(failure.class.reason()), failure.message.clone()));
+            events.push((
+                EventReason::Failing(failure.class.reason()),
+                failure.message.clone(),
+            ));
         }
         _ => {}
     }
@@ -333,14 +458,21 @@ pub fn intends_more(found: &PinpointImportRoleStatus, intent: &PinpointImportRol
 }
 
 fn ours(status: &PinpointImportRoleStatus) -> PinpointImportRoleStatus {
-    let conditions = ConditionType::ALL.iter().filter_map(|type_| find(&status.conditions, *type_).cloned()).collect();
-    PinpointImportRoleStatus { conditions, ..status.clone() }
+    let conditions = ConditionType::ALL
+        .iter()
+        .filter_map(|type_| find(&status.conditions, *type_).cloned())
+        .collect();
+    PinpointImportRoleStatus {
+        conditions,
+        ..status.clone()
+    }
 }
 
 /// Whether `Ready` has another reason than before, or speaks of another generation.
 fn is_news(previous: &PinpointImportRoleStatus, next: &PinpointImportRoleStatus) -> bool {
     let ready = |status: &PinpointImportRoleStatus| {
-        find(&status.conditions, ConditionType::Ready).map(|ready| (ready.reason.clone(), ready.observed_generation))
+        find(&status.conditions, ConditionType::Ready)
+            .map(|ready| (ready.reason.clone(), ready.observed_generation))
     };
     ready(previous) != ready(next)
 }

@@ -28,7 +28,10 @@ impl Owner {
             Tag::Name => &self.name,
             Tag::Uid => &self.uid,
         };
-        OWNERSHIP_TAGS.into_iter().map(|tag| (tag.key().to_owned(), value(tag).clone())).collect()
+        OWNERSHIP_TAGS
+            .into_iter()
+            .map(|tag| (tag.key().to_owned(), value(tag).clone()))
+            .collect()
     }
 
     /// The owner that a role's tags name; none if they name no cluster or no uid.
@@ -91,13 +94,21 @@ pub struct Claim<'a> {
 /// Whose role it is.
 #[must_use]
 pub fn ownership(role: Option<&Head>, claim: Claim<'_>) -> Ownership {
-    let Some(role) = role else { return Ownership::Absent };
+    let Some(role) = role else {
+        return Ownership::Absent;
+    };
     let tagged = Owner::of(&role.tags);
     let foreign = match tagged {
-        Some(tagged) if (&tagged.cluster, &tagged.uid) == (&claim.owner.cluster, &claim.owner.uid) => match claim.pinned {
-            Some(pinned) if pinned != role.id => Foreign::Replaced { pinned: pinned.to_owned() },
-            _ => return Ownership::Owned,
-        },
+        Some(tagged)
+            if (&tagged.cluster, &tagged.uid) == (&claim.owner.cluster, &claim.owner.uid) =>
+        {
+            match claim.pinned {
+                Some(pinned) if pinned != role.id => Foreign::Replaced {
+                    pinned: pinned.to_owned(),
+                },
+                _ => return Ownership::Owned,
+            }
+        }
         Some(tagged) if claim.rival_lives => return Ownership::Foreign(Foreign::Other(tagged)),
         Some(tagged) => Foreign::Other(tagged),
         None if claim.pinned == Some(role.id.as_str()) => Foreign::Stripped,
@@ -105,7 +116,9 @@ pub fn ownership(role: Option<&Head>, claim: Claim<'_>) -> Ownership {
     };
     match (claim.adoption, trust::obstacle_to_adoption(&role.trust)) {
         (AdoptionPolicy::Adopt, None) => Ownership::Adoptable,
-        (AdoptionPolicy::Adopt, Some(obstacle)) => Ownership::Foreign(Foreign::NotAdoptable(obstacle)),
+        (AdoptionPolicy::Adopt, Some(obstacle)) => {
+            Ownership::Foreign(Foreign::NotAdoptable(obstacle))
+        }
         (AdoptionPolicy::Never, _) => Ownership::Foreign(foreign),
     }
 }

@@ -90,7 +90,11 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
             let (removals, additions) = policies(desired, observed);
             let boundary = boundary(desired, observed);
             let unbounded = observed.head.boundary.is_none();
-            let (boundary_first, boundary_later) = if unbounded { (boundary, None) } else { (None, boundary) };
+            let (boundary_first, boundary_later) = if unbounded {
+                (boundary, None)
+            } else {
+                (None, boundary)
+            };
             add_tags
                 .into_iter()
                 .chain(boundary_first)
@@ -108,12 +112,25 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
 /// What makes the role go.
 #[must_use]
 pub fn teardown(observed: &ObservedRole) -> Plan {
-    let detach = observed.attached.iter().map(|arn| Step::DetachPolicy(arn.clone()));
+    let detach = observed
+        .attached
+        .iter()
+        .map(|arn| Step::DetachPolicy(arn.clone()));
     let delete = observed
         .inline
         .iter()
-        .map(|(name, document)| Step::DeleteInlinePolicy { name: name.clone(), document: document.clone() });
-    detach.chain(delete).chain([Step::DeleteRole]).map(|step| Change { step, differences: Vec::new() }).collect()
+        .map(|(name, document)| Step::DeleteInlinePolicy {
+            name: name.clone(),
+            document: document.clone(),
+        });
+    detach
+        .chain(delete)
+        .chain([Step::DeleteRole])
+        .map(|step| Change {
+            step,
+            differences: Vec::new(),
+        })
+        .collect()
 }
 
 /// What leaves the role and its policies to whoever wants them: the ownership tags go.
@@ -127,7 +144,10 @@ pub fn release(role: &Head) -> Plan {
     if keys.is_empty() {
         return Plan::new();
     }
-    vec![Change { step: Step::UntagRole(keys), differences: Vec::new() }]
+    vec![Change {
+        step: Step::UntagRole(keys),
+        differences: Vec::new(),
+    }]
 }
 
 fn creation(desired: &DesiredRole) -> Plan {
@@ -139,11 +159,21 @@ fn creation(desired: &DesiredRole) -> Plan {
         boundary: desired.boundary.clone(),
         tags: desired.all_tags(),
     };
-    let missing = Difference::new(Field::Role, format!("role {} does not exist", desired.name), "the role exists");
-    let create = Change { step: Step::CreateRole(Box::new(new)), differences: vec![missing] };
+    let missing = Difference::new(
+        Field::Role,
+        format!("role {} does not exist", desired.name),
+        "the role exists",
+    );
+    let create = Change {
+        step: Step::CreateRole(Box::new(new)),
+        differences: vec![missing],
+    };
     // What follows is part of the same difference: a role that does not exist has no policies.
     let (_, additions) = policies(desired, &ObservedRole::default());
-    let additions = additions.into_iter().map(|change| Change { differences: Vec::new(), ..change });
+    let additions = additions.into_iter().map(|change| Change {
+        differences: Vec::new(),
+        ..change
+    });
     [create].into_iter().chain(additions).collect()
 }
 
@@ -159,9 +189,14 @@ fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
     if found == Some(declared.as_str()) {
         return None;
     }
-    let words = found.map_or("no permissions boundary".to_owned(), |arn| format!("permissions boundary is {arn}"));
+    let words = found.map_or("no permissions boundary".to_owned(), |arn| {
+        format!("permissions boundary is {arn}")
+    });
     let difference = Difference::new(Field::PermissionsBoundary, words, declared.as_str());
-    Some(Change { step: Step::PutBoundary(declared.clone()), differences: vec![difference] })
+    Some(Change {
+        step: Step::PutBoundary(declared.clone()),
+        differences: vec![difference],
+    })
 }
 
 fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
@@ -171,12 +206,18 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         && declared != head.description.as_deref().unwrap_or_default()
     {
         let found = head.description.as_deref().unwrap_or_default();
-        differences.push(Difference::new(Field::Description, format!("description is {found:?}"), format!("{declared:?}")));
+        differences.push(Difference::new(
+            Field::Description,
+            format!("description is {found:?}"),
+            format!("{declared:?}"),
+        ));
     }
     if let Some(declared) = desired.max_session_duration
         && Some(declared) != head.max_session_duration
     {
-        let found = head.max_session_duration.map_or("unknown".to_owned(), |seconds| format!("{seconds} s"));
+        let found = head
+            .max_session_duration
+            .map_or("unknown".to_owned(), |seconds| format!("{seconds} s"));
         differences.push(Difference::new(
             Field::MaxSessionDuration,
             format!("maxSessionDuration is {found}"),
@@ -184,18 +225,33 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         ));
     }
     let step = Step::UpdateRole {
-        description: desired.description.clone().or_else(|| head.description.clone()),
+        description: desired
+            .description
+            .clone()
+            .or_else(|| head.description.clone()),
         max_session_duration: desired.max_session_duration.or(head.max_session_duration),
     };
     (!differences.is_empty()).then_some(Change { step, differences })
 }
 
 /// Tags to set, and tags to take off. IAM takes keys that differ by case for the same.
-fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Option<Change>, Option<Change>) {
-    let found: BTreeMap<String, &String> = observed.head.tags.iter().map(|(key, value)| (key.to_lowercase(), value)).collect();
+fn tags(
+    desired: &DesiredRole,
+    observed: &ObservedRole,
+    ours: &[String],
+) -> (Option<Change>, Option<Change>) {
+    let found: BTreeMap<String, &String> = observed
+        .head
+        .tags
+        .iter()
+        .map(|(key, value)| (key.to_lowercase(), value))
+        .collect();
     let declared = desired.all_tags();
-    let wrong: BTreeMap<String, String> =
-        declared.iter().filter(|(key, value)| found.get(&key.to_lowercase()) != Some(value)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let wrong: BTreeMap<String, String> = declared
+        .iter()
+        .filter(|(key, value)| found.get(&key.to_lowercase()) != Some(value))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     let differences = wrong
         .iter()
         .map(|(key, value)| {
@@ -206,49 +262,104 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
             Difference::new(Field::Tags, words, format!("{value:?}"))
         })
         .collect();
-    let set = (!wrong.is_empty()).then(|| Change { step: Step::TagRole(wrong), differences });
+    let set = (!wrong.is_empty()).then(|| Change {
+        step: Step::TagRole(wrong),
+        differences,
+    });
 
     let kept: Vec<String> = declared.keys().map(|key| key.to_lowercase()).collect();
     let gone: Vec<String> = ours
         .iter()
-        .filter(|key| !kept.contains(&key.to_lowercase()) && found.contains_key(&key.to_lowercase()))
+        .filter(|key| {
+            !kept.contains(&key.to_lowercase()) && found.contains_key(&key.to_lowercase())
+        })
         .cloned()
         .collect();
-    let differences =
-        gone.iter().map(|key| Difference::new(Field::Tags, format!("tag {key} is no longer declared"), "no such tag")).collect();
-    let unset = (!gone.is_empty()).then(|| Change { step: Step::UntagRole(gone), differences });
+    let differences = gone
+        .iter()
+        .map(|key| {
+            Difference::new(
+                Field::Tags,
+                format!("tag {key} is no longer declared"),
+                "no such tag",
+            )
+        })
+        .collect();
+    let unset = (!gone.is_empty()).then(|| Change {
+        step: Step::UntagRole(gone),
+        differences,
+    });
     (set, unset)
 }
 
 /// Policies to take off, and policies to put on.
 fn policies(desired: &DesiredRole, observed: &ObservedRole) -> (Vec<Change>, Vec<Change>) {
     let remove = desired.undeclared == UndeclaredPolicies::Remove;
-    let declared = |arn: &str| desired.attached.iter().any(|declared| declared.as_str() == arn);
+    let declared = |arn: &str| {
+        desired
+            .attached
+            .iter()
+            .any(|declared| declared.as_str() == arn)
+    };
     let mut removals: Vec<Change> = observed
         .attached
         .iter()
         .filter(|arn| remove && !declared(arn))
         .map(|arn| Change {
             step: Step::DetachPolicy(arn.clone()),
-            differences: vec![Difference::new(Field::ManagedPolicyArns, format!("managed policy {arn} is attached"), "not attached")],
+            differences: vec![Difference::new(
+                Field::ManagedPolicyArns,
+                format!("managed policy {arn} is attached"),
+                "not attached",
+            )],
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
-    let undeclared = |name: &str| if name == INLINE_POLICY { desired.buckets.is_none() } else { remove };
-    removals.extend(observed.inline.iter().filter(|(name, _)| undeclared(name)).map(|(name, document)| Change {
-        step: Step::DeleteInlinePolicy { name: name.clone(), document: document.clone() },
-        differences: vec![Difference::new(Field::InlinePolicies, format!("inline policy {name} exists"), "no such policy")],
-    }));
+    let undeclared = |name: &str| {
+        if name == INLINE_POLICY {
+            desired.buckets.is_none()
+        } else {
+            remove
+        }
+    };
+    removals.extend(
+        observed
+            .inline
+            .iter()
+            .filter(|(name, _)| undeclared(name))
+            .map(|(name, document)| Change {
+                step: Step::DeleteInlinePolicy {
+                    name: name.clone(),
+                    document: document.clone(),
+                },
+                differences: vec![Difference::new(
+                    Field::InlinePolicies,
+                    format!("inline policy {name} exists"),
+                    "no such policy",
+                )],
+            }),
+    );
 
     let bucket_policy = desired.buckets.as_ref().and_then(|buckets| {
-        let found = observed.inline.get(INLINE_POLICY).map(|document| document.as_deref().unwrap_or_default());
+        let found = observed
+            .inline
+            .get(INLINE_POLICY)
+            .map(|document| document.as_deref().unwrap_or_default());
         let differences = buckets.differences(found);
         let step = Step::PutBucketPolicy(buckets.document().to_owned());
         (!differences.is_empty()).then_some(Change { step, differences })
     });
-    let attach = desired.attached.iter().filter(|arn| !observed.attached.contains(arn.as_str())).map(|arn| Change {
-        step: Step::AttachPolicy(arn.clone()),
-        differences: vec![Difference::new(Field::ManagedPolicyArns, format!("managed policy {arn} is not attached"), "attached")],
-    });
+    let attach = desired
+        .attached
+        .iter()
+        .filter(|arn| !observed.attached.contains(arn.as_str()))
+        .map(|arn| Change {
+            step: Step::AttachPolicy(arn.clone()),
+            differences: vec![Difference::new(
+                Field::ManagedPolicyArns,
+                format!("managed policy {arn} is not attached"),
+                "attached",
+            )],
+        });
     (removals, bucket_policy.into_iter().chain(attach).collect())
 }

@@ -63,7 +63,11 @@ pub struct Principal {
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.value == "*" { "everybody (*)" } else { &self.value })
+        f.write_str(if self.value == "*" {
+            "everybody (*)"
+        } else {
+            &self.value
+        })
     }
 }
 
@@ -129,8 +133,12 @@ impl Grant {
             words.push_str(&format!(" on {resource}"));
         }
         let like = |other: &Grant| {
-            (other.effect, &other.principal, &other.action, &other.resource)
-                == (self.effect, &self.principal, &self.action, &self.resource)
+            (
+                other.effect,
+                &other.principal,
+                &other.action,
+                &other.resource,
+            ) == (self.effect, &self.principal, &self.action, &self.resource)
         };
         if !self.conditions.is_empty() {
             let all: Vec<String> = self
@@ -139,7 +147,10 @@ impl Grant {
                 .map(|((operator, key), values)| format!("{key} {operator} {}", list(values)))
                 .collect();
             words.push_str(&format!(" when {}", all.join(" and ")));
-        } else if against.iter().any(|other| like(other) && !other.conditions.is_empty()) {
+        } else if against
+            .iter()
+            .any(|other| like(other) && !other.conditions.is_empty())
+        {
             words.push_str(" without conditions");
         }
         words
@@ -147,7 +158,11 @@ impl Grant {
 }
 
 fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// What a document permits.
@@ -166,14 +181,18 @@ impl Meaning {
     /// # Errors
     /// Says why the text is not a policy document.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+        let document: Value =
+            serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
         let document = document.as_object().ok_or("not a JSON object")?;
         let variables = match document.get("Version").map(Value::as_str) {
             Some(Some("2012-10-17")) => true,
             Some(Some("2008-10-17")) | None => false,
             Some(_) => return Err("Version is neither 2012-10-17 nor 2008-10-17".to_owned()),
         };
-        if let Some(unknown) = document.keys().find(|key| !["Version", "Id", "Statement"].contains(&key.as_str())) {
+        if let Some(unknown) = document
+            .keys()
+            .find(|key| !["Version", "Id", "Statement"].contains(&key.as_str()))
+        {
             return Err(format!("unknown element {unknown}"));
         }
         let statements = match document.get("Statement") {
@@ -183,10 +202,19 @@ impl Meaning {
         };
         let mut grants = BTreeSet::new();
         for statement in statements {
-            grants.extend(statement_grants(statement.as_object().ok_or("a Statement is not an object")?)?);
+            grants.extend(statement_grants(
+                statement
+                    .as_object()
+                    .ok_or("a Statement is not an object")?,
+            )?);
         }
-        let depends = document.get("Statement").is_some_and(|statement| statement.to_string().contains("${"));
-        Ok(Self { grants, variables: depends.then_some(variables) })
+        let depends = document
+            .get("Statement")
+            .is_some_and(|statement| statement.to_string().contains("${"));
+        Ok(Self {
+            grants,
+            variables: depends.then_some(variables),
+        })
     }
 
     /// How an observed document differs from this declared one, as clauses: "also allows …", "does not allow …". Empty if both permit
@@ -200,10 +228,20 @@ impl Meaning {
         let mut found: Vec<String> = observed
             .grants
             .difference(&self.grants)
-            .map(|extra| format!("{} {}", verb(extra, "also allows", "also denies"), extra.words(&self.grants)))
+            .map(|extra| {
+                format!(
+                    "{} {}",
+                    verb(extra, "also allows", "also denies"),
+                    extra.words(&self.grants)
+                )
+            })
             .collect();
         found.extend(self.grants.difference(&observed.grants).map(|missing| {
-            format!("{} {}", verb(missing, "does not allow", "does not deny"), missing.words(&observed.grants))
+            format!(
+                "{} {}",
+                verb(missing, "does not allow", "does not deny"),
+                missing.words(&observed.grants)
+            )
         }));
         if found.is_empty() && self.variables != observed.variables {
             found.push("has another Version, by which ${…} means something else".to_owned());
@@ -226,7 +264,15 @@ impl Meaning {
 /// Splits a statement into its grants.
 fn statement_grants(statement: &Map<String, Value>) -> Result<Vec<Grant>, String> {
     const KNOWN: [&str; 9] = [
-        "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
     ];
     if let Some(unknown) = statement.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!("unknown element {unknown} in a Statement"));
@@ -237,7 +283,9 @@ fn statement_grants(statement: &Map<String, Value>) -> Result<Vec<Grant>, String
         _ => return Err("Effect is neither Allow nor Deny".to_owned()),
     };
     let principals = optional(scopes(statement, "Principal", "NotPrincipal", principals)?);
-    let actions = scopes(statement, "Action", "NotAction", |value| Ok(strings(value)?.into_iter().map(Folded).collect()))?;
+    let actions = scopes(statement, "Action", "NotAction", |value| {
+        Ok(strings(value)?.into_iter().map(Folded).collect())
+    })?;
     if actions.is_empty() {
         return Err("a Statement without Action".to_owned());
     }
@@ -263,7 +311,11 @@ fn statement_grants(statement: &Map<String, Value>) -> Result<Vec<Grant>, String
 
 /// An element that may be missing is one choice: none.
 fn optional<T>(scopes: Vec<Scope<T>>) -> Vec<Option<Scope<T>>> {
-    if scopes.is_empty() { vec![None] } else { scopes.into_iter().map(Some).collect() }
+    if scopes.is_empty() {
+        vec![None]
+    } else {
+        scopes.into_iter().map(Some).collect()
+    }
 }
 
 /// Reads an element and its negation, of which a statement has at most one.
@@ -289,7 +341,12 @@ fn scopes<T: Ord>(
 
 /// A string or a list of strings.
 fn strings(value: &Value) -> Result<BTreeSet<String>, String> {
-    let one = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| format!("{value} is not a string"));
+    let one = |value: &Value| {
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{value} is not a string"))
+    };
     match value {
         Value::Array(many) => many.iter().map(one).collect(),
         single => Ok(BTreeSet::from([one(single)?])),
@@ -300,14 +357,20 @@ fn principals(value: &Value) -> Result<BTreeSet<Principal>, String> {
     let by_kind = match value {
         // "*" and {"AWS": "*"} mean the same: IAM user guide, "AWS JSON policy elements: Principal".
         Value::String(all) if all == "*" => {
-            return Ok(BTreeSet::from([Principal { kind: "AWS".to_owned(), value: all.clone() }]));
+            return Ok(BTreeSet::from([Principal {
+                kind: "AWS".to_owned(),
+                value: all.clone(),
+            }]));
         }
         Value::Object(by_kind) => by_kind,
         other => return Err(format!("Principal {other} is neither \"*\" nor an object")),
     };
     let mut all = BTreeSet::new();
     for (kind, values) in by_kind {
-        all.extend(strings(values)?.into_iter().map(|value| Principal { kind: kind.clone(), value: account_root(kind, value) }));
+        all.extend(strings(values)?.into_iter().map(|value| Principal {
+            kind: kind.clone(),
+            value: account_root(kind, value),
+        }));
     }
     Ok(all)
 }
@@ -320,7 +383,9 @@ fn account_root(kind: &str, value: String) -> String {
     }
     let parts: Vec<&str> = value.split(':').collect();
     match parts.as_slice() {
-        ["arn", _, "iam", "", account, "root"] if kind == "AWS" => format!("arn:aws:iam::{account}:root"),
+        ["arn", _, "iam", "", account, "root"] if kind == "AWS" => {
+            format!("arn:aws:iam::{account}:root")
+        }
         _ => value,
     }
 }
@@ -329,12 +394,18 @@ fn conditions(value: Option<&Value>) -> Result<Conditions, String> {
     let mut all = Conditions::new();
     let Some(value) = value else { return Ok(all) };
     for (operator, keys) in value.as_object().ok_or("Condition is not an object")? {
-        for (key, values) in keys.as_object().ok_or_else(|| format!("Condition {operator} is not an object"))? {
+        for (key, values) in keys
+            .as_object()
+            .ok_or_else(|| format!("Condition {operator} is not an object"))?
+        {
             let values = match values {
                 Value::Array(many) => many.iter().map(scalar).collect::<Result<_, _>>()?,
                 single => BTreeSet::from([scalar(single)?]),
             };
-            if all.insert((operator.clone(), Folded(key.clone())), values).is_some() {
+            if all
+                .insert((operator.clone(), Folded(key.clone())), values)
+                .is_some()
+            {
                 return Err(format!("Condition {operator} has {key} twice"));
             }
         }
@@ -353,18 +424,25 @@ fn scalar(value: &Value) -> Result<String, String> {
 
 /// "a or b" under one condition is the same as one grant for a and one for b, unless the operator negates or asks for all values.
 fn split(conditions: Conditions) -> Vec<Conditions> {
-    let splits = |operator: &str| !operator.contains("Not") && !operator.starts_with("ForAllValues") && operator != "Null";
+    let splits = |operator: &str| {
+        !operator.contains("Not") && !operator.starts_with("ForAllValues") && operator != "Null"
+    };
     let product = conditions
         .iter()
         .filter(|((operator, _), _)| splits(operator))
-        .try_fold(1_usize, |product, (_, values)| product.checked_mul(values.len()));
+        .try_fold(1_usize, |product, (_, values)| {
+            product.checked_mul(values.len())
+        });
     if product.is_none_or(|product| product > MOST_SPLITS) {
         return vec![conditions];
     }
     let mut all = vec![Conditions::new()];
     for ((operator, key), values) in conditions {
         let choices: Vec<BTreeSet<String>> = if splits(&operator) && !values.is_empty() {
-            values.into_iter().map(|value| BTreeSet::from([value])).collect()
+            values
+                .into_iter()
+                .map(|value| BTreeSet::from([value]))
+                .collect()
         } else {
             vec![values]
         };

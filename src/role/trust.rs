@@ -72,8 +72,14 @@ impl TrustPolicy {
     /// # Errors
     /// Says which application or account can't be one.
     pub fn declare(trust: &Trust, account: &Account) -> Result<Self, String> {
-        if let Some(source) = trust.source_account.as_deref().filter(|source| !is_account_id(source)) {
-            return Err(format!("trust.sourceAccount {source:?} is not an account id: 12 digits"));
+        if let Some(source) = trust
+            .source_account
+            .as_deref()
+            .filter(|source| !is_account_id(source))
+        {
+            return Err(format!(
+                "trust.sourceAccount {source:?} is not an account id: 12 digits"
+            ));
         }
         let source_account = match &trust.source_account {
             Some(declared) => Some(declared.clone()),
@@ -114,29 +120,52 @@ impl TrustPolicy {
     #[must_use]
     pub fn differences(&self, observed: &str) -> Vec<Difference> {
         let difference = |words: String| {
-            Difference::new(Field::TrustPolicy, format!("trust policy {words}"), format!("trust policy {}", self.meaning.words()))
+            Difference::new(
+                Field::TrustPolicy,
+                format!("trust policy {words}"),
+                format!("trust policy {}", self.meaning.words()),
+            )
         };
         match Meaning::parse(observed) {
-            Ok(observed) => self.meaning.differences(&observed).into_iter().map(difference).collect(),
+            Ok(observed) => self
+                .meaning
+                .differences(&observed)
+                .into_iter()
+                .map(difference)
+                .collect(),
             Err(why) => vec![difference(format!("can't be read as a policy ({why})"))],
         }
     }
 }
 
 /// Region and id are checked, since they become part of a pattern (`ArnLike`), where `*` and `?` would match more.
-fn application_arn(Application { region, id }: &Application, account: &Account) -> Result<String, String> {
+fn application_arn(
+    Application { region, id }: &Application,
+    account: &Account,
+) -> Result<String, String> {
     let region_sound = (9..=32).contains(&region.len())
         && region.contains('-')
-        && region.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        && region
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !region_sound {
-        return Err(format!("trust.applications: region {region:?} is not an AWS region, such as us-east-1"));
+        return Err(format!(
+            "trust.applications: region {region:?} is not an AWS region, such as us-east-1"
+        ));
     }
-    if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+    if id.len() != 32
+        || !id
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    {
         return Err(format!(
             "trust.applications: id {id:?} is not the id of a Pinpoint project: 32 hexadecimal digits in lower case"
         ));
     }
-    Ok(format!("arn:{}:mobiletargeting:{region}:{}:apps/{id}", account.partition, account.id))
+    Ok(format!(
+        "arn:{}:mobiletargeting:{region}:{}:apps/{id}",
+        account.partition, account.id
+    ))
 }
 
 /// Why a role with this trust policy can't be adopted: it must trust Pinpoint, and nobody else. None if it can.
@@ -146,14 +175,20 @@ pub fn obstacle_to_adoption(observed: &str) -> Option<String> {
         Ok(meaning) => meaning,
         Err(why) => return Some(format!("its trust policy can't be read ({why})")),
     };
-    let mut allowed = meaning.grants.iter().filter(|grant| grant.effect == Effect::Allow).peekable();
+    let mut allowed = meaning
+        .grants
+        .iter()
+        .filter(|grant| grant.effect == Effect::Allow)
+        .peekable();
     if allowed.peek().is_none() {
         return Some("it does not trust Pinpoint".to_owned());
     }
-    allowed.find(|grant| !grant.is_only_service(PINPOINT)).map(|grant| match &grant.principal {
-        Some(who @ (Scope::Is(_) | Scope::AllBut(_))) => format!("it also trusts {who}"),
-        None => "its trust policy names no principal".to_owned(),
-    })
+    allowed
+        .find(|grant| !grant.is_only_service(PINPOINT))
+        .map(|grant| match &grant.principal {
+            Some(who @ (Scope::Is(_) | Scope::AllBut(_))) => format!("it also trusts {who}"),
+            None => "its trust policy names no principal".to_owned(),
+        })
 }
 
 #[cfg(test)]
@@ -161,11 +196,17 @@ mod tests {
     use super::*;
 
     fn account() -> Account {
-        Account { id: "123456789012".to_owned(), partition: "aws".to_owned() }
+        Account {
+            id: "123456789012".to_owned(),
+            partition: "aws".to_owned(),
+        }
     }
 
     fn application(region: &str, id: &str) -> Application {
-        Application { region: region.to_owned(), id: id.to_owned() }
+        Application {
+            region: region.to_owned(),
+            id: id.to_owned(),
+        }
     }
 
     #[test]
@@ -179,17 +220,31 @@ mod tests {
 
     #[test]
     fn applications_and_account_become_conditions() {
-        let trust = Trust { applications: vec![application("eu-west-1", &"a1".repeat(16))], source_account: None };
+        let trust = Trust {
+            applications: vec![application("eu-west-1", &"a1".repeat(16))],
+            source_account: None,
+        };
         let policy = TrustPolicy::declare(&trust, &account()).unwrap();
         let expected = format!(
             r#""Condition":{{"ArnLike":{{"aws:SourceArn":["arn:aws:mobiletargeting:eu-west-1:123456789012:apps/{}"]}},"StringEquals":{{"aws:SourceAccount":"123456789012"}}}}"#,
             "a1".repeat(16)
         );
-        assert!(policy.document().contains(&expected), "{}", policy.document());
+        assert!(
+            policy.document().contains(&expected),
+            "{}",
+            policy.document()
+        );
 
-        let trust = Trust { applications: vec![], source_account: Some("999999999999".to_owned()) };
+        let trust = Trust {
+            applications: vec![],
+            source_account: Some("999999999999".to_owned()),
+        };
         let policy = TrustPolicy::declare(&trust, &account()).unwrap();
-        assert!(policy.document().contains(r#""Condition":{"StringEquals":{"aws:SourceAccount":"999999999999"}}"#));
+        assert!(
+            policy
+                .document()
+                .contains(r#""Condition":{"StringEquals":{"aws:SourceAccount":"999999999999"}}"#)
+        );
     }
 
     #[test]
@@ -201,30 +256,61 @@ mod tests {
             ("us-east-1", format!("{}*", "a".repeat(31))),
             ("", "a1".repeat(16)),
         ] {
-            let trust = Trust { applications: vec![application(region, &id)], source_account: None };
-            assert!(TrustPolicy::declare(&trust, &account()).is_err(), "{region} {id}");
+            let trust = Trust {
+                applications: vec![application(region, &id)],
+                source_account: None,
+            };
+            assert!(
+                TrustPolicy::declare(&trust, &account()).is_err(),
+                "{region} {id}"
+            );
         }
-        let trust = Trust { applications: vec![], source_account: Some("12345678901*".to_owned()) };
+        let trust = Trust {
+            applications: vec![],
+            source_account: Some("12345678901*".to_owned()),
+        };
         assert!(TrustPolicy::declare(&trust, &account()).is_err());
     }
 
     #[test]
     fn adoption_asks_for_trust_in_pinpoint_alone() {
         let statement = |principal: &str| {
-            format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}}}"#)
+            format!(
+                r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}}}"#
+            )
         };
-        assert_eq!(obstacle_to_adoption(&statement(r#"{"Service":"pinpoint.amazonaws.com"}"#)), None);
+        assert_eq!(
+            obstacle_to_adoption(&statement(r#"{"Service":"pinpoint.amazonaws.com"}"#)),
+            None
+        );
         for (principal, why) in [
             (r#""*""#, "it also trusts everybody (*)"),
-            (r#"{"Service":["pinpoint.amazonaws.com","ec2.amazonaws.com"]}"#, "it also trusts ec2.amazonaws.com"),
-            (r#"{"AWS":"123456789012","Service":"pinpoint.amazonaws.com"}"#, "it also trusts arn:aws:iam::123456789012:root"),
+            (
+                r#"{"Service":["pinpoint.amazonaws.com","ec2.amazonaws.com"]}"#,
+                "it also trusts ec2.amazonaws.com",
+            ),
+            (
+                r#"{"AWS":"123456789012","Service":"pinpoint.amazonaws.com"}"#,
+                "it also trusts arn:aws:iam::123456789012:root",
+            ),
         ] {
-            assert_eq!(obstacle_to_adoption(&statement(principal)).as_deref(), Some(why));
+            assert_eq!(
+                obstacle_to_adoption(&statement(principal)).as_deref(),
+                Some(why)
+            );
         }
-        for not in ["{}", "nonsense", r#"{"Statement":{"Effect":"Deny","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#] {
+        for not in [
+            "{}",
+            "nonsense",
+            r#"{"Statement":{"Effect":"Deny","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#,
+        ] {
             assert!(obstacle_to_adoption(not).is_some(), "{not}");
         }
         let all_but = r#"{"Statement":{"Effect":"Allow","NotPrincipal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
-        assert!(obstacle_to_adoption(all_but).unwrap().contains("everything but pinpoint.amazonaws.com"));
+        assert!(
+            obstacle_to_adoption(all_but)
+                .unwrap()
+                .contains("everything but pinpoint.amazonaws.com")
+        );
     }
 }

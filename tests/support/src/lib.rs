@@ -1,1 +1,6 @@
-//! Test support.
+//! What the tests and the demo stand on: a real control plane, a strict fake of IAM, moto, and child processes that never outlive
+//! their starter. Nothing of the controller is used here, so that both sides of a test are independent.
+
+pub mod control_plane;
+pub mod guarded;
+pub mod iam;

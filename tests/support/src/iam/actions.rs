@@ -64,7 +64,10 @@ pub(crate) fn sts(account: &Account, action: &str, params: &Params) -> Answer {
 }
 
 fn caller(account: &Account) -> String {
-    format!("arn:{}:sts::{}:assumed-role/controller/session", account.partition, account.id)
+    format!(
+        "arn:{}:sts::{}:assumed-role/controller/session",
+        account.partition, account.id
+    )
 }
 
 fn deny(account: &Account, action: &str, params: &Params) -> Result<(), ApiError> {
@@ -75,7 +78,11 @@ fn deny(account: &Account, action: &str, params: &Params) -> Result<(), ApiError
         || format!("arn:{}:iam::{}:role/", account.partition, account.id),
         |name| format!("role {name}"),
     );
-    let service = if action == "GetCallerIdentity" { "sts" } else { "iam" };
+    let service = if action == "GetCallerIdentity" {
+        "sts"
+    } else {
+        "iam"
+    };
     Err(ApiError::new(
         403,
         "AccessDenied",
@@ -119,7 +126,13 @@ fn create_profile(account: &mut Account, params: &Params) -> Answer {
     }
     let id = account.next_id("AIPA");
     let created = SystemTime::now();
-    let profile = InstanceProfile { name, path, id, created, roles: BTreeSet::new() };
+    let profile = InstanceProfile {
+        name,
+        path,
+        id,
+        created,
+        roles: BTreeSet::new(),
+    };
     let xml = wrap("InstanceProfile", &profile_xml(account, &profile));
     account.profiles.insert(key, profile);
     Ok(Some(xml))
@@ -180,7 +193,7 @@ fn list_profiles(account: &Account, params: &Params) -> Answer {
             .profiles
             .iter()
             .filter(|(_, profile)| profile.roles.contains(&role))
-            .filter(move |(key, _)| after.is_none_or(|after| key.as_str() > after))
+            .filter(move |(key, _)| after.as_ref().is_none_or(|after| *key > after))
             .map(|(key, profile)| (key.clone(), wrap("member", &profile_xml(account, profile))))
     })
     .map(|page| Some(page.xml("InstanceProfiles")))
@@ -189,7 +202,13 @@ fn list_profiles(account: &Account, params: &Params) -> Answer {
 /// Only the roles: the account has no users and no groups.
 fn details(account: &Account, params: &Params) -> Answer {
     let filter = params.list("Filter");
-    let known = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
+    let known = [
+        "User",
+        "Role",
+        "Group",
+        "LocalManagedPolicy",
+        "AWSManagedPolicy",
+    ];
     if let Some(wrong) = filter.iter().find(|kind| !known.contains(kind)) {
         return Err(ApiError::validation(format!(
             "1 validation error detected: Value '[{wrong}]' at 'filter' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
@@ -199,11 +218,13 @@ fn details(account: &Account, params: &Params) -> Answer {
     let wanted = filter.is_empty() || filter.contains(&"Role");
     let page = page(account.page_size, params, |after| {
         account
-            .seen_roles(after)
+            .seen_roles(after.as_deref())
             .filter(move |_| wanted)
             .map(|(key, role)| (key.clone(), wrap("member", &detail_xml(account, role))))
     })?;
-    Ok(Some(page.xml("RoleDetailList") + "<UserDetailList/><GroupDetailList/><Policies/>"))
+    Ok(Some(
+        page.xml("RoleDetailList") + "<UserDetailList/><GroupDetailList/><Policies/>",
+    ))
 }
 
 fn detail_xml(account: &Account, role: &RoleState) -> String {
@@ -219,13 +240,20 @@ fn detail_xml(account: &Account, role: &RoleState) -> String {
         .iter()
         .map(|(name, document)| wrap("member", &policies::inline_xml(name, document)))
         .collect::<String>();
-    let attached = role.attached.iter().map(|arn| policies::attached_xml(arn)).collect::<String>();
+    let attached = role
+        .attached
+        .iter()
+        .map(|arn| policies::attached_xml(arn))
+        .collect::<String>();
     element("Path", &role.path)
         + &element("RoleName", &role.name)
         + &element("RoleId", &role.id)
         + &element("Arn", &role.arn)
         + &element("CreateDate", &date(role.created))
-        + &element("AssumeRolePolicyDocument", &percent_encode(&role.trust_policy))
+        + &element(
+            "AssumeRolePolicyDocument",
+            &percent_encode(&role.trust_policy),
+        )
         + &wrap("InstanceProfileList", &profiles)
         + &wrap("RolePolicyList", &inline)
         + &wrap("AttachedManagedPolicies", &attached)

@@ -29,7 +29,9 @@ impl Call {
     /// Whether the action could change anything.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        !["Get", "List"].iter().any(|prefix| self.action.starts_with(prefix))
+        !["Get", "List"]
+            .iter()
+            .any(|prefix| self.action.starts_with(prefix))
     }
 
     /// The role that the call is about.
@@ -106,7 +108,13 @@ impl Rule {
     /// The next call, whichever it is.
     #[must_use]
     pub fn new(effect: Fault) -> Self {
-        Self { action: None, role: None, nth: None, times: 1, effect }
+        Self {
+            action: None,
+            role: None,
+            nth: None,
+            times: 1,
+            effect,
+        }
     }
 
     /// Only that action.
@@ -192,7 +200,10 @@ pub(crate) struct Held {
 impl Held {
     /// Holds the call; `false` means that the connection is to be dropped.
     pub(crate) async fn pass(mut self) -> bool {
-        if matches!(self.released.try_recv(), Err(oneshot::error::TryRecvError::Closed)) {
+        if matches!(
+            self.released.try_recv(),
+            Err(oneshot::error::TryRecvError::Closed)
+        ) {
             return true;
         }
         let _ = self.arrived.send(());
@@ -231,12 +242,24 @@ impl Control {
     pub(crate) fn gate(&mut self, number: usize, gate: Gate) -> GateHandle {
         let (arrived, arrivals) = mpsc::channel();
         let (release, released) = oneshot::channel();
-        self.gates.push(Held { number, gate, arrived, released });
-        GateHandle { arrived: arrivals, seen: Cell::new(false), release }
+        self.gates.push(Held {
+            number,
+            gate,
+            arrived,
+            released,
+        });
+        GateHandle {
+            arrived: arrivals,
+            seen: Cell::new(false),
+            release,
+        }
     }
 
     pub(crate) fn take_gate(&mut self, number: usize, gate: Gate) -> Option<Held> {
-        let found = self.gates.iter().position(|g| g.number == number && g.gate == gate)?;
+        let found = self
+            .gates
+            .iter()
+            .position(|g| g.number == number && g.gate == gate)?;
         Some(self.gates.remove(found))
     }
 
@@ -273,7 +296,9 @@ impl Control {
 
     /// Takes a token; `false` is for `Throttling`.
     pub(crate) fn take_token(&mut self, now: Instant) -> bool {
-        let Some(bucket) = &mut self.bucket else { return true };
+        let Some(bucket) = &mut self.bucket else {
+            return true;
+        };
         let gained = now.saturating_duration_since(bucket.last).as_secs_f64() * bucket.per_second;
         bucket.tokens = (bucket.tokens + gained).min(bucket.burst);
         bucket.last = now;

@@ -44,7 +44,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { account_id: "123456789012".to_owned(), partition: "aws".to_owned(), port: 0 }
+        Self {
+            account_id: "123456789012".to_owned(),
+            partition: "aws".to_owned(),
+            port: 0,
+        }
     }
 }
 
@@ -73,9 +77,14 @@ impl FakeIam {
     pub fn start_with(config: Config) -> Self {
         let listener =
             std::net::TcpListener::bind(("127.0.0.1", config.port)).expect("bind a loopback port");
-        listener.set_nonblocking(true).expect("a non-blocking listener");
+        listener
+            .set_nonblocking(true)
+            .expect("a non-blocking listener");
         let address = listener.local_addr().expect("the address of the listener");
-        let shared = Arc::new(Shared::new(Account::new(config.account_id, config.partition)));
+        let shared = Arc::new(Shared::new(Account::new(
+            config.account_id,
+            config.partition,
+        )));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("fake-iam".to_owned())
@@ -95,7 +104,12 @@ impl FakeIam {
             })
             .expect("a thread");
         let endpoint = format!("http://{address}");
-        Self { shared, endpoint, stop: Some(stop), thread: Some(thread) }
+        Self {
+            shared,
+            endpoint,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     /// `http://127.0.0.1:PORT`, for IAM and for STS.
@@ -107,13 +121,22 @@ impl FakeIam {
     /// The true state of a role.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<RoleState> {
-        self.shared.lock().account.role(name).map(|role| RoleState::clone(role))
+        self.shared
+            .lock()
+            .account
+            .role(name)
+            .map(|role| RoleState::clone(role))
     }
 
     /// The true state of every role, by name.
     #[must_use]
     pub fn roles(&self) -> Vec<RoleState> {
-        self.shared.lock().account.roles().map(|role| RoleState::clone(role)).collect()
+        self.shared
+            .lock()
+            .account
+            .roles()
+            .map(|role| RoleState::clone(role))
+            .collect()
     }
 
     /// Makes a role (or puts it in the place of one with its name) without a call and without any

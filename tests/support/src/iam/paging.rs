@@ -29,7 +29,7 @@ impl Page {
 pub(crate) fn page<I>(
     page_size: usize,
     params: &Params,
-    items: impl for<'a> FnOnce(Option<&'a str>) -> I,
+    items: impl FnOnce(Option<String>) -> I,
 ) -> Result<Page, ApiError>
 where
     I: Iterator<Item = (String, String)>,
@@ -38,14 +38,20 @@ where
     let after = params.optional("Marker").map(from_marker).transpose()?;
     let mut xml = String::new();
     let mut last = None;
-    for (n, (key, item)) in items(after.as_deref()).enumerate() {
+    for (n, (key, item)) in items(after).enumerate() {
         if n == size {
-            return Ok(Page { items: xml, marker: last.as_deref().map(to_marker) });
+            return Ok(Page {
+                items: xml,
+                marker: last.as_deref().map(to_marker),
+            });
         }
         xml += &item;
         last = Some(key);
     }
-    Ok(Page { items: xml, marker: None })
+    Ok(Page {
+        items: xml,
+        marker: None,
+    })
 }
 
 /// A marker is opaque to the caller: the last key in hexadecimal digits after a letter.

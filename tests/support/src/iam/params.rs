@@ -16,7 +16,9 @@ fn constraint(value: &str, at: &str, what: &str) -> ApiError {
 /// `RoleName` is `roleName` in messages.
 fn label(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }
 
 fn length(value: &str, at: &str, min: usize, max: usize) -> Result<(), ApiError> {
@@ -105,7 +107,9 @@ impl Params<'_> {
 
     /// The path, `/` without one.
     pub(crate) fn path(&self) -> Result<&str, ApiError> {
-        let Some(path) = self.optional("Path") else { return Ok("/") };
+        let Some(path) = self.optional("Path") else {
+            return Ok("/");
+        };
         length(path, "path", 1, 512)?;
         let inner = path.strip_prefix('/').and_then(|p| p.strip_suffix('/'));
         let good = path == "/"
@@ -119,7 +123,9 @@ impl Params<'_> {
     }
 
     pub(crate) fn path_prefix(&self) -> Result<&str, ApiError> {
-        let Some(prefix) = self.optional("PathPrefix") else { return Ok("/") };
+        let Some(prefix) = self.optional("PathPrefix") else {
+            return Ok("/");
+        };
         length(prefix, "pathPrefix", 1, 512)?;
         if !prefix.starts_with('/') {
             return Err(ApiError::validation(
@@ -130,7 +136,9 @@ impl Params<'_> {
     }
 
     pub(crate) fn description(&self) -> Result<Option<String>, ApiError> {
-        let Some(value) = self.optional("Description") else { return Ok(None) };
+        let Some(value) = self.optional("Description") else {
+            return Ok(None);
+        };
         length(value, "description", 0, 1000)?;
         let regex = r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*";
         pattern(value, "description", regex, latin1_char)?;
@@ -138,7 +146,9 @@ impl Params<'_> {
     }
 
     fn number(&self, name: &str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
-        let Some(text) = self.optional(name) else { return Ok(None) };
+        let Some(text) = self.optional(name) else {
+            return Ok(None);
+        };
         let value: i64 = text.parse().map_err(|_| {
             ApiError::new(400, "MalformedInput", format!("Invalid Argument: {name}"))
         })?;
@@ -165,13 +175,20 @@ impl Params<'_> {
         let arn = self.required(name)?;
         length(arn, &label(name), 20, 2048)?;
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let good = matches!(parts[..], ["arn", _, "iam", "", _, rest] if rest.starts_with("policy/"));
-        if good { Ok(arn) } else { Err(ApiError::invalid_input(format!("ARN {arn} is not valid."))) }
+        let good =
+            matches!(parts[..], ["arn", _, "iam", "", _, rest] if rest.starts_with("policy/"));
+        if good {
+            Ok(arn)
+        } else {
+            Err(ApiError::invalid_input(format!("ARN {arn} is not valid.")))
+        }
     }
 
     pub(crate) fn permissions_boundary(&self) -> Result<Option<&str>, ApiError> {
         let name = "PermissionsBoundary";
-        self.optional(name).map(|_| self.policy_arn(name)).transpose()
+        self.optional(name)
+            .map(|_| self.policy_arn(name))
+            .transpose()
     }
 
     /// `Name.member.1…`, whose numbers must have no gap.
@@ -183,7 +200,9 @@ impl Params<'_> {
             .filter_map(|key| key.strip_prefix(&prefix)?.split('.').next()?.parse().ok())
             .max()
             .unwrap_or(0);
-        (1..=last).map(|n: usize| self.optional(&format!("{prefix}{n}{field}"))).collect()
+        (1..=last)
+            .map(|n: usize| self.optional(&format!("{prefix}{n}{field}")))
+            .collect()
     }
 
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
@@ -196,7 +215,11 @@ impl Params<'_> {
         let values = self.members("Tags", ".Value");
         if keys.len() > 50 {
             let what = "Member must have length less than or equal to 50";
-            return Err(constraint(&format!("'[{} tags]'", keys.len()), "tags", what));
+            return Err(constraint(
+                &format!("'[{} tags]'", keys.len()),
+                "tags",
+                what,
+            ));
         }
         let mut tags: Vec<(String, String)> = Vec::with_capacity(keys.len());
         for (i, (key, value)) in keys.into_iter().zip(values).enumerate() {
@@ -206,8 +229,16 @@ impl Params<'_> {
             let value = value.ok_or_else(|| null("value"))?;
             check_tag_key(key, &at("key"))?;
             length(value, &at("value"), 0, 256)?;
-            pattern(value, &at("value"), r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", tag_char)?;
-            if tags.iter().any(|(k, _)| k.to_lowercase() == key.to_lowercase()) {
+            pattern(
+                value,
+                &at("value"),
+                r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
+                tag_char,
+            )?;
+            if tags
+                .iter()
+                .any(|(k, _)| k.to_lowercase() == key.to_lowercase())
+            {
                 return Err(ApiError::invalid_input(
                     "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
                 ));
@@ -224,7 +255,11 @@ impl Params<'_> {
         let keys = self.list("TagKeys");
         if keys.len() > 50 {
             let what = "Member must have length less than or equal to 50";
-            return Err(constraint(&format!("'[{} keys]'", keys.len()), "tagKeys", what));
+            return Err(constraint(
+                &format!("'[{} keys]'", keys.len()),
+                "tagKeys",
+                what,
+            ));
         }
         for key in &keys {
             check_tag_key(key, "tagKeys")?;

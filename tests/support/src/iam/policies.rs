@@ -38,7 +38,9 @@ pub(crate) fn detach(account: &mut Account, params: &Params) -> Answer {
         if role.attached.remove(arn) {
             return Ok(());
         }
-        Err(ApiError::no_such_entity(format!("Policy {arn} was not found.")))
+        Err(ApiError::no_such_entity(format!(
+            "Policy {arn} was not found."
+        )))
     })?;
     Ok(None)
 }
@@ -48,7 +50,10 @@ fn name_of(arn: &str) -> &str {
 }
 
 pub(crate) fn attached_xml(arn: &str) -> String {
-    wrap("member", &(element("PolicyName", name_of(arn)) + &element("PolicyArn", arn)))
+    wrap(
+        "member",
+        &(element("PolicyName", name_of(arn)) + &element("PolicyArn", arn)),
+    )
 }
 
 pub(crate) fn list_attached(account: &Account, params: &Params) -> Answer {
@@ -57,8 +62,11 @@ pub(crate) fn list_attached(account: &Account, params: &Params) -> Answer {
     page(account.page_size, params, |after| {
         role.attached
             .iter()
-            .filter(|arn| arn.split_once(":policy").is_some_and(|(_, p)| p.starts_with(prefix)))
-            .filter(move |arn| after.is_none_or(|after| arn.as_str() > after))
+            .filter(|arn| {
+                arn.split_once(":policy")
+                    .is_some_and(|(_, p)| p.starts_with(prefix))
+            })
+            .filter(move |arn| after.as_ref().is_none_or(|after| *arn > after))
             .map(|arn| (arn.clone(), attached_xml(arn)))
     })
     .map(|page| Some(page.xml("AttachedPolicies")))
@@ -73,7 +81,13 @@ pub(crate) fn put_inline(account: &mut Account, params: &Params) -> Answer {
     account.update_role(name, |role, quotas| {
         role.inline.insert(policy.to_owned(), document.to_owned());
         let max = quotas.inline_policies;
-        if role.inline.values().map(|d| policy_check::size(d)).sum::<usize>() > max {
+        if role
+            .inline
+            .values()
+            .map(|d| policy_check::size(d))
+            .sum::<usize>()
+            > max
+        {
             return Err(ApiError::limit(format!(
                 "Maximum policy size of {max} bytes exceeded for role {}",
                 role.name
@@ -85,14 +99,18 @@ pub(crate) fn put_inline(account: &mut Account, params: &Params) -> Answer {
 }
 
 fn no_inline(policy: &str) -> ApiError {
-    ApiError::no_such_entity(format!("The role policy with name {policy} cannot be found."))
+    ApiError::no_such_entity(format!(
+        "The role policy with name {policy} cannot be found."
+    ))
 }
 
 pub(crate) fn get_inline(account: &Account, params: &Params) -> Answer {
     let policy = params.policy_name()?;
     let role = account.seen_role(params.role_name()?)?;
     let document = role.inline.get(policy).ok_or_else(|| no_inline(policy))?;
-    Ok(Some(element("RoleName", &role.name) + &inline_xml(policy, document)))
+    Ok(Some(
+        element("RoleName", &role.name) + &inline_xml(policy, document),
+    ))
 }
 
 pub(crate) fn inline_xml(name: &str, document: &str) -> String {
@@ -104,7 +122,10 @@ pub(crate) fn delete_inline(account: &mut Account, params: &Params) -> Answer {
     let policy = params.policy_name()?;
     account.modifiable(name)?;
     account.update_role(name, |role, _| {
-        role.inline.remove(policy).map(|_| ()).ok_or_else(|| no_inline(policy))
+        role.inline
+            .remove(policy)
+            .map(|_| ())
+            .ok_or_else(|| no_inline(policy))
     })?;
     Ok(None)
 }
@@ -114,22 +135,30 @@ pub(crate) fn list_inline(account: &Account, params: &Params) -> Answer {
     page(account.page_size, params, |after| {
         role.inline
             .keys()
-            .filter(move |name| after.is_none_or(|after| name.as_str() > after))
+            .filter(move |name| after.as_ref().is_none_or(|after| *name > after))
             .map(|name| (name.clone(), element("member", name)))
     })
     .map(|page| Some(page.xml("PolicyNames")))
 }
 
 fn policy_xml(account: &Account, arn: &str, policy: &ManagedPolicy) -> String {
-    let attached = account.roles().filter(|role| role.attached.contains(arn)).count();
-    let bounding = account.roles().filter(|r| r.permissions_boundary.as_deref() == Some(arn));
+    let attached = account
+        .roles()
+        .filter(|role| role.attached.contains(arn))
+        .count();
+    let bounding = account
+        .roles()
+        .filter(|r| r.permissions_boundary.as_deref() == Some(arn));
     element("PolicyName", &policy.name)
         + &element("PolicyId", &policy.id)
         + &element("Arn", arn)
         + &element("Path", &policy.path)
         + &element("DefaultVersionId", "v1")
         + &element("AttachmentCount", &attached.to_string())
-        + &element("PermissionsBoundaryUsageCount", &bounding.count().to_string())
+        + &element(
+            "PermissionsBoundaryUsageCount",
+            &bounding.count().to_string(),
+        )
         + &element("IsAttachable", "true")
         + &element("CreateDate", &date(policy.created))
         + &element("UpdateDate", &date(policy.created))
@@ -144,15 +173,26 @@ pub(crate) fn create_policy(account: &mut Account, params: &Params) -> Answer {
         return Err(ApiError::limit("Cannot exceed quota for PolicySize: 6144"));
     }
     // Names are unique whatever their path and case.
-    if account.policies.values().any(|p| p.name.eq_ignore_ascii_case(&name)) {
-        let message = format!(
-            "A policy called {name} already exists. Duplicate names are not allowed."
-        );
+    if account
+        .policies
+        .values()
+        .any(|p| p.name.eq_ignore_ascii_case(&name))
+    {
+        let message =
+            format!("A policy called {name} already exists. Duplicate names are not allowed.");
         return Err(ApiError::new(409, "EntityAlreadyExists", message));
     }
-    let arn = format!("arn:{}:iam::{}:policy{path}{name}", account.partition, account.id);
+    let arn = format!(
+        "arn:{}:iam::{}:policy{path}{name}",
+        account.partition, account.id
+    );
     let id = account.next_id("ANPA");
-    let policy = ManagedPolicy { name, path, id, created: SystemTime::now() };
+    let policy = ManagedPolicy {
+        name,
+        path,
+        id,
+        created: SystemTime::now(),
+    };
     let xml = wrap("Policy", &policy_xml(account, &arn, &policy));
     account.policies.insert(arn, policy);
     Ok(Some(xml))
@@ -189,7 +229,9 @@ pub(crate) fn delete_policy(account: &mut Account, params: &Params) -> Answer {
         role.attached.contains(arn) || role.permissions_boundary.as_deref() == Some(arn)
     });
     if used {
-        return Err(ApiError::conflict("Cannot delete a policy attached to entities."));
+        return Err(ApiError::conflict(
+            "Cannot delete a policy attached to entities.",
+        ));
     }
     account.policies.remove(arn);
     Ok(None)

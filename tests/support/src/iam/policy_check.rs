@@ -90,7 +90,9 @@ pub(crate) fn trust(document: &str, account: &Account) -> Checked {
     unique_sids(&policy)?;
     let max = account.quotas.trust_policy;
     if size(document) > max {
-        return Err(ApiError::limit(format!("Cannot exceed quota for ACLSizePerRole: {max}")));
+        return Err(ApiError::limit(format!(
+            "Cannot exceed quota for ACLSizePerRole: {max}"
+        )));
     }
     Ok(())
 }
@@ -106,7 +108,17 @@ fn trust_statement(statement: &Object, account: &Account) -> Checked {
             return refuse(format!("Missing required field {field}"));
         }
     }
-    elements(statement, &["Sid", "Effect", "Principal", "Action", "NotAction", "Condition"])?;
+    elements(
+        statement,
+        &[
+            "Sid",
+            "Effect",
+            "Principal",
+            "Action",
+            "NotAction",
+            "Condition",
+        ],
+    )?;
     effect(statement, || ApiError::malformed("Invalid effect"))?;
     principal(&statement["Principal"], account)?;
     let Some(actions) = statement.get("Action").and_then(strings) else {
@@ -143,7 +155,9 @@ fn principal(principal: &Value, account: &Account) -> Checked {
             };
             if !good {
                 let kind = kind.to_ascii_uppercase();
-                return refuse(format!("Invalid principal in policy: \"{kind}\":\"{name}\""));
+                return refuse(format!(
+                    "Invalid principal in policy: \"{kind}\":\"{name}\""
+                ));
             }
         }
     }
@@ -157,7 +171,9 @@ fn aws_principal(name: &str, account: &Account) -> bool {
         return true;
     }
     let parts: Vec<&str> = name.splitn(6, ':').collect();
-    let ["arn", partition, service, "", owner, resource] = parts[..] else { return false };
+    let ["arn", partition, service, "", owner, resource] = parts[..] else {
+        return false;
+    };
     if partition != account.partition || !is_account(owner) {
         return false;
     }
@@ -177,7 +193,9 @@ fn aws_principal(name: &str, account: &Account) -> bool {
 pub(crate) fn identity(document: &str) -> Checked {
     const SYNTAX: &str = "Syntax errors in policy.";
     let syntax = || ApiError::malformed(SYNTAX);
-    let Ok(Value::Object(policy)) = serde_json::from_str(document) else { return refuse(SYNTAX) };
+    let Ok(Value::Object(policy)) = serde_json::from_str(document) else {
+        return refuse(SYNTAX);
+    };
     elements(&policy, &["Version", "Id", "Statement"]).map_err(|_| syntax())?;
     match policy.get("Version") {
         Some(Value::String(v)) if v == "2012-10-17" => {}
@@ -198,7 +216,15 @@ fn identity_statement(statement: &Object) -> Checked {
     if statement.contains_key("Principal") || statement.contains_key("NotPrincipal") {
         return refuse("Policy document should not specify a principal.");
     }
-    let known = ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+    let known = [
+        "Sid",
+        "Effect",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    ];
     elements(statement, &known).map_err(|_| syntax())?;
     effect(statement, syntax)?;
     for (field, nothing) in [
@@ -215,7 +241,11 @@ fn identity_statement(statement: &Object) -> Checked {
             return refuse(nothing);
         }
         for value in values {
-            if field == "Action" { action(value)? } else { resource(value)? }
+            if field == "Action" {
+                action(value)?
+            } else {
+                resource(value)?
+            }
         }
     }
     condition(statement).map_err(|_| syntax())
@@ -228,7 +258,10 @@ fn action(action: &str) -> Checked {
     match action.split(':').collect::<Vec<_>>()[..] {
         [_] => refuse("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
         [vendor, _] => {
-            if vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.') {
+            if vendor
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+            {
                 return Ok(());
             }
             refuse(format!("Vendor {vendor} is not valid"))
@@ -243,7 +276,9 @@ fn resource(resource: &str) -> Checked {
     }
     let parts: Vec<&str> = resource.splitn(6, ':').collect();
     let ["arn", partition, service, region, _, _] = parts[..] else {
-        return refuse(format!("Resource {resource} must be in ARN format or \"*\"."));
+        return refuse(format!(
+            "Resource {resource} must be in ARN format or \"*\"."
+        ));
     };
     if !["*", "aws", "aws-cn", "aws-us-gov"].contains(&partition) {
         let rest = parts[2..].join(":");
@@ -252,7 +287,9 @@ fn resource(resource: &str) -> Checked {
         ));
     }
     if service == "s3" && !region.is_empty() && !parts[5].starts_with("accesspoint/") {
-        return refuse(format!("Resource {resource} can not contain region information."));
+        return refuse(format!(
+            "Resource {resource} can not contain region information."
+        ));
     }
     Ok(())
 }
@@ -265,7 +302,9 @@ fn effect(statement: &Object, wrong: impl Fn() -> ApiError) -> Checked {
 }
 
 fn condition(statement: &Object) -> Checked {
-    let Some(condition) = statement.get("Condition") else { return Ok(()) };
+    let Some(condition) = statement.get("Condition") else {
+        return Ok(());
+    };
     let Some(condition) = condition.as_object() else {
         return refuse("Syntax error in policy: Condition");
     };
@@ -323,8 +362,12 @@ fn strings(value: &Value) -> Option<Vec<&str>> {
 fn unique_sids(policy: &Object) -> Checked {
     let mut seen = std::collections::BTreeSet::new();
     for statement in statements(policy).unwrap_or_default() {
-        let Some(sid) = statement.get("Sid") else { continue };
-        let Some(sid) = sid.as_str() else { return refuse("Syntax errors in policy.") };
+        let Some(sid) = statement.get("Sid") else {
+            continue;
+        };
+        let Some(sid) = sid.as_str() else {
+            return refuse("Syntax errors in policy.");
+        };
         if !sid.chars().all(|c| c.is_ascii_alphanumeric()) {
             return refuse(
                 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",

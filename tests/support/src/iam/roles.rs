@@ -19,7 +19,10 @@ pub(crate) fn role_xml(role: &RoleState, whole: bool) -> String {
         + &element("RoleId", &role.id)
         + &element("Arn", &role.arn)
         + &element("CreateDate", &date(role.created))
-        + &element("AssumeRolePolicyDocument", &percent_encode(&role.trust_policy));
+        + &element(
+            "AssumeRolePolicyDocument",
+            &percent_encode(&role.trust_policy),
+        );
     if let Some(description) = &role.description {
         xml += &element("Description", description);
     }
@@ -33,10 +36,15 @@ pub(crate) fn role_xml(role: &RoleState, whole: bool) -> String {
 }
 
 pub(crate) fn boundary_xml(role: &RoleState) -> String {
-    role.permissions_boundary.as_ref().map_or_else(String::new, |arn| {
-        let kind = element("PermissionsBoundaryType", "Policy");
-        wrap("PermissionsBoundary", &(kind + &element("PermissionsBoundaryArn", arn)))
-    })
+    role.permissions_boundary
+        .as_ref()
+        .map_or_else(String::new, |arn| {
+            let kind = element("PermissionsBoundaryType", "Policy");
+            wrap(
+                "PermissionsBoundary",
+                &(kind + &element("PermissionsBoundaryArn", arn)),
+            )
+        })
 }
 
 pub(crate) fn tags_xml(role: &RoleState) -> String {
@@ -51,9 +59,12 @@ fn tag_xml((key, value): (&String, &String)) -> String {
 }
 
 pub(crate) fn last_used_xml(role: &RoleState) -> String {
-    let inner = role.last_used.as_ref().map_or_else(String::new, |(at, region)| {
-        element("LastUsedDate", &date(*at)) + &element("Region", region)
-    });
+    let inner = role
+        .last_used
+        .as_ref()
+        .map_or_else(String::new, |(at, region)| {
+            element("LastUsedDate", &date(*at)) + &element("Region", region)
+        });
     wrap("RoleLastUsed", &inner)
 }
 
@@ -66,7 +77,7 @@ pub(crate) fn list(account: &Account, params: &Params) -> Answer {
     let prefix = params.path_prefix()?;
     page(account.page_size, params, |after| {
         account
-            .seen_roles(after)
+            .seen_roles(after.as_deref())
             .filter(|(_, role)| role.path.starts_with(prefix))
             .map(|(key, role)| (key.clone(), wrap("member", &role_xml(role, false))))
     })
@@ -93,14 +104,19 @@ pub(crate) fn create(account: &mut Account, params: &Params) -> Answer {
         ));
     }
     policy_check::trust(&trust_policy, account)?;
-    if let Some(arn) = permissions_boundary.as_deref().filter(|arn| !account.policy_exists(arn)) {
+    if let Some(arn) = permissions_boundary
+        .as_deref()
+        .filter(|arn| !account.policy_exists(arn))
+    {
         return Err(ApiError::no_such_entity(format!(
             "Scope ARN: {arn} does not exist or is not attachable."
         )));
     }
     let quota = account.quotas.roles;
     if account.live_roles() >= quota {
-        return Err(ApiError::limit(format!("Cannot exceed quota for RolesPerAccount: {quota}")));
+        return Err(ApiError::limit(format!(
+            "Cannot exceed quota for RolesPerAccount: {quota}"
+        )));
     }
     let role = RoleState {
         arn: account.role_arn(&path, &name),
@@ -132,16 +148,24 @@ pub(crate) fn delete(account: &mut Account, params: &Params) -> Answer {
     account.modifiable(name)?;
     let role = account.existing(name)?;
     let key = name.to_ascii_lowercase();
-    if account.profiles.values().any(|profile| profile.roles.contains(&key)) {
+    if account
+        .profiles
+        .values()
+        .any(|profile| profile.roles.contains(&key))
+    {
         return Err(ApiError::conflict(
             "Cannot delete entity, must remove roles from instance profile first.",
         ));
     }
     if !role.attached.is_empty() {
-        return Err(ApiError::conflict("Cannot delete entity, must detach all policies first."));
+        return Err(ApiError::conflict(
+            "Cannot delete entity, must detach all policies first.",
+        ));
     }
     if !role.inline.is_empty() {
-        return Err(ApiError::conflict("Cannot delete entity, must delete policies first."));
+        return Err(ApiError::conflict(
+            "Cannot delete entity, must delete policies first.",
+        ));
     }
     account.set_role(name, None);
     Ok(None)
@@ -193,8 +217,16 @@ pub(crate) fn tag(account: &mut Account, params: &Params) -> Answer {
 
 fn tag_quota(role: &RoleState, quotas: &Quotas) -> Result<(), ApiError> {
     // Tags of AWS's own do not count.
-    if role.tags.keys().filter(|key| !key.starts_with("aws:")).count() > quotas.tags {
-        return Err(ApiError::limit("The number of tags has reached the maximum limit."));
+    if role
+        .tags
+        .keys()
+        .filter(|key| !key.starts_with("aws:"))
+        .count()
+        > quotas.tags
+    {
+        return Err(ApiError::limit(
+            "The number of tags has reached the maximum limit.",
+        ));
     }
     Ok(())
 }
@@ -224,7 +256,7 @@ pub(crate) fn list_tags(account: &Account, params: &Params) -> Answer {
     page(account.page_size, params, |after| {
         role.tags
             .iter()
-            .filter(move |(key, _)| after.is_none_or(|after| key.as_str() > after))
+            .filter(move |(key, _)| after.as_ref().is_none_or(|after| *key > after))
             .map(|(key, value)| (key.clone(), tag_xml((key, value))))
     })
     .map(|page| Some(page.xml("Tags")))

@@ -34,8 +34,14 @@ pub(crate) struct State {
 
 impl Shared {
     pub(crate) fn new(account: Account) -> Self {
-        let state = State { account, control: Control::default(), requests: 0 };
-        Self { state: Mutex::new(state) }
+        let state = State {
+            account,
+            control: Control::default(),
+            requests: 0,
+        };
+        Self {
+            state: Mutex::new(state),
+        }
     }
 
     /// A test that panics while it tampers must not hide its message behind a poisoned lock.
@@ -136,7 +142,11 @@ fn respond(status: u16, kind: &'static str, id: &str, text: String) -> Response<
         .status(status)
         .header(header::CONTENT_TYPE, kind)
         .header("x-amzn-RequestId", id)
-        .body(AnswerBody { text: Some(text), length, flushed: false })
+        .body(AnswerBody {
+            text: Some(text),
+            length,
+            flushed: false,
+        })
         .expect("a status and headers of our own")
 }
 
@@ -156,7 +166,11 @@ impl Query {
         }
         let action = params.remove("Action").unwrap_or_default();
         let version = params.remove("Version").unwrap_or_default();
-        Some(Self { action, version, params })
+        Some(Self {
+            action,
+            version,
+            params,
+        })
     }
 
     fn is_sts(&self) -> bool {
@@ -164,7 +178,11 @@ impl Query {
     }
 
     fn namespace(&self) -> &'static str {
-        if self.is_sts() { xml::STS_NS } else { xml::IAM_NS }
+        if self.is_sts() {
+            xml::STS_NS
+        } else {
+            xml::IAM_NS
+        }
     }
 
     fn role(&self) -> Option<&str> {
@@ -230,9 +248,17 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     } else {
         head.uri.query().unwrap_or_default().as_bytes().to_vec()
     };
-    let query = String::from_utf8(form).ok().and_then(|form| Query::parse(&form));
+    let query = String::from_utf8(form)
+        .ok()
+        .and_then(|form| Query::parse(&form));
     let Some(query) = query else {
-        let text = xml::error(xml::IAM_NS, 400, "MalformedQueryString", "The query string is malformed.", "0");
+        let text = xml::error(
+            xml::IAM_NS,
+            400,
+            "MalformedQueryString",
+            "The query string is malformed.",
+            "0",
+        );
         return Ok(respond(400, "text/xml", "0", text));
     };
     let mut plan = plan(&shared, &query);
@@ -249,15 +275,20 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     }
     let (status, text) = {
         let mut state = shared.lock();
-        let result = authenticate(&head.headers, &query)
-            .and_then(|()| execute(&mut state.account, &query));
-        let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+        let result =
+            authenticate(&head.headers, &query).and_then(|()| execute(&mut state.account, &query));
+        let outcome = result
+            .as_ref()
+            .map_or_else(|error| error.code.as_str(), |_| "OK");
         plan.outcome(&mut state, outcome);
         match result {
             Ok(inner) => {
                 let name = format!("{}Result", query.action);
                 let inner = inner.map_or_else(String::new, |inner| xml::wrap(&name, &inner));
-                (200, xml::answer(&query.action, query.namespace(), &inner, &plan.id))
+                (
+                    200,
+                    xml::answer(&query.action, query.namespace(), &inner, &plan.id),
+                )
             }
             Err(e) => {
                 let text = xml::error(query.namespace(), e.status, &e.code, &e.message, &plan.id);
@@ -300,7 +331,11 @@ async fn fault_before(
         Some(Ok(respond(status, "text/xml", &plan.id, text)))
     };
     match fault? {
-        Fault::Error { status, code, message } => error(*status, code, message),
+        Fault::Error {
+            status,
+            code,
+            message,
+        } => error(*status, code, message),
         Fault::Throttle => error(400, "Throttling", "Rate exceeded"),
         Fault::Html500 => {
             plan.outcome(&mut shared.lock(), "NotDone");
@@ -364,7 +399,11 @@ fn execute(account: &mut Account, query: &Query) -> Result<Option<String>, ApiEr
     let params = Params(&query.params);
     let action = query.action.as_str();
     if action.is_empty() {
-        return Err(ApiError::new(400, "MissingAction", "The request must contain an Action."));
+        return Err(ApiError::new(
+            400,
+            "MissingAction",
+            "The request must contain an Action.",
+        ));
     }
     match query.version.as_str() {
         "2010-05-08" => actions::iam(account, action, &params),

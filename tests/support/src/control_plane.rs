@@ -1,0 +1,321 @@
+//! A real Kubernetes control plane on loopback: etcd and kube-apiserver, with RBAC, and nothing that would run a pod.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use crate::guarded::Guarded;
+
+/// How long etcd and kube-apiserver may take to start; on an idle machine it is 4 s.
+const LONGEST_START: Duration = Duration::from_secs(120);
+/// Tries with other ports, for where somebody takes a port between our look and our use of it.
+const TRIES: usize = 3;
+
+/// A control plane of its own, which ends with this value or with this process.
+#[derive(Debug)]
+pub struct ControlPlane {
+    api_server: Option<Guarded>,
+    _etcd: Guarded,
+    api_port: u16,
+    etcd_port: u16,
+    binaries: PathBuf,
+    // Last, so that it is removed after the processes that write to it have ended.
+    folder: tempfile::TempDir,
+}
+
+impl ControlPlane {
+    /// Starts one; the first time on a machine it is built from source, which takes minutes.
+    ///
+    /// # Errors
+    /// It could not be built or started; the text has the end of the log.
+    pub fn start() -> Result<Self, String> {
+        let binaries = binaries()?;
+        let mut failed = String::new();
+        for _ in 0..TRIES {
+            match Self::start_once(&binaries) {
+                Ok(plane) => return Ok(plane),
+                Err(why) if why.contains("address already in use") => failed = why,
+                Err(why) => return Err(why),
+            }
+        }
+        Err(failed)
+    }
+
+    fn start_once(binaries: &Path) -> Result<Self, String> {
+        let folder = tempfile::Builder::new()
+            .prefix("control-plane-")
+            .tempdir()
+            .map_err(text)?;
+        let [etcd_port, peer_port, api_port] = free_ports()?;
+        write_keys(folder.path())
+            .map_err(|why| format!("can't make the control plane's keys: {why}"))?;
+        write_access(folder.path(), api_port)?;
+        let etcd_log = folder.path().join("etcd.log");
+        let etcd = Guarded::start(
+            Command::new(binaries.join("etcd"))
+                .arg(format!(
+                    "--data-dir={}",
+                    folder.path().join("etcd").display()
+                ))
+                .arg(format!("--listen-client-urls=http://127.0.0.1:{etcd_port}"))
+                .arg(format!(
+                    "--advertise-client-urls=http://127.0.0.1:{etcd_port}"
+                ))
+                .arg(format!("--listen-peer-urls=http://127.0.0.1:{peer_port}"))
+                .arg(format!(
+                    "--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}"
+                ))
+                .arg(format!(
+                    "--initial-cluster=default=http://127.0.0.1:{peer_port}"
+                ))
+                .arg("--unsafe-no-fsync"),
+            &etcd_log,
+            Some(folder.path()),
+        )
+        .map_err(text)?;
+        let mut plane = Self {
+            api_server: None,
+            _etcd: etcd,
+            api_port,
+            etcd_port,
+            binaries: binaries.to_owned(),
+            folder,
+        };
+        plane.start_api_server()?;
+        Ok(plane)
+    }
+
+    /// Starts the API server, on the same port and data as before, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It did not become ready; the text has the end of its log.
+    pub fn start_api_server(&mut self) -> Result<(), String> {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let log = self.folder.path().join("kube-apiserver.log");
+        let server = Guarded::start(
+            Command::new(self.binaries.join("kube-apiserver"))
+                .arg(format!(
+                    "--etcd-servers=http://127.0.0.1:{}",
+                    self.etcd_port
+                ))
+                .arg("--bind-address=127.0.0.1")
+                .arg(format!("--secure-port={}", self.api_port))
+                .arg(format!("--tls-cert-file={}", at("server.crt")))
+                .arg(format!("--tls-private-key-file={}", at("server.key")))
+                .arg(format!("--token-auth-file={}", at("tokens.csv")))
+                .arg(format!(
+                    "--service-account-signing-key-file={}",
+                    at("accounts.key")
+                ))
+                .arg(format!("--service-account-key-file={}", at("accounts.pub")))
+                .arg("--service-account-issuer=https://kubernetes.default.svc")
+                .arg("--service-cluster-ip-range=10.0.0.0/24")
+                .arg("--authorization-mode=RBAC")
+                .arg("--shutdown-delay-duration=0s"),
+            &log,
+            Some(self.folder.path()),
+        )
+        .map_err(text)?;
+        let server = self.api_server.insert(server);
+        let start = Instant::now();
+        loop {
+            let ready = kubectl(&self.binaries, self.folder.path())
+                .args(["get", "--raw", "/readyz", "--request-timeout=5s"])
+                .output()
+                .is_ok_and(|output| output.status.success());
+            // `default` and `kube-system` are made a moment after readiness.
+            let namespaces = ready
+                && kubectl(&self.binaries, self.folder.path())
+                    .args(["get", "namespace", "default", "kube-system", "-o", "name"])
+                    .output()
+                    .is_ok_and(|output| output.status.success());
+            if namespaces {
+                return Ok(());
+            }
+            if server.ended().map_err(text)?.is_some() || start.elapsed() > LONGEST_START {
+                return Err(format!(
+                    "kube-apiserver did not become ready:\n{}",
+                    tail(&log)
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Ends the API server; the data stays.
+    pub fn stop_api_server(&mut self) {
+        self.api_server = None;
+    }
+
+    /// Path of a kubeconfig for an admin.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// The folder with the logs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the binaries.
+    #[must_use]
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
+    /// `kubectl` as an admin.
+    #[must_use]
+    pub fn kubectl(&self) -> Command {
+        kubectl(&self.binaries, self.folder.path())
+    }
+
+    /// Runs `kubectl` and returns what it printed.
+    ///
+    /// # Errors
+    /// What it printed as error.
+    pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        outcome(self.kubectl().args(arguments).output().map_err(text)?)
+    }
+
+    /// `kubectl apply` of a manifest given as text.
+    ///
+    /// # Errors
+    /// What the API server said.
+    pub fn apply(&self, manifest: &str) -> Result<String, String> {
+        self.feed(&["apply", "-f", "-"], manifest)
+    }
+
+    /// Runs `kubectl` with a text as standard input.
+    ///
+    /// # Errors
+    /// What it printed as error.
+    pub fn feed(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let mut child = self
+            .kubectl()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(text)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).map_err(text)?;
+        }
+        outcome(child.wait_with_output().map_err(text)?)
+    }
+}
+
+fn outcome(output: Output) -> Result<String, String> {
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Builds the binaries if need be. What the script says of its progress goes to our standard error.
+fn binaries() -> Result<PathBuf, String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane/build.sh");
+    let output = Command::new("bash")
+        .arg(&script)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(text)?;
+    if !output.status.success() {
+        return Err("the control plane could not be built; see above".to_owned());
+    }
+    Ok(PathBuf::from(
+        String::from_utf8_lossy(&output.stdout).trim(),
+    ))
+}
+
+fn kubectl(binaries: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(binaries.join("kubectl"));
+    command
+        .env("KUBECONFIG", folder.join("kubeconfig"))
+        .env("HOME", folder);
+    command
+}
+
+/// Ports that were free a moment ago.
+fn free_ports<const N: usize>() -> Result<[u16; N], String> {
+    let listeners: Vec<TcpListener> = (0..N)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect::<Result<_, _>>()
+        .map_err(text)?;
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr().map_err(text)?.port();
+    }
+    Ok(ports)
+}
+
+/// A CA, a certificate for the API server (rustls refuses one that is its own CA), and a key that signs service account tokens.
+fn write_keys(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let ca_key = KeyPair::generate()?;
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    fs::write(folder.join("ca.crt"), ca.self_signed(&ca_key)?.pem())?;
+    let server_key = KeyPair::generate()?;
+    let server = CertificateParams::new([
+        "127.0.0.1".to_owned(),
+        "localhost".to_owned(),
+        "kubernetes.default.svc".to_owned(),
+    ])?;
+    fs::write(
+        folder.join("server.crt"),
+        server
+            .signed_by(&server_key, &Issuer::new(ca, ca_key))?
+            .pem(),
+    )?;
+    fs::write(folder.join("server.key"), server_key.serialize_pem())?;
+    let accounts = KeyPair::generate()?;
+    fs::write(folder.join("accounts.key"), accounts.serialize_pem())?;
+    fs::write(folder.join("accounts.pub"), accounts.public_key_pem())?;
+    Ok(())
+}
+
+/// An admin's token, and a kubeconfig that bears it.
+fn write_access(folder: &Path, port: u16) -> Result<(), String> {
+    // A key is as good a source of chance as any; the server listens on loopback only.
+    let token: String = KeyPair::generate()
+        .map_err(text)?
+        .serialize_der()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    fs::write(
+        folder.join("tokens.csv"),
+        format!("{token},admin,admin,system:masters\n"),
+    )
+    .map_err(text)?;
+    let ca = folder.join("ca.crt");
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: local\n\
+         clusters:\n- name: local\n  cluster:\n    server: https://127.0.0.1:{port}\n    certificate-authority: {}\n\
+         users:\n- name: admin\n  user:\n    token: {token}\n\
+         contexts:\n- name: local\n  context: {{cluster: local, user: admin}}\n",
+        ca.display()
+    );
+    fs::write(folder.join("kubeconfig"), kubeconfig).map_err(text)
+}
+
+/// The end of a log.
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
