@@ -111,8 +111,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
 }
 
 fn set(flag: &AtomicBool) {
-    flag.store(true, Ordering::Relaxed);
-    info!("the PinpointImportRoles are listed and watched");
+    if !flag.swap(true, Ordering::Relaxed) {
+        info!("the PinpointImportRoles are listed and watched");
+    }
 }
 
 /// A client for `KUBECONFIG` or the pod's service account. Retries are the controller's own: the client's would hold a pass for minutes.

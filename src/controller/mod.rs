@@ -38,12 +38,13 @@ pub struct Scope {
     pub concurrency: u16,
 }
 
-/// Runs until `stop` resolves; passes that are under way then are finished. `filled` is told once the cache is filled.
+/// Runs until `stop` resolves; passes that are under way then are finished. `filled` is called whenever all objects
+/// were listed.
 pub async fn run(
     client: Client,
     scope: Scope,
     context: Arc<Context>,
-    filled: impl FnOnce() + Send + 'static,
+    filled: impl Fn() + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let api: Api<PinpointImportRole> = match &scope.namespace {
@@ -54,16 +55,16 @@ pub async fn run(
     let hints = watcher(api, watcher::Config::default())
         .default_backoff()
         .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"))
+        // Not the store's own `wait_until_ready`: it wakes one waiter only, and the controller is one (kube-runtime 5.0, `DelayedInit`).
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                filled();
+            }
+        })
         .reflect(writer)
         .applied_objects()
         .predicate_filter(hint, kube::runtime::PredicateConfig::default());
 
-    let ready = reader.clone();
-    tokio::spawn(async move {
-        if ready.wait_until_ready().await.is_ok() {
-            filled();
-        }
-    });
     Controller::for_stream(hints, reader)
         .with_config(controller::Config::default().concurrency(scope.concurrency))
         .graceful_shutdown_on(stop)

@@ -112,7 +112,7 @@ pub(super) async fn conclude(
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let mut next = outcome::status(&found, generation, outcome, &objects::now());
-    if !matches!(outcome, Outcome::Suspended)
+    if !matches!(outcome, Outcome::Suspended | Outcome::Waiting)
         && let Some(request) = object.annotations().get(REQUEST_ANNOTATION)
     {
         next.last_handled_reconcile_at = Some(request.clone());

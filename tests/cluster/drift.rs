@@ -1,0 +1,200 @@
+//! Changes that others make are found, told and undone.
+
+use serde_json::{Value, json};
+
+use crate::world::{ADMIN, S3_READ_ONLY, SETTLE, WIDE_TRUST, World};
+
+/// A role in place whose creation is no longer fresh, so that what is seen is taken for what is.
+fn in_place(name: &str, spec: &Value) -> World {
+    let world = World::new(name);
+    world.apply("segments", spec).unwrap();
+    world.wait_reconciled("segments");
+    // Until then, what contradicts a write of the controller counts as IAM being late.
+    std::thread::sleep(SETTLE);
+    world.iam.clear_calls();
+    world
+}
+
+#[test]
+fn a_widened_trust_policy_and_an_attached_policy_are_undone_and_told() {
+    let world = in_place("drift", &json!({}));
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.trust_policy = WIDE_TRUST.to_owned();
+        role.attached.insert(ADMIN.to_owned());
+        role.attached.remove(S3_READ_ONLY);
+        role.inline.insert(
+            "backdoor".to_owned(),
+            r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned(),
+        );
+    });
+    world.look("segments");
+    world.wait_reconciled("segments");
+
+    let role = world.role("segments").unwrap();
+    assert!(
+        role.trust_policy
+            .contains("AllowUserToImportEndpointDefinitions")
+            && !role.trust_policy.contains("999999999999")
+    );
+    assert!(
+        role.attached.contains(S3_READ_ONLY)
+            && !role.attached.contains(ADMIN)
+            && role.inline.is_empty()
+    );
+    // What narrows comes before what widens.
+    let writes = world.writes();
+    assert_eq!(
+        writes,
+        [
+            "DetachRolePolicy",
+            "DeleteRolePolicy",
+            "UpdateAssumeRolePolicy",
+            "AttachRolePolicy"
+        ]
+    );
+
+    let note = world.wait_event("segments", "DriftDetected");
+    for words in [
+        "trust policy also allows arn:aws:iam::999999999999:root to sts:AssumeRole",
+        "managed policy arn:aws:iam::aws:policy/AdministratorAccess is attached",
+        "inline policy backdoor exists",
+    ] {
+        assert!(note.contains(words), "{note}");
+    }
+    world.wait_event("segments", "DriftRepaired");
+    let drift = world.status("segments")["lastDrift"].take();
+    assert!(
+        drift["detectedAt"].is_string() && drift["repairedAt"].is_string(),
+        "{drift}"
+    );
+    assert_eq!(drift["differences"].as_array().unwrap().len(), 4, "{drift}");
+    assert!(drift["differences"].as_array().unwrap().iter().any(|difference| {
+        difference["field"] == "trustPolicy"
+            && difference["observed"] == "trust policy also allows arn:aws:iam::999999999999:root to sts:AssumeRole"
+            && difference["declared"] == "trust policy allows pinpoint.amazonaws.com to sts:AssumeRole"
+    }));
+    assert_eq!(world.condition("segments", "Drifted"), None);
+}
+
+#[test]
+fn a_removed_inline_policy_is_in_the_log_whole_before_it_goes() {
+    let world = in_place("logged", &json!({}));
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::their-bucket/*"}]}"#;
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.inline.insert("theirs".to_owned(), document.to_owned());
+    });
+    world.look("segments");
+    assert!(world.role("segments").unwrap().inline.is_empty());
+    assert!(
+        world.log().contains("arn:aws:s3:::their-bucket/*"),
+        "{}",
+        world.log()
+    );
+}
+
+#[test]
+fn another_text_with_the_same_meaning_is_no_drift() {
+    let world = in_place("same", &json!({}));
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.trust_policy = r#"{ "Statement": { "Action": ["STS:assumerole"], "Principal": {"Service": ["pinpoint.amazonaws.com"]}, "Effect": "Allow" } }"#.to_owned();
+    });
+    world.look("segments");
+    assert_eq!(world.writes(), Vec::<String>::new());
+    assert_eq!(world.status("segments")["lastDrift"], Value::Null);
+}
+
+#[test]
+fn a_role_deleted_by_hand_comes_back() {
+    let world = in_place("comeback", &json!({}));
+    let before = world.role("segments").unwrap();
+    world.iam.remove_role(&before.name);
+    world.look("segments");
+    world.wait_reconciled("segments");
+    let after = world.role("segments").expect("the role is back");
+    assert_ne!(after.id, before.id);
+    assert_eq!(world.status("segments")["roleId"], after.id.as_str());
+    assert!(
+        world
+            .wait_event("segments", "DriftDetected")
+            .contains("does not exist")
+    );
+    assert!(after.attached.contains(S3_READ_ONLY));
+}
+
+#[test]
+fn drift_is_found_by_itself_within_the_interval() {
+    let world = in_place("interval", &json!({"interval": "30s"}));
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.trust_policy = WIDE_TRUST.to_owned()
+    });
+    world.wait_event("segments", "DriftRepaired");
+    assert!(
+        !world
+            .role("segments")
+            .unwrap()
+            .trust_policy
+            .contains("999999999999")
+    );
+}
+
+#[test]
+fn a_report_only_object_reports_and_leaves_until_its_next_generation() {
+    let world = in_place("report", &json!({"driftPolicy": "Report"}));
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.attached.insert(ADMIN.to_owned());
+    });
+    world.look("segments");
+    let message = world.wait_ready("segments", "False", "DriftDetected");
+    assert!(
+        message.contains("AdministratorAccess is attached"),
+        "{message}"
+    );
+    assert_eq!(world.condition("segments", "Drifted").unwrap().0, "True");
+    assert_eq!(world.condition("segments", "Stalled").unwrap().0, "True");
+    assert_eq!(world.writes(), Vec::<String>::new());
+    let (version, events) = (world.version("segments"), world.events("segments"));
+    world
+        .kubectl(&["annotate", "pir", "segments", "unrelated=1"])
+        .unwrap();
+    assert_ne!(world.version("segments"), version);
+    assert_eq!(world.events("segments"), events);
+
+    world.patch("segments", &json!({"maxSessionDuration": 7200}));
+    world.wait_reconciled("segments");
+    let role = world.role("segments").unwrap();
+    assert!(!role.attached.contains(ADMIN));
+    assert_eq!(role.max_session_duration, 7200);
+    assert_eq!(world.condition("segments", "Drifted"), None);
+    assert!(world.status("segments")["lastDrift"]["repairedAt"].is_string());
+}
+
+#[test]
+fn late_reads_of_iam_are_not_taken_for_drift() {
+    let world = World::with("late", &["--iam-settle-time=60s"], &[]);
+    world.iam.set_read_lag(std::time::Duration::from_secs(4));
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    // Each of these looks sees less than there is.
+    for _ in 0..3 {
+        world.look("segments");
+    }
+    world.wait("IAM to show the role", || {
+        (world
+            .actions()
+            .iter()
+            .filter(|action| *action == "ListRolePolicies")
+            .count()
+            > 0)
+        .then_some(())
+    });
+    assert_eq!(world.writes(), ["CreateRole", "AttachRolePolicy"]);
+    assert!(
+        world
+            .events("segments")
+            .iter()
+            .all(|(reason, _)| reason == "RoleCreated"),
+        "{:?}",
+        world.events("segments")
+    );
+    assert_eq!(world.condition("segments", "Ready").unwrap().0, "True");
+}

@@ -1,0 +1,13 @@
+//! The promises to users, on a real API server: the built binary as its own process, a strict fake of IAM on the other side.
+
+mod world;
+
+mod crash;
+mod deletion;
+mod drift;
+mod faults;
+mod fields;
+mod guide;
+mod ownership;
+mod samples;
+mod validation;

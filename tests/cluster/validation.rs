@@ -1,0 +1,194 @@
+//! What can't be a role is refused at `kubectl apply`, with a message that says what to write instead; nothing reaches IAM.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[test]
+fn bad_values_are_refused_by_the_api_server() {
+    let world = World::without_controller("refused");
+    let key = "k".repeat(129);
+    let long_name = "n".repeat(65);
+    let arn = |n: usize| format!("arn:aws:iam::aws:policy/P{n}");
+    let arns: Vec<String> = (0..21).map(arn).collect();
+    let many_tags: serde_json::Map<String, Value> =
+        (0..41).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let table: Vec<(Value, &str)> = vec![
+        (json!({"roleName": ""}), "roleName"),
+        (json!({"roleName": "a b"}), "roleName"),
+        (json!({"roleName": "a/b"}), "roleName"),
+        (json!({"roleName": "rôle"}), "roleName"),
+        (json!({"roleName": long_name}), "roleName"),
+        (json!({"path": "x"}), "path"),
+        (json!({"path": "/x"}), "path"),
+        (json!({"path": "/a b/"}), "path"),
+        (json!({"description": "d".repeat(1001)}), "description"),
+        (json!({"description": "日本"}), "description"),
+        (json!({"maxSessionDuration": 3599}), "maxSessionDuration"),
+        (json!({"maxSessionDuration": 43201}), "maxSessionDuration"),
+        (json!({"maxSessionDuration": "1h"}), "maxSessionDuration"),
+        (
+            json!({"permissionsBoundary": "AdministratorAccess"}),
+            "permissionsBoundary",
+        ),
+        (json!({"tags": {"aws:x": "y"}}), "can't begin with aws:"),
+        (json!({"tags": {"AWS:x": "y"}}), "can't begin with aws:"),
+        (
+            json!({"tags": {"pinpoint-import.dev/uid": "y"}}),
+            "set by the controller",
+        ),
+        (
+            json!({"tags": {"Team": "a", "team": "b"}}),
+            "differ by more than upper and lower case",
+        ),
+        (json!({"tags": {key: "a"}}), "1 to 128 characters"),
+        (json!({"tags": {"a,b": "a"}}), "letters, digits"),
+        (json!({"tags": {"a": "v".repeat(257)}}), "spec.tags"),
+        (json!({"tags": many_tags}), "spec.tags"),
+        (
+            json!({"managedPolicyArns": ["AmazonS3ReadOnlyAccess"]}),
+            "managedPolicyArns",
+        ),
+        (
+            json!({"managedPolicyArns": ["arn:aws:iam::aws:role/x"]}),
+            "managedPolicyArns",
+        ),
+        (json!({"managedPolicyArns": [arn(1), arn(1)]}), "Duplicate"),
+        (json!({"managedPolicyArns": arns}), "managedPolicyArns"),
+        (
+            json!({"trust": {"applications": [{"region": "us-east-1", "id": "abc"}]}}),
+            "applications[0].id",
+        ),
+        (
+            json!({"trust": {"applications": [{"region": "us-east-1", "id": "*".repeat(32)}]}}),
+            "applications[0].id",
+        ),
+        (
+            json!({"trust": {"applications": [{"region": "us-east-*", "id": "a".repeat(32)}]}}),
+            "applications[0].region",
+        ),
+        (
+            json!({"trust": {"applications": [{"id": "a".repeat(32)}]}}),
+            "region",
+        ),
+        (
+            json!({"trust": {"sourceAccount": "12345"}}),
+            "sourceAccount",
+        ),
+        (json!({"buckets": [{"name": "Upper"}]}), "buckets[0].name"),
+        (json!({"buckets": [{"name": "a*b"}]}), "buckets[0].name"),
+        (
+            json!({"buckets": [{"name": "bucket", "prefix": ""}]}),
+            "prefix",
+        ),
+        (
+            json!({"buckets": [{"name": "bucket", "kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:alias/x"}]}),
+            "kmsKeyArn",
+        ),
+        (
+            json!({"undeclaredPolicies": "Ignore"}),
+            "undeclaredPolicies",
+        ),
+        (json!({"driftPolicy": "repair"}), "driftPolicy"),
+        (json!({"adoptionPolicy": "Always"}), "adoptionPolicy"),
+        (json!({"deletionPolicy": "Orphan"}), "deletionPolicy"),
+        (json!({"accountId": "1234"}), "accountId"),
+        (json!({"suspend": "yes"}), "suspend"),
+        (json!({"interval": "29s"}), "between 30s and 24h"),
+        (json!({"interval": "25h"}), "between 30s and 24h"),
+        (json!({"interval": "soon"}), "interval"),
+    ];
+    for (spec, words) in table {
+        let refusal = world.apply("bad", &spec).expect_err(&spec.to_string());
+        assert!(refusal.contains(words), "{spec}: {refusal}");
+    }
+    assert!(
+        world
+            .apply("bad", &json!({"roleNames": "x"}))
+            .unwrap_err()
+            .contains("unknown field")
+    );
+}
+
+#[test]
+fn what_is_immutable_can_neither_change_nor_come_nor_go() {
+    let world = World::without_controller("immutable");
+    for (field, one, other) in [
+        ("roleName", "a", "b"),
+        ("path", "/a/", "/b/"),
+        ("accountId", "111111111111", "222222222222"),
+    ] {
+        let name = format!("x-{}", field.to_lowercase());
+        world.apply(&name, &json!({field: one})).unwrap();
+        let refusal = world.apply(&name, &json!({field: other})).unwrap_err();
+        assert!(
+            refusal.contains(&format!("{field} can't be changed, added or removed")),
+            "{refusal}"
+        );
+        assert!(world.apply(&name, &json!({})).is_err());
+        world.apply(&format!("{name}-2"), &json!({})).unwrap();
+        assert!(
+            world
+                .apply(&format!("{name}-2"), &json!({field: one}))
+                .is_err()
+        );
+    }
+}
+
+#[test]
+fn what_only_the_controller_can_know_becomes_a_condition() {
+    let world = World::new("invalid");
+    let long = format!("n{}", "x".repeat(62));
+    world.apply(&long, &json!({})).unwrap();
+    assert!(
+        world
+            .wait_ready(&long, "False", "InvalidSpec")
+            .contains("set")
+            || world.log().contains("spec.roleName")
+    );
+    assert_eq!(world.condition(&long, "Stalled").unwrap().1, "InvalidSpec");
+    world.wait_event(&long, "InvalidSpec");
+    world
+        .apply("elsewhere", &json!({"accountId": "999999999999"}))
+        .unwrap();
+    let message = world.wait_ready("elsewhere", "False", "PolicyNotAllowed");
+    assert!(
+        message.contains("999999999999") && message.contains("123456789012"),
+        "{message}"
+    );
+    assert_eq!(world.calls().len(), 0);
+    // Objects that never had a role go at once.
+    for name in [long.as_str(), "elsewhere"] {
+        world
+            .kubectl(&["delete", "pir", name, "--timeout=60s"])
+            .unwrap();
+    }
+    assert_eq!(world.calls().len(), 0);
+}
+
+#[test]
+fn kubectl_explains_every_field() {
+    let world = World::without_controller("explain");
+    let explained = world
+        .kubectl(&["explain", "pir.spec", "--recursive"])
+        .unwrap();
+    for field in [
+        "roleName",
+        "path",
+        "managedPolicyArns",
+        "trust",
+        "applications",
+        "sourceAccount",
+        "deletionPolicy",
+        "buckets",
+        "interval",
+    ] {
+        assert!(explained.contains(field), "{field}: {explained}");
+    }
+    assert!(
+        world
+            .kubectl(&["explain", "pir.spec.managedPolicyArns"])
+            .unwrap()
+            .contains("AmazonS3ReadOnlyAccess")
+    );
+}

@@ -1,0 +1,362 @@
+//! What a test of this binary works with: one control plane for all, and for each test a namespace, an IAM and a controller.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::Command,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use test_support::{
+    control_plane::ControlPlane,
+    guarded::Guarded,
+    iam::{Call, FakeIam, RoleState},
+};
+
+/// How long a condition may take to come true. Nothing should come near it but on a machine that is very busy.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the controller takes IAM for late, in tests.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
+    let plane = ControlPlane::start().expect("the control plane starts");
+    let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/pinpointimportroles.yaml");
+    plane
+        .run(&["apply", "-f", crd])
+        .expect("the CRD is accepted");
+    plane
+        .run(&[
+            "wait",
+            "--for=condition=Established",
+            "crd/pinpointimportroles.pinpoint-import.dev",
+        ])
+        .expect("the CRD is served");
+    plane
+});
+
+/// The control plane that all tests share.
+pub fn plane() -> &'static ControlPlane {
+    &PLANE
+}
+
+/// The world of one test.
+pub struct World {
+    /// The namespace, which no other test uses.
+    pub namespace: String,
+    /// The account.
+    pub iam: FakeIam,
+    /// The controller, unless the test has ended it.
+    pub controller: Option<Guarded>,
+    /// Port of the health endpoints.
+    pub health: u16,
+    folder: tempfile::TempDir,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl World {
+    /// A world whose controller runs.
+    pub fn new(name: &str) -> Self {
+        Self::with(name, &[], &[])
+    }
+
+    /// A world whose controller runs with further arguments and environment.
+    pub fn with(name: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut world = Self::without_controller(name);
+        world.args = args.iter().map(ToString::to_string).collect();
+        world.env = env
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        world.start();
+        world
+    }
+
+    /// A world in which no controller runs yet.
+    pub fn without_controller(name: &str) -> Self {
+        let namespace = format!("t-{name}");
+        plane()
+            .run(&["create", "namespace", &namespace])
+            .expect("a namespace");
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+            .port();
+        Self {
+            namespace,
+            iam: FakeIam::start(),
+            controller: None,
+            health: port,
+            folder: tempfile::tempdir().expect("a folder"),
+            args: Vec::new(),
+            env: Vec::new(),
+        }
+    }
+
+    /// Starts the controller, as it was started before.
+    pub fn start(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"));
+        command
+            .env_clear()
+            .arg("run")
+            .args(["--namespace", &self.namespace])
+            .env("PIR_IAM_SETTLE_TIME", format!("{}s", SETTLE.as_secs()))
+            .args(["--health-address", &format!("127.0.0.1:{}", self.health)])
+            .args(&self.args)
+            .env("KUBECONFIG", plane().kubeconfig())
+            .env("AWS_ENDPOINT_URL_IAM", self.iam.endpoint())
+            .env("AWS_ENDPOINT_URL_STS", self.iam.endpoint())
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_REGION", "us-east-1")
+            .envs(self.env.iter().map(|(key, value)| (key, value)));
+        for (key, _) in self.env.iter().filter(|(_, value)| value.is_empty()) {
+            command.env_remove(key);
+        }
+        self.controller = Some(
+            Guarded::start(&mut command, &self.log_path(), None).expect("the controller starts"),
+        );
+    }
+
+    /// Kills the controller as `kill -9` does, and starts it again.
+    pub fn kill_and_restart(&mut self) {
+        if let Some(mut controller) = self.controller.take() {
+            controller.kill_9().expect("the controller is killed");
+        }
+        self.start();
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("controller.log")
+    }
+
+    /// What the controller logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// `kubectl -n <namespace> …`
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        plane().run(&[&["-n", &self.namespace], arguments].concat())
+    }
+
+    /// Applies an object with this spec.
+    pub fn apply(&self, name: &str, spec: &Value) -> Result<String, String> {
+        let object = json!({
+            "apiVersion": "pinpoint-import.dev/v1alpha1",
+            "kind": "PinpointImportRole",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": spec,
+        });
+        plane().apply(&object.to_string())
+    }
+
+    /// Changes an object's spec by a merge patch.
+    pub fn patch(&self, name: &str, spec: &Value) {
+        self.kubectl(&[
+            "patch",
+            "pir",
+            name,
+            "--type=merge",
+            "-p",
+            &json!({"spec": spec}).to_string(),
+        ])
+        .expect("the patch is accepted");
+    }
+
+    /// Asks for a look at the role now, and waits until it was taken.
+    pub fn look(&self, name: &str) {
+        let value = format!("{:?}", Instant::now());
+        let annotation = format!("pinpoint-import.dev/reconcile-requested-at={value}");
+        self.kubectl(&["annotate", "pir", name, "--overwrite", &annotation])
+            .expect("the annotation is set");
+        self.wait("the look is taken", || {
+            (self.status(name)["lastHandledReconcileAt"] == value.as_str()).then_some(())
+        });
+    }
+
+    /// The object; null if there is none.
+    pub fn object(&self, name: &str) -> Value {
+        let text = self
+            .kubectl(&["get", "pir", name, "-o", "json", "--ignore-not-found"])
+            .unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// The object's status.
+    pub fn status(&self, name: &str) -> Value {
+        self.object(name)["status"].take()
+    }
+
+    /// Status, reason and message of a condition; none where it is not there.
+    pub fn condition(&self, name: &str, type_: &str) -> Option<(String, String, String)> {
+        condition(&self.status(name), type_)
+    }
+
+    /// Waits until `Ready` has a status and a reason for the object's generation, and returns the message.
+    pub fn wait_ready(&self, name: &str, status: &str, reason: &str) -> String {
+        self.wait(&format!("{name} Ready={status} {reason}"), || {
+            let object = self.object(name);
+            let current =
+                object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            let ready = condition(&object["status"], "Ready")
+                .filter(|(s, r, _)| s == status && r == reason);
+            ready.filter(|_| current).map(|(_, _, message)| message)
+        })
+    }
+
+    /// Waits until the role is as declared.
+    pub fn wait_reconciled(&self, name: &str) {
+        self.wait_ready(name, "True", "Reconciled");
+    }
+
+    /// Waits until the object is gone.
+    pub fn wait_gone(&self, name: &str) {
+        self.wait(&format!("{name} is gone"), || {
+            self.object(name).is_null().then_some(())
+        });
+    }
+
+    /// Waits until there is something. Fails with the log after [`PATIENCE`].
+    pub fn wait<T>(&self, what: &str, mut there: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = there() {
+                return found;
+            }
+            if start.elapsed() > PATIENCE {
+                let objects = self
+                    .kubectl(&["get", "pir", "-o", "yaml"])
+                    .unwrap_or_else(|error| error);
+                panic!("waited in vain: {what}\n{objects}\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Name of the role of an object that declares none.
+    pub fn role_name(&self, name: &str) -> String {
+        format!("{}.{name}", self.namespace)
+    }
+
+    /// The role of an object that declares no name.
+    pub fn role(&self, name: &str) -> Option<RoleState> {
+        self.iam.role(&self.role_name(name))
+    }
+
+    /// Calls to IAM, without those to STS.
+    pub fn calls(&self) -> Vec<Call> {
+        self.iam
+            .calls()
+            .into_iter()
+            .filter(|call| call.action != "GetCallerIdentity")
+            .collect()
+    }
+
+    /// Actions called, without those to STS.
+    pub fn actions(&self) -> Vec<String> {
+        self.calls().into_iter().map(|call| call.action).collect()
+    }
+
+    /// Actions that write.
+    pub fn writes(&self) -> Vec<String> {
+        self.iam
+            .writes()
+            .into_iter()
+            .map(|call| call.action)
+            .collect()
+    }
+
+    /// Reasons and notes of the events of an object, oldest first.
+    pub fn events(&self, name: &str) -> Vec<(String, String)> {
+        let text = self
+            .kubectl(&["get", "events.events.k8s.io", "-o", "json"])
+            .expect("events");
+        let list: Value = serde_json::from_str(&text).expect("JSON");
+        let mut events: Vec<(String, String, String)> = list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|event| event["regarding"]["name"] == name)
+            .map(|event| {
+                let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+                (text("eventTime"), text("reason"), text("note"))
+            })
+            .collect();
+        events.sort();
+        events
+            .into_iter()
+            .map(|(_, reason, note)| (reason, note))
+            .collect()
+    }
+
+    /// Waits for an event and returns its note.
+    pub fn wait_event(&self, name: &str, reason: &str) -> String {
+        self.wait(&format!("event {reason} of {name}"), || {
+            self.events(name)
+                .into_iter()
+                .find(|(found, _)| found == reason)
+                .map(|(_, note)| note)
+        })
+    }
+
+    /// Asks a health endpoint. The answer's status and text; none while nobody listens.
+    pub fn health(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.health)).ok()?;
+        stream
+            .write_all(
+                format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    .as_bytes(),
+            )
+            .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((
+            status,
+            answer
+                .split("\r\n\r\n")
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned(),
+        ))
+    }
+
+    /// Waits until the controller says that it is ready.
+    pub fn wait_healthy(&self) {
+        self.wait("/readyz", || {
+            self.health("/readyz").filter(|(status, _)| *status == 200)
+        });
+    }
+
+    /// The object's resource version, which every write to it changes.
+    pub fn version(&self, name: &str) -> String {
+        self.object(name)["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+fn condition(status: &Value, type_: &str) -> Option<(String, String, String)> {
+    let condition = status["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == type_)?;
+    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    Some((text("status"), text("reason"), text("message")))
+}
+
+/// Attached by the guide.
+pub const S3_READ_ONLY: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
+/// What an intruder would attach.
+pub const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+/// The guide's trust policy.
+pub const GUIDE_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"AllowUserToImportEndpointDefinitions","Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+/// The guide's trust policy, widened to another account.
+pub const WIDE_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
