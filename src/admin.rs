@@ -28,7 +28,10 @@ impl Health {
     fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         if !self.filled.load(Ordering::Relaxed) {
-            missing.push("the PinpointImportRoles were not listed yet (is the CRD applied, and may the controller list it?)".to_owned());
+            missing.push(
+                "the PinpointImportRoles were not listed yet (is the CRD applied, and may the controller list it?)"
+                    .to_owned(),
+            );
         }
         match &*self.account.borrow() {
             Some(Ok(_)) => {}

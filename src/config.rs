@@ -23,49 +23,24 @@ pub struct Args {
     pub role_path: String,
 
     /// Time between full checks of a role whose object declares no interval, such as 10m or 90s
-    #[arg(
-        long,
-        env = "PIR_RESYNC_INTERVAL",
-        value_name = "DURATION",
-        default_value = "10m"
-    )]
+    #[arg(long, env = "PIR_RESYNC_INTERVAL", value_name = "DURATION", default_value = "10m")]
     pub resync_interval: String,
 
     /// How long after a write IAM may still answer with what was before it: what is seen in that time is looked at again instead of
     /// being taken for drift
-    #[arg(
-        long,
-        env = "PIR_IAM_SETTLE_TIME",
-        value_name = "DURATION",
-        default_value = "60s"
-    )]
+    #[arg(long, env = "PIR_IAM_SETTLE_TIME", value_name = "DURATION", default_value = "60s")]
     pub iam_settle_time: String,
 
     /// Most IAM calls per second, on average. IAM throttles per account, and others need it too
-    #[arg(
-        long,
-        env = "PIR_IAM_CALLS_PER_SECOND",
-        value_name = "CALLS",
-        default_value_t = 20
-    )]
+    #[arg(long, env = "PIR_IAM_CALLS_PER_SECOND", value_name = "CALLS", default_value_t = 20)]
     pub iam_calls_per_second: u32,
 
     /// Most IAM calls at once after a quiet time
-    #[arg(
-        long,
-        env = "PIR_IAM_BURST",
-        value_name = "CALLS",
-        default_value_t = 100
-    )]
+    #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value_t = 100)]
     pub iam_burst: u32,
 
     /// Objects worked on at the same time
-    #[arg(
-        long,
-        env = "PIR_CONCURRENCY",
-        value_name = "OBJECTS",
-        default_value_t = 10
-    )]
+    #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value_t = 10)]
     pub concurrency: u16,
 
     /// Address of the health endpoints /livez and /readyz; port 0 takes a free one
@@ -77,7 +52,7 @@ pub struct Args {
     )]
     pub health_address: SocketAddr,
 
-    /// Form of the log. What is logged is set by RUST_LOG (default: info)
+    /// Form of the log. What is logged is set by `RUST_LOG` (default: info)
     #[arg(long, env = "PIR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
@@ -140,9 +115,7 @@ impl Args {
         if let Some(id) = &self.cluster_id
             && (id.is_empty()
                 || id.len() > 256
-                || !id
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c)))
+                || !id.chars().all(|c| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c)))
         {
             keep(format!(
                 "--cluster-id {id:?} can't be the value of a tag: 1 to 256 of letters, digits and _.:/=+-@"
@@ -172,11 +145,7 @@ impl Args {
 }
 
 /// A Go duration within bounds, in seconds.
-fn duration(
-    flag: &str,
-    text: &str,
-    bounds: std::ops::RangeInclusive<u64>,
-) -> Result<Duration, String> {
+fn duration(flag: &str, text: &str, bounds: std::ops::RangeInclusive<u64>) -> Result<Duration, String> {
     let parsed = text
         .parse::<kube::core::Duration>()
         .ok()
@@ -208,10 +177,7 @@ mod tests {
     #[test]
     fn the_defaults_are_sound() {
         let settings = Line::parse_from(["x"]).args.check().unwrap();
-        assert_eq!(
-            (settings.resync.as_secs(), settings.settle.as_secs()),
-            (600, 60)
-        );
+        assert_eq!((settings.resync.as_secs(), settings.settle.as_secs()), (600, 60));
     }
 
     #[test]

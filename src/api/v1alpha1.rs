@@ -2,6 +2,11 @@
 //!
 //! The doc comments of the fields are what `kubectl explain pir.spec` prints: they speak to the cluster's user.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each printer column has its own name and type"
+)]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -37,23 +42,14 @@ use serde::{Deserialize, Serialize};
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
     printcolumn(name = "Role", type_ = "string", json_path = ".status.roleName"),
-    printcolumn(
-        name = "ARN",
-        type_ = "string",
-        json_path = ".status.roleArn",
-        priority = 1
-    ),
+    printcolumn(name = "ARN", type_ = "string", json_path = ".status.roleArn", priority = 1),
     printcolumn(
         name = "Drifted",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Drifted\")].status",
         priority = 1
     ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
     validation = Rule::new("has(self.roleName) == has(oldSelf.roleName) && (!has(self.roleName) || self.roleName == oldSelf.roleName)")
@@ -148,10 +144,7 @@ pub struct PinpointImportRoleSpec {
 
     /// Time between full checks of this role, 30s to 24h, such as `5m` or `1h30m`. Default: the controller's `--resync-interval`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 2, max = 32),
-        regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$")
-    )]
+    #[schemars(length(min = 2, max = 32), regex(pattern = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"))]
     #[x_kube(validation = Rule::new("duration(self) >= duration('30s') && duration(self) <= duration('24h')")
         .message("interval must be between 30s and 24h"))]
     pub interval: Option<String>,
@@ -166,17 +159,10 @@ impl PinpointImportRoleSpec {
         let Some(text) = &self.interval else {
             return Ok(None);
         };
-        let refuse = || {
-            format!("interval {text:?} is not a duration between 30s and 24h, such as 5m or 1h30m")
-        };
+        let refuse = || format!("interval {text:?} is not a duration between 30s and 24h, such as 5m or 1h30m");
         let parsed: kube::core::Duration = text.parse().map_err(|_| refuse())?;
-        let sound =
-            !parsed.is_negative() && (30..=24 * 3600).contains(&Duration::from(parsed).as_secs());
-        if sound {
-            Ok(Some(parsed.into()))
-        } else {
-            Err(refuse())
-        }
+        let sound = !parsed.is_negative() && (30..=24 * 3600).contains(&Duration::from(parsed).as_secs());
+        if sound { Ok(Some(parsed.into())) } else { Err(refuse()) }
     }
 }
 
@@ -189,8 +175,7 @@ pub fn crd_yaml() -> Result<String, String> {
 }
 
 /// ARN of an AWS managed or customer managed policy.
-const POLICY_ARN_PATTERN: &str =
-    r"^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/([!-~]+/)?[\w+=,.@-]{1,128}$";
+const POLICY_ARN_PATTERN: &str = r"^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/([!-~]+/)?[\w+=,.@-]{1,128}$";
 
 /// Whom the role trusts: always Pinpoint, and with these fields only on behalf of some of its projects or of one account.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
@@ -209,16 +194,11 @@ pub struct Trust {
 }
 
 /// A Pinpoint project.
-#[derive(
-    Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord,
-)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
     /// AWS region of the project, such as `us-east-1`.
-    #[schemars(
-        length(min = 9, max = 32),
-        regex(pattern = r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$")
-    )]
+    #[schemars(length(min = 9, max = 32), regex(pattern = r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$"))]
     pub region: String,
 
     /// Id of the project: 32 hexadecimal digits in lower case.
@@ -231,10 +211,7 @@ pub struct Application {
 #[serde(rename_all = "camelCase")]
 pub struct Bucket {
     /// Name of the S3 bucket.
-    #[schemars(
-        length(min = 3, max = 63),
-        regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")
-    )]
+    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
     pub name: String,
 
     /// Only keys that begin with this, such as `segments/`. `*`, `?` and `${` stand for themselves. Left out, the whole bucket.

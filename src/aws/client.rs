@@ -2,12 +2,8 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
-use aws_config::{
-    AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig,
-};
-use aws_sdk_iam::config::{
-    ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef,
-};
+use aws_config::{AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef};
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
@@ -88,8 +84,7 @@ impl Iam {
             .send()
             .await
             .map_err(|error| error::failure(attempt, &error))?;
-        Account::of_arn(answer.arn().unwrap_or_default())
-            .map_err(|why| error::nonsense(attempt, &why))
+        Account::of_arn(answer.arn().unwrap_or_default()).map_err(|why| error::nonsense(attempt, &why))
     }
 
     /// Waits until the budget has a call to spare.
@@ -139,12 +134,7 @@ mod tests {
 
     #[test]
     fn only_loopback_is_loopback() {
-        for yes in [
-            "127.0.0.1:80/",
-            "127.9.9.9",
-            "localhost:5000/x",
-            "[::1]:80/",
-        ] {
+        for yes in ["127.0.0.1:80/", "127.9.9.9", "localhost:5000/x", "[::1]:80/"] {
             assert!(is_loopback(yes), "{yes}");
         }
         for no in [

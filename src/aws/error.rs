@@ -78,20 +78,12 @@ where
             let class = class_of_code(code, status);
             (
                 class,
-                spoken(
-                    class,
-                    code,
-                    status,
-                    answer.err().message().unwrap_or_default(),
-                ),
+                spoken(class, code, status, answer.err().message().unwrap_or_default()),
             )
         }
         other if is_credentials(other) => (
             Class::Credentials,
-            format!(
-                "there are no usable AWS credentials ({})",
-                root_cause(other)
-            ),
+            format!("there are no usable AWS credentials ({})", root_cause(other)),
         ),
         SdkError::ConstructionFailure(_) => (
             Class::Retryable,
@@ -148,10 +140,7 @@ fn without_session(message: &str) -> String {
     for word in message.split(' ') {
         words.push(match word.split_once(":assumed-role/") {
             Some((before, after)) => {
-                format!(
-                    "{before}:assumed-role/{}",
-                    after.split('/').next().unwrap_or_default()
-                )
+                format!("{before}:assumed-role/{}", after.split('/').next().unwrap_or_default())
             }
             None => word.to_owned(),
         });
@@ -163,9 +152,7 @@ fn without_session(message: &str) -> String {
 const fn advice(class: Class) -> &'static str {
     match class {
         Class::Throttled | Class::Retryable | Class::Ambiguous => "; it is tried again",
-        Class::Denied => {
-            "; allow the call in the IAM policy of the controller's role, or look for a denying policy"
-        }
+        Class::Denied => "; allow the call in the IAM policy of the controller's role, or look for a denying policy",
         Class::Invalid => "; change the spec",
         Class::Limited => "; use less, or ask AWS to raise the quota",
         Class::Blocked => "; take away what is in the way",
@@ -174,21 +161,15 @@ const fn advice(class: Class) -> &'static str {
 }
 
 fn is_credentials(error: &(dyn Error + 'static)) -> bool {
-    chain(error)
-        .any(|cause| cause.is::<CredentialsError>() || cause.to_string().contains("credentials"))
+    chain(error).any(|cause| cause.is::<CredentialsError>() || cause.to_string().contains("credentials"))
 }
 
 fn root_cause(error: &(dyn Error + 'static)) -> String {
-    chain(error)
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
-        (*error).source()
-    })
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
 #[cfg(test)]

@@ -18,72 +18,94 @@ impl Iam {
     /// # Errors
     /// The call failed; its class says whether it may have had an effect.
     pub async fn execute(&self, role: &str, step: &Step) -> Result<Option<Head>, Failure> {
+        let attempt = match step.subject() {
+            Some(subject) => format!("{} {subject} on role {role}", step.action()),
+            None => format!("{} on role {role}", step.action()),
+        };
         self.turn().await;
+        // The audit line. What a step takes away is in it whole, so that nothing is lost.
+        info!(
+            role,
+            subject = step.subject(),
+            content = step.content(),
+            "{}",
+            step.action()
+        );
+        let client = &self.client;
         match step {
-            Step::CreateRole(new) => return self.create(role, new).await.map(Some),
+            Step::CreateRole(new) => return self.create(&attempt, role, new).await.map(Some),
             Step::TagRole(tags) => {
-                info!(role, ?tags, "TagRole");
-                let call = self.client.tag_role().role_name(role);
-                let tags = tags.iter().map(|(key, value)| tag(key, value)).collect::<Result<_, _>>()?;
-                let answer = call.set_tags(Some(tags)).send().await;
-                done(answer, || format!("tagging role {role} (TagRole)"))
+                let tags = tags
+                    .iter()
+                    .map(|(key, value)| tag(key, value))
+                    .collect::<Result<_, _>>()?;
+                done(
+                    &attempt,
+                    client.tag_role().role_name(role).set_tags(Some(tags)).send().await,
+                )
             }
-            Step::UntagRole(keys) => {
-                info!(role, ?keys, "UntagRole");
-                let answer = self.client.untag_role().role_name(role).set_tag_keys(Some(keys.clone())).send().await;
-                gone(answer, || format!("taking tags off role {role} (UntagRole)"))
-            }
+            Step::UntagRole(keys) => gone(
+                &attempt,
+                client
+                    .untag_role()
+                    .role_name(role)
+                    .set_tag_keys(Some(keys.clone()))
+                    .send()
+                    .await,
+            ),
             Step::PutBoundary(arn) => {
-                info!(role, %arn, "PutRolePermissionsBoundary");
-                let call = self.client.put_role_permissions_boundary().role_name(role);
-                let answer = call.permissions_boundary(arn.as_str()).send().await;
-                done(answer, || format!("setting the permissions boundary {arn} of role {role} (PutRolePermissionsBoundary)"))
+                let call = client.put_role_permissions_boundary().role_name(role);
+                done(&attempt, call.permissions_boundary(arn.as_str()).send().await)
             }
             Step::UpdateTrust(document) => {
-                info!(role, document, "UpdateAssumeRolePolicy");
-                let call = self.client.update_assume_role_policy().role_name(role);
-                let answer = call.policy_document(document).send().await;
-                done(answer, || format!("setting the trust policy of role {role} (UpdateAssumeRolePolicy)"))
+                let call = client.update_assume_role_policy().role_name(role);
+                done(&attempt, call.policy_document(document).send().await)
             }
-            Step::UpdateRole { description, max_session_duration } => {
-                info!(role, description, max_session_duration, "UpdateRole");
-                let call = self.client.update_role().role_name(role).set_description(description.clone());
-                let answer = call.set_max_session_duration(*max_session_duration).send().await;
-                done(answer, || format!("setting description and session length of role {role} (UpdateRole)"))
+            Step::UpdateRole {
+                description,
+                max_session_duration,
+            } => {
+                let call = client
+                    .update_role()
+                    .role_name(role)
+                    .set_description(description.clone());
+                done(
+                    &attempt,
+                    call.set_max_session_duration(*max_session_duration).send().await,
+                )
             }
-            Step::DetachPolicy(arn) => {
-                info!(role, arn, "DetachRolePolicy");
-                let answer = self.client.detach_role_policy().role_name(role).policy_arn(arn).send().await;
-                gone(answer, || format!("detaching {arn} from role {role} (DetachRolePolicy)"))
-            }
-            Step::AttachPolicy(arn) => {
-                info!(role, %arn, "AttachRolePolicy");
-                let answer = self.client.attach_role_policy().role_name(role).policy_arn(arn.as_str()).send().await;
-                done(answer, || format!("attaching {arn} to role {role} (AttachRolePolicy)"))
-            }
-            Step::DeleteInlinePolicy { name, document } => {
-                info!(role, policy = name, document, "DeleteRolePolicy");
-                let answer = self.client.delete_role_policy().role_name(role).policy_name(name).send().await;
-                gone(answer, || format!("deleting inline policy {name} of role {role} (DeleteRolePolicy)"))
-            }
+            Step::DetachPolicy(arn) => gone(
+                &attempt,
+                client.detach_role_policy().role_name(role).policy_arn(arn).send().await,
+            ),
+            Step::AttachPolicy(arn) => done(
+                &attempt,
+                client
+                    .attach_role_policy()
+                    .role_name(role)
+                    .policy_arn(arn.as_str())
+                    .send()
+                    .await,
+            ),
+            Step::DeleteInlinePolicy { name, .. } => gone(
+                &attempt,
+                client
+                    .delete_role_policy()
+                    .role_name(role)
+                    .policy_name(name)
+                    .send()
+                    .await,
+            ),
             Step::PutBucketPolicy(document) => {
-                info!(role, policy = INLINE_POLICY, document, "PutRolePolicy");
-                let call = self.client.put_role_policy().role_name(role).policy_name(INLINE_POLICY);
-                let answer = call.policy_document(document).send().await;
-                done(answer, || format!("writing inline policy {INLINE_POLICY} of role {role} (PutRolePolicy)"))
+                let call = client.put_role_policy().role_name(role).policy_name(INLINE_POLICY);
+                done(&attempt, call.policy_document(document).send().await)
             }
-            Step::DeleteRole => {
-                info!(role, "DeleteRole");
-                let answer = self.client.delete_role().role_name(role).send().await;
-                gone(answer, || format!("deleting role {role} (DeleteRole)"))
-            }
+            Step::DeleteRole => gone(&attempt, client.delete_role().role_name(role).send().await),
         }
         .map(|()| None)
     }
 
-    async fn create(&self, name: &str, new: &NewRole) -> Result<Head, Failure> {
-        let attempt = format!("creating role {name} (CreateRole)");
-        info!(role = name, path = %new.path, trust = new.trust, tags = ?new.tags, boundary = ?new.boundary, "CreateRole");
+    async fn create(&self, attempt: &str, name: &str, new: &NewRole) -> Result<Head, Failure> {
         let tags = new
             .tags
             .iter()
@@ -101,11 +123,9 @@ impl Iam {
             .set_tags(Some(tags))
             .send()
             .await
-            .map_err(|failed| error::failure(&attempt, &failed))?;
-        let role = answer
-            .role()
-            .ok_or_else(|| error::nonsense(&attempt, "no role in it"))?;
-        super::observe::head_of(role).map_err(|why| error::nonsense(&attempt, &why))
+            .map_err(|failed| error::failure(attempt, &failed))?;
+        let role = answer.role().ok_or_else(|| error::nonsense(attempt, "no role in it"))?;
+        super::observe::head_of(role).map_err(|why| error::nonsense(attempt, &why))
     }
 }
 
@@ -125,37 +145,32 @@ fn is_missing<E: ProvideErrorMetadata>(failed: &SdkError<E>) -> bool {
 
 /// The answer of a call that adds or sets. A role that IAM does not know yet, or no longer, is looked at again; a policy that it does
 /// not know is the spec's to mend.
-fn done<T, E>(answer: Result<T, SdkError<E>>, attempt: impl Fn() -> String) -> Result<(), Failure>
+fn done<T, E>(attempt: &str, answer: Result<T, SdkError<E>>) -> Result<(), Failure>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    answer.map(drop).map_err(|failed| {
-        let role_missing = is_missing(&failed)
-            && failed
-                .as_service_error()
-                .and_then(ProvideErrorMetadata::message)
-                .is_some_and(|text| text.contains("role"));
-        let mut failure = error::failure(&attempt(), &failed);
-        if role_missing {
-            failure = Failure {
-                class: Class::Retryable,
-                message: format!(
-                    "{} failed: IAM does not know the role yet, or no longer; it is tried again",
-                    attempt()
-                ),
-            };
-        }
-        failure
-    })
+    let Err(failed) = answer else { return Ok(()) };
+    let words = failed
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::message)
+        .unwrap_or_default();
+    if is_missing(&failed) && words.contains("role") {
+        let message = format!("{attempt} failed: IAM does not know the role yet, or no longer; it is tried again");
+        return Err(Failure {
+            class: Class::Retryable,
+            message,
+        });
+    }
+    Err(error::failure(attempt, &failed))
 }
 
 /// The answer of a call that takes away: what is not there is gone.
-fn gone<T, E>(answer: Result<T, SdkError<E>>, attempt: impl Fn() -> String) -> Result<(), Failure>
+fn gone<T, E>(attempt: &str, answer: Result<T, SdkError<E>>) -> Result<(), Failure>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     match answer {
         Err(failed) if is_missing(&failed) => Ok(()),
-        other => done(other, attempt),
+        other => done(attempt, other),
     }
 }

@@ -1,8 +1,11 @@
 //! Reading a role: at most three calls for one without inline policies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use aws_sdk_iam::types::Role;
+use aws_sdk_iam::{operation::get_role::GetRoleError, types::Role};
 use percent_encoding::percent_decode_str;
 
 use super::{Iam, error};
@@ -21,14 +24,12 @@ impl Iam {
                 let role = answer
                     .role()
                     .ok_or_else(|| error::nonsense(&attempt, "no role in it"))?;
-                Ok(Some(
-                    head_of(role).map_err(|why| error::nonsense(&attempt, &why))?,
-                ))
+                Ok(Some(head_of(role).map_err(|why| error::nonsense(&attempt, &why))?))
             }
             Err(failed)
                 if failed
                     .as_service_error()
-                    .is_some_and(|e| e.is_no_such_entity_exception()) =>
+                    .is_some_and(GetRoleError::is_no_such_entity_exception) =>
             {
                 Ok(None)
             }
@@ -40,11 +41,7 @@ impl Iam {
     ///
     /// # Errors
     /// A call failed, or the role changed while it was read. Nothing partly read is returned.
-    pub async fn policies(
-        &self,
-        head: Head,
-        reads: impl Fn(&str) -> bool,
-    ) -> Result<ObservedRole, Failure> {
+    pub async fn policies(&self, head: Head, reads: impl Fn(&str) -> bool) -> Result<ObservedRole, Failure> {
         let attached = self.attached(&head.name).await?;
         let mut inline = BTreeMap::new();
         for name in self.inline_names(&head.name).await? {
@@ -55,11 +52,7 @@ impl Iam {
             };
             inline.insert(name, document);
         }
-        Ok(ObservedRole {
-            head,
-            attached,
-            inline,
-        })
+        Ok(ObservedRole { head, attached, inline })
     }
 
     /// Names of the instance profiles that a role is in, which keep it from being deleted.
@@ -67,8 +60,7 @@ impl Iam {
     /// # Errors
     /// The call failed.
     pub async fn instance_profiles(&self, role: &str) -> Result<Vec<String>, Failure> {
-        let attempt =
-            format!("reading the instance profiles of role {role} (ListInstanceProfilesForRole)");
+        let attempt = format!("reading the instance profiles of role {role} (ListInstanceProfilesForRole)");
         self.turn().await;
         let page = self
             .client
@@ -85,8 +77,7 @@ impl Iam {
     }
 
     async fn attached(&self, role: &str) -> Result<BTreeSet<String>, Failure> {
-        let attempt =
-            format!("reading the attached policies of role {role} (ListAttachedRolePolicies)");
+        let attempt = format!("reading the attached policies of role {role} (ListAttachedRolePolicies)");
         let mut arns = BTreeSet::new();
         let mut marker = None;
         loop {
@@ -112,8 +103,7 @@ impl Iam {
     }
 
     async fn inline_names(&self, role: &str) -> Result<BTreeSet<String>, Failure> {
-        let attempt =
-            format!("reading the names of the inline policies of role {role} (ListRolePolicies)");
+        let attempt = format!("reading the names of the inline policies of role {role} (ListRolePolicies)");
         let mut names = BTreeSet::new();
         let mut marker = None;
         loop {
@@ -150,11 +140,7 @@ impl Iam {
 }
 
 /// A list is complete only when IAM says so; a truncated one without a marker can't be completed.
-fn next_page(
-    attempt: &str,
-    truncated: bool,
-    marker: Option<&str>,
-) -> Result<Option<String>, Failure> {
+fn next_page(attempt: &str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, Failure> {
     match (truncated, marker) {
         (false, _) => Ok(None),
         (true, Some(marker)) => Ok(Some(marker.to_owned())),
@@ -176,9 +162,7 @@ where
     if gone {
         return Failure {
             class: Class::Retryable,
-            message: format!(
-                "{attempt} failed: the role changed while it was read; it is tried again"
-            ),
+            message: format!("{attempt} failed: the role changed while it was read; it is tried again"),
         };
     }
     error::failure(attempt, failed)
@@ -212,7 +196,7 @@ fn decoded(document: &str) -> Result<String, String> {
     }
     percent_decode_str(document)
         .decode_utf8()
-        .map(|text| text.into_owned())
+        .map(Cow::into_owned)
         .map_err(|_| "a policy document is not UTF-8".to_owned())
 }
 

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Args;
 
-/// Keeps the IAM roles through which Amazon Pinpoint imports segments from S3 as PinpointImportRole objects declare them
+/// Keeps the IAM roles through which Amazon Pinpoint imports segments from S3 as Kubernetes objects declare them
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Line {

@@ -41,10 +41,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         }
     };
     telemetry::start(args.log_format);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!(%error, "can't start");
@@ -118,12 +115,11 @@ fn set(flag: &AtomicBool) {
 
 /// A client for `KUBECONFIG` or the pod's service account. Retries are the controller's own: the client's would hold a pass for minutes.
 async fn client() -> Result<Client, String> {
-    let mut config = Config::infer().await.map_err(|error| {
-        format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod")
-    })?;
+    let mut config = Config::infer()
+        .await
+        .map_err(|error| format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod"))?;
     config.default_retry = false;
-    Client::try_from(config)
-        .map_err(|error| format!("the cluster's configuration can't be used: {error}"))
+    Client::try_from(config).map_err(|error| format!("the cluster's configuration can't be used: {error}"))
 }
 
 /// The cluster's identity; waits for an API server that is not there yet.
@@ -136,7 +132,7 @@ async fn cluster(client: &Client, declared: Option<String>) -> String {
         match tokio::time::timeout(Duration::from_secs(15), namespaces.get("kube-system")).await {
             Ok(Ok(namespace)) => return namespace.uid().unwrap_or_default(),
             Ok(Err(error)) => {
-                warn!(%error, "can't read the namespace kube-system, whose uid is the cluster's identity; it is tried again")
+                warn!(%error, "can't read the namespace kube-system, whose uid is the cluster's identity; it is tried again");
             }
             Err(_) => warn!("the API server does not answer; it is tried again"),
         }
@@ -169,10 +165,7 @@ impl Stop {
 fn stop_signal() -> Result<Stop, String> {
     let (stop, told) = watch::channel(false);
     let listen = |kind| signal(kind).map_err(|error| format!("can't listen to signals: {error}"));
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => info!("SIGTERM: ending"),

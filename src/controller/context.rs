@@ -47,12 +47,7 @@ pub struct Context {
 impl Context {
     /// Puts it together.
     #[must_use]
-    pub fn new(
-        client: Client,
-        iam: Iam,
-        account: AccountWatch,
-        settings: ControllerSettings,
-    ) -> Self {
+    pub fn new(client: Client, iam: Iam, account: AccountWatch, settings: ControllerSettings) -> Self {
         Self {
             client,
             iam,
@@ -67,15 +62,12 @@ impl Context {
     pub(super) async fn account(&self) -> Result<Account, Failure> {
         let mut account = self.account.clone();
         let known = account.wait_for(Option::is_some).await;
-        known
-            .ok()
-            .and_then(|known| known.clone())
-            .unwrap_or_else(|| {
-                Err(Failure {
-                    class: Class::Retryable,
-                    message: "the controller is ending".to_owned(),
-                })
+        known.ok().and_then(|known| known.clone()).unwrap_or_else(|| {
+            Err(Failure {
+                class: Class::Retryable,
+                message: "the controller is ending".to_owned(),
             })
+        })
     }
 
     /// Whether this process is so young that one before it may have written within the settle time.
@@ -91,10 +83,7 @@ impl Context {
 
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, uid: &str) {
-        self.memories
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(uid);
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 }
 
@@ -120,7 +109,7 @@ pub async fn watch_account(iam: Iam, account: watch::Sender<Option<Result<Accoun
         tokio::time::sleep(backoff::after_failures(
             failures,
             Duration::from_secs(1),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         ))
         .await;
     }

@@ -23,10 +23,7 @@ use crate::{
 };
 
 /// One pass.
-pub(super) async fn pass(
-    context: &Context,
-    object: PinpointImportRole,
-) -> Result<Action, ApiError> {
+pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Result<Action, ApiError> {
     if !objects::is_held(&object) {
         context.forget(&object.uid().unwrap_or_default());
         return Ok(Action::await_change());
@@ -51,8 +48,7 @@ async fn clean_up(
     found: &PinpointImportRoleStatus,
 ) -> Result<Option<(EventReason, String)>, Stop> {
     if object.spec.suspend {
-        let message =
-            "spec.suspend is set: the role stays until it is lifted, and so does this object";
+        let message = "spec.suspend is set: the role stays until it is lifted, and so does this object";
         return Err(Outcome::Deleting(message.to_owned()).into());
     }
     // A name that IAM can't have, or an account that is not ours: nothing was ever made.
@@ -76,11 +72,7 @@ async fn clean_up(
             }) {
                 return Err(Outcome::Waiting.into());
             }
-            let note = format!(
-                "role {} is left in AWS: {}",
-                head.arn,
-                foreign.message(name.as_str())
-            );
+            let note = format!("role {} is left in AWS: {}", head.arn, foreign.message(name.as_str()));
             Ok(found
                 .role_id
                 .is_some()
@@ -119,10 +111,7 @@ fn absent(
     });
     let unknown = context.is_young() && found.role_id.is_none();
     if just_created || unknown {
-        return Err(Outcome::Deleting(format!(
-            "IAM shows no role {name}; looking again, since it may be late"
-        ))
-        .into());
+        return Err(Outcome::Deleting(format!("IAM shows no role {name}; looking again, since it may be late")).into());
     }
     Ok((EventReason::RoleDeleted, format!("role {name} is gone")))
 }
@@ -138,10 +127,7 @@ async fn retain(context: &Context, head: &Head) -> Result<(EventReason, String),
 async fn delete(context: &Context, head: Head) -> Result<(EventReason, String), Stop> {
     let (name, arn) = (head.name.clone(), head.arn.clone());
     // Documents of inline policies are read so that the log has them whole before they go; our own can be made again from the spec.
-    let observed = context
-        .iam
-        .policies(head, |policy| policy != INLINE_POLICY)
-        .await?;
+    let observed = context.iam.policies(head, |policy| policy != INLINE_POLICY).await?;
     for change in teardown(&observed) {
         match context.iam.execute(&name, &change.step).await {
             Ok(_) => {}

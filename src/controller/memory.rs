@@ -27,19 +27,13 @@ impl Memory {
 
     /// Whether tags were written within the settle time: IAM may not show them yet, nor judge by them.
     pub fn just_tagged(&self, settle: Duration) -> bool {
-        self.any(settle, |step| {
-            matches!(step, Step::CreateRole(_) | Step::TagRole(_))
-        })
+        self.any(settle, |step| matches!(step, Step::CreateRole(_) | Step::TagRole(_)))
     }
 
     /// Splits a plan into what is to be done, and whether some of it was left out because the very same step was carried out within
     /// the settle time: then IAM answers with what was before it, and a moment later there will be nothing to do.
     pub fn settled(&self, plan: Plan, settle: Duration) -> (Plan, bool) {
-        if plan
-            .iter()
-            .any(|change| matches!(change.step, Step::CreateRole(_)))
-            && self.just_created(settle)
-        {
+        if plan.iter().any(|change| matches!(change.step, Step::CreateRole(_))) && self.just_created(settle) {
             return (Plan::new(), true);
         }
         let (repeated, fresh): (Plan, Plan) = plan
@@ -70,14 +64,10 @@ mod tests {
     #[test]
     fn the_same_step_again_within_the_settle_time_is_a_late_answer_of_iam() {
         let settle = Duration::from_secs(60);
-        let (mine, other) = (
-            Step::UpdateTrust("a".to_owned()),
-            Step::DetachPolicy("b".to_owned()),
-        );
+        let (mine, other) = (Step::UpdateTrust("a".to_owned()), Step::DetachPolicy("b".to_owned()));
         let mut memory = Memory::default();
         memory.attempt(&mine, settle);
-        let (fresh, late) =
-            memory.settled(vec![change(mine.clone()), change(other.clone())], settle);
+        let (fresh, late) = memory.settled(vec![change(mine.clone()), change(other.clone())], settle);
         assert_eq!((fresh, late), (vec![change(other)], true));
 
         let (fresh, late) = memory.settled(vec![change(mine.clone())], Duration::ZERO);

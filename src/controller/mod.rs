@@ -79,13 +79,11 @@ pub async fn run(
 
 /// What makes a change of an object a reason to look at its role: its spec or deletion (both are new generations), or the annotation.
 /// Labels, other annotations and our own writes are none.
+#[allow(clippy::unnecessary_wraps, reason = "kube's predicates are functions of this type")]
 fn hint(object: &PinpointImportRole) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     object.metadata.generation.hash(&mut hasher);
-    object
-        .annotations()
-        .get(REQUEST_ANNOTATION)
-        .hash(&mut hasher);
+    object.annotations().get(REQUEST_ANNOTATION).hash(&mut hasher);
     Some(hasher.finish())
 }
 

@@ -43,10 +43,7 @@ pub enum ApiError {
     },
 }
 
-async fn bounded<T>(
-    attempt: &'static str,
-    call: impl Future<Output = kube::Result<T>>,
-) -> Result<T, ApiError> {
+async fn bounded<T>(attempt: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
     match tokio::time::timeout(API_CALL, call).await {
         Ok(answer) => answer.map_err(|source| ApiError::Failed {
             attempt,
@@ -57,10 +54,7 @@ async fn bounded<T>(
 }
 
 fn api(context: &Context, object: &PinpointImportRole) -> Api<PinpointImportRole> {
-    Api::namespaced(
-        context.client.clone(),
-        &object.namespace().unwrap_or_default(),
-    )
+    Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default())
 }
 
 /// The object as the API server has it now; none if it is gone, or another one has its name.
@@ -68,11 +62,7 @@ pub(super) async fn fresh(
     context: &Context,
     cached: &PinpointImportRole,
 ) -> Result<Option<PinpointImportRole>, ApiError> {
-    let found = bounded(
-        "reading the object",
-        api(context, cached).get_opt(&cached.name_any()),
-    )
-    .await?;
+    let found = bounded("reading the object", api(context, cached).get_opt(&cached.name_any())).await?;
     Ok(found.filter(|found| found.uid() == cached.uid()))
 }
 
@@ -82,11 +72,7 @@ pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiE
         return Ok(true);
     }
     let api: Api<PinpointImportRole> = Api::namespaced(context.client.clone(), &owner.namespace);
-    let found = bounded(
-        "reading the object that the role's tags name",
-        api.get_opt(&owner.name),
-    )
-    .await?;
+    let found = bounded("reading the object that the role's tags name", api.get_opt(&owner.name)).await?;
     Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&owner.uid)))
 }
 
@@ -96,10 +82,7 @@ pub(super) fn is_held(object: &PinpointImportRole) -> bool {
 }
 
 /// Puts the finalizer on, before anything is made that would have to be cleaned up.
-pub(super) async fn hold(
-    context: &Context,
-    object: PinpointImportRole,
-) -> Result<PinpointImportRole, ApiError> {
+pub(super) async fn hold(context: &Context, object: PinpointImportRole) -> Result<PinpointImportRole, ApiError> {
     if is_held(&object) {
         return Ok(object);
     }
@@ -113,10 +96,7 @@ pub(super) async fn hold(
 }
 
 /// Takes the finalizer off: the object may go.
-pub(super) async fn release(
-    context: &Context,
-    object: &PinpointImportRole,
-) -> Result<(), ApiError> {
+pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
     let finalizers = object
         .finalizers()
         .iter()
@@ -176,11 +156,7 @@ pub(super) async fn write_status(
 }
 
 /// Publishes events. Their failure never fails a pass: the status has said it already.
-pub(super) async fn publish(
-    context: &Context,
-    object: &PinpointImportRole,
-    events: Vec<(EventReason, String)>,
-) {
+pub(super) async fn publish(context: &Context, object: &PinpointImportRole, events: Vec<(EventReason, String)>) {
     for (reason, note) in events {
         let type_ = if reason.is_warning() {
             EventType::Warning
@@ -195,17 +171,9 @@ pub(super) async fn publish(
             secondary: None,
         };
         if reason.is_warning() {
-            warn!(
-                reason = event.reason,
-                "{}",
-                event.note.as_deref().unwrap_or_default()
-            );
+            warn!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
         } else {
-            info!(
-                reason = event.reason,
-                "{}",
-                event.note.as_deref().unwrap_or_default()
-            );
+            info!(reason = event.reason, "{}", event.note.as_deref().unwrap_or_default());
         }
         // A recorder of its own for each event: one that is kept takes events of the same reason for repeats of the first, and shows
         // that one's note.
@@ -214,12 +182,7 @@ pub(super) async fn publish(
             instance: Some(context.settings.instance.clone()),
         };
         let recorder = Recorder::new(context.client.clone(), reporter);
-        if let Err(error) = bounded(
-            "publishing an event",
-            recorder.publish(&event, &object.object_ref(&())),
-        )
-        .await
-        {
+        if let Err(error) = bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
             warn!(%error, reason = event.reason, "the event is lost");
         }
     }

@@ -17,14 +17,11 @@ use crate::{
         REQUEST_ANNOTATION,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
-    role::{
-        Class, Failure,
-        outcome::{self, Outcome},
-    },
+    role::{Class, Failure, outcome::Outcome, status},
 };
 
 /// Longest wait after a failure that may pass by itself.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 /// First wait after a failure that only people can mend: they rarely do so within a second.
 const PEOPLE: Duration = Duration::from_secs(5);
 
@@ -56,10 +53,7 @@ impl From<ApiError> for Stop {
 }
 
 /// One pass over an object.
-pub(super) async fn reconcile(
-    cached: Arc<PinpointImportRole>,
-    context: Arc<Context>,
-) -> Result<Action, ApiError> {
+pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Context>) -> Result<Action, ApiError> {
     let span = info_span!(
         "pass",
         namespace = cached.namespace(),
@@ -83,22 +77,13 @@ pub(super) async fn reconcile(
 
 /// The wait after a pass in which the API server failed.
 #[allow(clippy::needless_pass_by_value, reason = "kube calls it so")]
-pub(super) fn after_error(
-    object: Arc<PinpointImportRole>,
-    error: &ApiError,
-    context: Arc<Context>,
-) -> Action {
+pub(super) fn after_error(object: Arc<PinpointImportRole>, error: &ApiError, context: Arc<Context>) -> Action {
     warn!(
         namespace = object.namespace(),
         name = object.name_any(),
         "{error}; it is tried again"
     );
-    Action::requeue(wait(
-        &context,
-        &object,
-        Duration::from_secs(1),
-        LONGEST_BACKOFF,
-    ))
+    Action::requeue(wait(&context, &object, Duration::from_secs(1), LONGEST_BACKOFF))
 }
 
 /// Says what came of a pass: the status if it changed, then the events, then when to look again. `found` is the status with what the
@@ -111,32 +96,22 @@ pub(super) async fn conclude(
 ) -> Result<Action, ApiError> {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
-    let mut next = outcome::status(&found, generation, outcome, &objects::now());
+    let mut next = status::status(&found, generation, outcome, &objects::now());
     if !matches!(outcome, Outcome::Suspended | Outcome::Waiting)
         && let Some(request) = object.annotations().get(REQUEST_ANNOTATION)
     {
         next.last_handled_reconcile_at = Some(request.clone());
     }
-    if outcome::differs(&before, &next) {
+    if status::differs(&before, &next) {
         objects::write_status(context, object, &next).await?;
-        objects::publish(
-            context,
-            object,
-            outcome::events(&before, &next, Some(outcome)),
-        )
-        .await;
+        objects::publish(context, object, status::events(&before, &next, Some(outcome))).await;
     }
     Ok(next_look(context, object, outcome))
 }
 
 /// When to look again.
 fn next_look(context: &Context, object: &PinpointImportRole, outcome: &Outcome) -> Action {
-    let interval = object
-        .spec
-        .interval()
-        .ok()
-        .flatten()
-        .unwrap_or(context.settings.resync);
+    let interval = object.spec.interval().ok().flatten().unwrap_or(context.settings.resync);
     let uid = object.uid().unwrap_or_default();
     match outcome {
         Outcome::InPlace(_) | Outcome::Reported(_) => {
@@ -151,18 +126,13 @@ fn next_look(context: &Context, object: &PinpointImportRole, outcome: &Outcome) 
             ))
         }
         Outcome::Failed(failure) => match failure.class {
-            Class::Throttled | Class::Retryable | Class::Ambiguous => Action::requeue(wait(
-                context,
-                object,
-                Duration::from_secs(1),
-                LONGEST_BACKOFF,
-            )),
+            Class::Throttled | Class::Retryable | Class::Ambiguous => {
+                Action::requeue(wait(context, object, Duration::from_secs(1), LONGEST_BACKOFF))
+            }
             Class::Blocked | Class::Credentials => {
-                Action::requeue(wait(context, object, PEOPLE, Duration::from_secs(60)))
+                Action::requeue(wait(context, object, PEOPLE, Duration::from_mins(1)))
             }
-            Class::Denied | Class::Invalid | Class::Limited => {
-                Action::requeue(wait(context, object, PEOPLE, interval))
-            }
+            Class::Denied | Class::Invalid | Class::Limited => Action::requeue(wait(context, object, PEOPLE, interval)),
         },
         Outcome::Refused(..) => Action::requeue(wait(context, object, PEOPLE, interval)),
     }

@@ -10,25 +10,19 @@ use super::{
 use crate::{
     api::{
         ConditionType, INLINE_POLICY, Reason,
-        v1alpha1::{
-            AdoptionPolicy, DriftPolicy, PinpointImportRole, PinpointImportRoleStatus,
-            UndeclaredPolicies,
-        },
+        v1alpha1::{AdoptionPolicy, DriftPolicy, PinpointImportRole, PinpointImportRoleStatus, UndeclaredPolicies},
     },
     role::{
-        Account, Class, DesiredRole, Failure, Head, ObservedRole, Owner, Ownership, Plan,
-        Surroundings,
-        outcome::{self, Did, Outcome},
+        Account, Class, DesiredRole, Failure, Head, ObservedRole, Owner, Ownership, Plan, Surroundings,
+        outcome::{Did, Outcome},
         ownership::{Claim, ownership},
         plan::plan,
+        status,
     },
 };
 
 /// One pass.
-pub(super) async fn pass(
-    context: &Context,
-    object: PinpointImportRole,
-) -> Result<Action, ApiError> {
+pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Result<Action, ApiError> {
     let mut found = object.status.clone().unwrap_or_default();
     if object.spec.suspend {
         return conclude(context, &object, found, &Outcome::Suspended).await;
@@ -58,9 +52,9 @@ async fn bring_there(
     if plan.is_empty() && late {
         return Ok(Outcome::Waiting);
     }
-    let drifted = !plan.is_empty() && outcome::applied(found, generation(object));
+    let drifted = !plan.is_empty() && status::applied(found, generation(object));
     if drifted && object.spec.drift_policy == DriftPolicy::Report {
-        return Ok(Outcome::Reported(outcome::differences(&plan)));
+        return Ok(Outcome::Reported(status::differences(&plan)));
     }
     let did = deed(found, &ownership, &plan, drifted);
     if !plan.is_empty() {
@@ -98,11 +92,7 @@ pub(super) async fn account(
         );
         return Err(Outcome::Refused(Reason::PolicyNotAllowed, message).into());
     }
-    if let Some(pinned) = found
-        .account_id
-        .as_ref()
-        .filter(|pinned| **pinned != account.id)
-    {
+    if let Some(pinned) = found.account_id.as_ref().filter(|pinned| **pinned != account.id) {
         let message = format!(
             "the role was made in account {pinned}, but the controller's credentials are of account {} now: give it credentials of \
              {pinned} again",
@@ -142,13 +132,7 @@ async fn observe(
     found: &mut PinpointImportRoleStatus,
 ) -> Result<(Option<ObservedRole>, Ownership), Stop> {
     let head = context.iam.head(desired.name.as_str()).await?;
-    let rival_lives = rival_lives(
-        context,
-        &desired.owner,
-        head.as_ref(),
-        object.spec.adoption_policy,
-    )
-    .await?;
+    let rival_lives = rival_lives(context, &desired.owner, head.as_ref(), object.spec.adoption_policy).await?;
     let claim = Claim {
         owner: &desired.owner,
         pinned: found.role_id.as_deref(),
@@ -157,14 +141,10 @@ async fn observe(
     };
     let ownership = ownership(head.as_ref(), claim);
     if let Ownership::Foreign(foreign) = &ownership {
-        if context.memory(&desired.owner.uid, |memory| {
-            memory.just_tagged(context.settings.settle)
-        }) {
+        if context.memory(&desired.owner.uid, |memory| memory.just_tagged(context.settings.settle)) {
             return Err(Outcome::Waiting.into());
         }
-        return Err(
-            Outcome::Refused(Reason::RoleNotOwned, foreign.message(desired.name.as_str())).into(),
-        );
+        return Err(Outcome::Refused(Reason::RoleNotOwned, foreign.message(desired.name.as_str())).into());
     }
     let Some(head) = head else {
         return Ok((None, ownership));
@@ -195,11 +175,7 @@ async fn rival_lives(
     adoption: AdoptionPolicy,
 ) -> Result<bool, ApiError> {
     match head.and_then(|head| Owner::of(&head.tags)) {
-        Some(rival)
-            if adoption == AdoptionPolicy::Adopt
-                && rival.cluster == ours.cluster
-                && rival.uid != ours.uid =>
-        {
+        Some(rival) if adoption == AdoptionPolicy::Adopt && rival.cluster == ours.cluster && rival.uid != ours.uid => {
             objects::lives(context, &rival).await
         }
         _ => Ok(true),
@@ -213,7 +189,7 @@ fn remember(found: &mut PinpointImportRoleStatus, head: &Head) -> Result<(), Sto
         message: format!("reading role {}: {why}", head.name),
     })?;
     found.account_id = Some(account.id);
-    outcome::remember_role(found, head);
+    status::remember_role(found, head);
     Ok(())
 }
 
@@ -226,31 +202,18 @@ fn settled(
 ) -> (Plan, bool) {
     let settle = context.settings.settle;
     // What the process before this one wrote is not remembered; but it cannot have been long before `Ready` became true.
-    let just_ready = outcome::find(&found.conditions, ConditionType::Ready).is_some_and(|ready| {
-        let age = objects::now()
-            .0
-            .duration_since(ready.last_transition_time.0);
+    let just_ready = status::find(&found.conditions, ConditionType::Ready).is_some_and(|ready| {
+        let age = objects::now().0.duration_since(ready.last_transition_time.0);
         ready.status == "True" && age.unsigned_abs() < settle
     });
-    if context.is_young()
-        && just_ready
-        && !plan.is_empty()
-        && outcome::applied(found, generation(object))
-    {
+    if context.is_young() && just_ready && !plan.is_empty() && status::applied(found, generation(object)) {
         return (Plan::new(), true);
     }
-    context.memory(&object.uid().unwrap_or_default(), |memory| {
-        memory.settled(plan, settle)
-    })
+    context.memory(&object.uid().unwrap_or_default(), |memory| memory.settled(plan, settle))
 }
 
 /// What the pass is about to do, for its event.
-fn deed(
-    found: &PinpointImportRoleStatus,
-    ownership: &Ownership,
-    plan: &Plan,
-    drifted: bool,
-) -> Did {
+fn deed(found: &PinpointImportRoleStatus, ownership: &Ownership, plan: &Plan, drifted: bool) -> Did {
     let first = found.applied_generation.is_none();
     match ownership {
         _ if drifted => Did::Repaired,
@@ -269,11 +232,11 @@ async fn declare_intent(
     plan: &Plan,
     found: &mut PinpointImportRoleStatus,
 ) -> Result<(), ApiError> {
-    let next = outcome::intent(found, generation(object), desired, plan, &objects::now());
-    if outcome::intends_more(found, &next) {
+    let next = status::intent(found, generation(object), desired, plan, &objects::now());
+    if status::intends_more(found, &next) {
         objects::write_status(context, object, &next).await?;
         let before = object.status.replace(next.clone()).unwrap_or_default();
-        objects::publish(context, object, outcome::events(&before, &next, None)).await;
+        objects::publish(context, object, status::events(&before, &next, None)).await;
     }
     *found = next;
     Ok(())
@@ -295,11 +258,7 @@ async fn execute(
             memory.attempt(&change.step, settle);
             before
         });
-        match context
-            .iam
-            .execute(desired.name.as_str(), &change.step)
-            .await
-        {
+        match context.iam.execute(desired.name.as_str(), &change.step).await {
             Ok(Some(head)) => remember(found, &head)?,
             Ok(None) => {}
             // IAM may judge by tags, and they may not have arrived yet.

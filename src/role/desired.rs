@@ -65,11 +65,7 @@ impl DesiredRole {
     ///
     /// # Errors
     /// Everything that is wrong with it, one sentence each.
-    pub fn declare(
-        spec: &PinpointImportRoleSpec,
-        owner: Owner,
-        around: &Surroundings,
-    ) -> Result<Self, Vec<String>> {
+    pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let name = keep(role_name(spec, &owner), &mut problems);
         let path = keep(
@@ -86,33 +82,27 @@ impl DesiredRole {
         let trust = spec.trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
-        let buckets = keep(
-            BucketPolicy::declare(&spec.buckets, &around.account),
-            &mut problems,
-        );
+        let buckets = keep(BucketPolicy::declare(&spec.buckets, &around.account), &mut problems);
         problems.extend(problems_of_plain_fields(spec));
 
         match (name, path, boundary, trust, attached, buckets) {
-            (
-                Some(name),
-                Some(path),
-                Some(boundary),
-                Some(trust),
-                Some(attached),
-                Some(buckets),
-            ) if problems.is_empty() => Ok(Self {
-                owner,
-                name,
-                path,
-                description: spec.description.clone(),
-                max_session_duration: spec.max_session_duration,
-                boundary,
-                tags: spec.tags.clone(),
-                trust,
-                attached,
-                buckets,
-                undeclared: spec.undeclared_policies,
-            }),
+            (Some(name), Some(path), Some(boundary), Some(trust), Some(attached), Some(buckets))
+                if problems.is_empty() =>
+            {
+                Ok(Self {
+                    owner,
+                    name,
+                    path,
+                    description: spec.description.clone(),
+                    max_session_duration: spec.max_session_duration,
+                    boundary,
+                    tags: spec.tags.clone(),
+                    trust,
+                    attached,
+                    buckets,
+                    undeclared: spec.undeclared_policies,
+                })
+            }
             _ => Err(problems),
         }
     }
@@ -129,8 +119,10 @@ impl DesiredRole {
     #[must_use]
     pub fn first_description(&self) -> String {
         self.description.clone().unwrap_or_else(|| {
-            format!("Amazon Pinpoint imports segments with this role. Managed by PinpointImportRole {}/{} ({CONTROLLER}).",
-                self.owner.namespace, self.owner.name)
+            format!(
+                "Amazon Pinpoint imports segments with this role. Managed by PinpointImportRole {}/{} ({CONTROLLER}).",
+                self.owner.namespace, self.owner.name
+            )
         })
     }
 }
@@ -139,10 +131,7 @@ fn keep<T>(result: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-fn attached(
-    spec: &PinpointImportRoleSpec,
-    account: &Account,
-) -> Result<BTreeSet<PolicyArn>, String> {
+fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet<PolicyArn>, String> {
     match &spec.managed_policy_arns {
         Some(declared) => declared
             .iter()
@@ -160,7 +149,9 @@ fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<String> {
     if let Some(description) = &spec.description {
         let sound = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
         if description.chars().count() > 1000 || !description.chars().all(sound) {
-            problems.push("description has more than 1000 characters, or some beyond Latin-1, which IAM refuses".to_owned());
+            problems.push(
+                "description has more than 1000 characters, or some beyond Latin-1, which IAM refuses".to_owned(),
+            );
         }
     }
     if let Some(seconds) = spec
@@ -175,9 +166,7 @@ fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<String> {
     for (key, value) in &spec.tags {
         let folded = key.to_lowercase();
         if folded.starts_with("aws:") || OWNERSHIP_TAGS.iter().any(|tag| tag.key() == folded) {
-            problems.push(format!(
-                "tags: {key:?} is kept for AWS or for the controller"
-            ));
+            problems.push(format!("tags: {key:?} is kept for AWS or for the controller"));
         }
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
             problems.push(format!(

@@ -5,6 +5,7 @@
 
 pub mod desired;
 pub mod difference;
+mod grammar;
 pub mod name;
 pub mod observed;
 pub mod outcome;
@@ -12,6 +13,7 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod s3;
+pub mod status;
 pub mod trust;
 
 pub use desired::{DesiredRole, Surroundings};

@@ -84,12 +84,7 @@ impl RolePath {
     /// Says what a path may be.
     pub fn parse(text: &str) -> Result<Self, String> {
         let printable = text.chars().all(|c| ('!'..='~').contains(&c));
-        if !printable
-            || text.len() > 512
-            || !text.starts_with('/')
-            || !text.ends_with('/')
-            || text == "//"
-        {
+        if !printable || text.len() > 512 || !text.starts_with('/') || !text.ends_with('/') || text == "//" {
             return Err(format!(
                 "path {text:?} can't be the path of a role: IAM takes / or /…/, printable ASCII without spaces, at most 512 characters"
             ));
@@ -120,9 +115,7 @@ impl PolicyArn {
             return Err(refuse());
         };
         let path_and_name = resource.strip_prefix("policy/").ok_or_else(refuse)?;
-        let (path, name) = path_and_name
-            .rsplit_once('/')
-            .unwrap_or(("", path_and_name));
+        let (path, name) = path_and_name.rsplit_once('/').unwrap_or(("", path_and_name));
         let sound = *arn == "arn"
             && is_partition(partition)
             && *iam == "iam"
@@ -175,14 +168,10 @@ impl Account {
     pub fn of_arn(arn: &str) -> Result<Self, String> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         match parts.as_slice() {
-            ["arn", partition, _, _, account, _]
-                if is_partition(partition) && is_account_id(account) =>
-            {
-                Ok(Self {
-                    id: (*account).to_owned(),
-                    partition: (*partition).to_owned(),
-                })
-            }
+            ["arn", partition, _, _, account, _] if is_partition(partition) && is_account_id(account) => Ok(Self {
+                id: (*account).to_owned(),
+                partition: (*partition).to_owned(),
+            }),
             _ => Err(format!("{arn:?} is not an ARN that names an account")),
         }
     }
@@ -198,10 +187,7 @@ mod tests {
             assert!(RoleName::parse(good).is_ok(), "{good}");
         }
         for bad in ["", "a b", "a/b", "ä", "a:b", "a*", &"x".repeat(65)] {
-            assert!(
-                RoleName::parse(bad).unwrap_err().contains("1 to 64"),
-                "{bad}"
-            );
+            assert!(RoleName::parse(bad).unwrap_err().contains("1 to 64"), "{bad}");
         }
     }
 
@@ -209,10 +195,7 @@ mod tests {
     fn a_default_name_that_is_too_long_says_how_to_mend_it() {
         assert_eq!(RoleName::of_object("a", "b").unwrap().as_str(), "a.b");
         let why = RoleName::of_object(&"n".repeat(40), &"m".repeat(40)).unwrap_err();
-        assert!(
-            why.contains("81 characters") && why.contains("spec.roleName"),
-            "{why}"
-        );
+        assert!(why.contains("81 characters") && why.contains("spec.roleName"), "{why}");
     }
 
     #[test]
@@ -265,8 +248,7 @@ mod tests {
 
     #[test]
     fn the_account_is_read_from_any_arn_of_it() {
-        let account =
-            Account::of_arn("arn:aws-us-gov:sts::123456789012:assumed-role/r/s:x").unwrap();
+        let account = Account::of_arn("arn:aws-us-gov:sts::123456789012:assumed-role/r/s:x").unwrap();
         assert_eq!(
             (account.id.as_str(), account.partition.as_str()),
             ("123456789012", "aws-us-gov")

@@ -99,9 +99,7 @@ pub fn ownership(role: Option<&Head>, claim: Claim<'_>) -> Ownership {
     };
     let tagged = Owner::of(&role.tags);
     let foreign = match tagged {
-        Some(tagged)
-            if (&tagged.cluster, &tagged.uid) == (&claim.owner.cluster, &claim.owner.uid) =>
-        {
+        Some(tagged) if (&tagged.cluster, &tagged.uid) == (&claim.owner.cluster, &claim.owner.uid) => {
             match claim.pinned {
                 Some(pinned) if pinned != role.id => Foreign::Replaced {
                     pinned: pinned.to_owned(),
@@ -116,9 +114,7 @@ pub fn ownership(role: Option<&Head>, claim: Claim<'_>) -> Ownership {
     };
     match (claim.adoption, trust::obstacle_to_adoption(&role.trust)) {
         (AdoptionPolicy::Adopt, None) => Ownership::Adoptable,
-        (AdoptionPolicy::Adopt, Some(obstacle)) => {
-            Ownership::Foreign(Foreign::NotAdoptable(obstacle))
-        }
+        (AdoptionPolicy::Adopt, Some(obstacle)) => Ownership::Foreign(Foreign::NotAdoptable(obstacle)),
         (AdoptionPolicy::Never, _) => Ownership::Foreign(foreign),
     }
 }

@@ -49,6 +49,55 @@ pub enum Step {
     DeleteRole,
 }
 
+impl Step {
+    /// The IAM action.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::CreateRole(_) => "CreateRole",
+            Self::TagRole(_) => "TagRole",
+            Self::UntagRole(_) => "UntagRole",
+            Self::PutBoundary(_) => "PutRolePermissionsBoundary",
+            Self::UpdateTrust(_) => "UpdateAssumeRolePolicy",
+            Self::UpdateRole { .. } => "UpdateRole",
+            Self::DetachPolicy(_) => "DetachRolePolicy",
+            Self::AttachPolicy(_) => "AttachRolePolicy",
+            Self::DeleteInlinePolicy { .. } => "DeleteRolePolicy",
+            Self::PutBucketPolicy(_) => "PutRolePolicy",
+            Self::DeleteRole => "DeleteRole",
+        }
+    }
+
+    /// The policy that it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::PutBoundary(arn) | Self::AttachPolicy(arn) => Some(arn.as_str()),
+            Self::DetachPolicy(arn) => Some(arn),
+            Self::DeleteInlinePolicy { name, .. } => Some(name),
+            Self::PutBucketPolicy(_) => Some(INLINE_POLICY),
+            _ => None,
+        }
+    }
+
+    /// What is written, or what is lost, whole.
+    #[must_use]
+    pub fn content(&self) -> Option<String> {
+        match self {
+            Self::CreateRole(new) => Some(format!("{new:?}")),
+            Self::TagRole(tags) => Some(format!("{tags:?}")),
+            Self::UntagRole(keys) => Some(keys.join(", ")),
+            Self::UpdateTrust(document) | Self::PutBucketPolicy(document) => Some(document.clone()),
+            Self::UpdateRole {
+                description,
+                max_session_duration,
+            } => Some(format!("{description:?}, {max_session_duration:?}")),
+            Self::DeleteInlinePolicy { document, .. } => document.clone(),
+            Self::PutBoundary(_) | Self::DetachPolicy(_) | Self::AttachPolicy(_) | Self::DeleteRole => None,
+        }
+    }
+}
+
 /// What `CreateRole` bears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRole {
@@ -90,11 +139,7 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
             let (removals, additions) = policies(desired, observed);
             let boundary = boundary(desired, observed);
             let unbounded = observed.head.boundary.is_none();
-            let (boundary_first, boundary_later) = if unbounded {
-                (boundary, None)
-            } else {
-                (None, boundary)
-            };
+            let (boundary_first, boundary_later) = if unbounded { (boundary, None) } else { (None, boundary) };
             add_tags
                 .into_iter()
                 .chain(boundary_first)
@@ -112,17 +157,11 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
 /// What makes the role go.
 #[must_use]
 pub fn teardown(observed: &ObservedRole) -> Plan {
-    let detach = observed
-        .attached
-        .iter()
-        .map(|arn| Step::DetachPolicy(arn.clone()));
-    let delete = observed
-        .inline
-        .iter()
-        .map(|(name, document)| Step::DeleteInlinePolicy {
-            name: name.clone(),
-            document: document.clone(),
-        });
+    let detach = observed.attached.iter().map(|arn| Step::DetachPolicy(arn.clone()));
+    let delete = observed.inline.iter().map(|(name, document)| Step::DeleteInlinePolicy {
+        name: name.clone(),
+        document: document.clone(),
+    });
     detach
         .chain(delete)
         .chain([Step::DeleteRole])
@@ -225,21 +264,14 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         ));
     }
     let step = Step::UpdateRole {
-        description: desired
-            .description
-            .clone()
-            .or_else(|| head.description.clone()),
+        description: desired.description.clone().or_else(|| head.description.clone()),
         max_session_duration: desired.max_session_duration.or(head.max_session_duration),
     };
     (!differences.is_empty()).then_some(Change { step, differences })
 }
 
 /// Tags to set, and tags to take off. IAM takes keys that differ by case for the same.
-fn tags(
-    desired: &DesiredRole,
-    observed: &ObservedRole,
-    ours: &[String],
-) -> (Option<Change>, Option<Change>) {
+fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Option<Change>, Option<Change>) {
     let found: BTreeMap<String, &String> = observed
         .head
         .tags
@@ -262,7 +294,7 @@ fn tags(
             Difference::new(Field::Tags, words, format!("{value:?}"))
         })
         .collect();
-    let set = (!wrong.is_empty()).then(|| Change {
+    let set = (!wrong.is_empty()).then_some(Change {
         step: Step::TagRole(wrong),
         differences,
     });
@@ -270,22 +302,14 @@ fn tags(
     let kept: Vec<String> = declared.keys().map(|key| key.to_lowercase()).collect();
     let gone: Vec<String> = ours
         .iter()
-        .filter(|key| {
-            !kept.contains(&key.to_lowercase()) && found.contains_key(&key.to_lowercase())
-        })
+        .filter(|key| !kept.contains(&key.to_lowercase()) && found.contains_key(&key.to_lowercase()))
         .cloned()
         .collect();
     let differences = gone
         .iter()
-        .map(|key| {
-            Difference::new(
-                Field::Tags,
-                format!("tag {key} is no longer declared"),
-                "no such tag",
-            )
-        })
+        .map(|key| Difference::new(Field::Tags, format!("tag {key} is no longer declared"), "no such tag"))
         .collect();
-    let unset = (!gone.is_empty()).then(|| Change {
+    let unset = (!gone.is_empty()).then_some(Change {
         step: Step::UntagRole(gone),
         differences,
     });
@@ -295,12 +319,7 @@ fn tags(
 /// Policies to take off, and policies to put on.
 fn policies(desired: &DesiredRole, observed: &ObservedRole) -> (Vec<Change>, Vec<Change>) {
     let remove = desired.undeclared == UndeclaredPolicies::Remove;
-    let declared = |arn: &str| {
-        desired
-            .attached
-            .iter()
-            .any(|declared| declared.as_str() == arn)
-    };
+    let declared = |arn: &str| desired.attached.iter().any(|declared| declared.as_str() == arn);
     let mut removals: Vec<Change> = observed
         .attached
         .iter()

@@ -87,10 +87,7 @@ fn statements_of(bucket: &Bucket, account: &Account) -> Result<Vec<Value>, Strin
         ));
     }
     let bucket_arn = format!("arn:{}:s3:::{name}", account.partition);
-    let pattern = format!(
-        "{}*",
-        bucket.prefix.as_deref().map(literal).unwrap_or_default()
-    );
+    let pattern = format!("{}*", bucket.prefix.as_deref().map(literal).unwrap_or_default());
     let mut list = json!({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket_arn});
     if bucket.prefix.is_some() {
         list["Condition"] = json!({"StringLike": {"s3:prefix": pattern}});
@@ -137,10 +134,7 @@ mod tests {
     }
 
     fn document(bucket: Bucket) -> String {
-        BucketPolicy::declare(&[bucket], &account())
-            .unwrap()
-            .unwrap()
-            .document
+        BucketPolicy::declare(&[bucket], &account()).unwrap().unwrap().document
     }
 
     #[test]
@@ -172,14 +166,9 @@ mod tests {
             kms_key_arn: None,
         });
         let literal = "a${*}b${?}c${$}{aws:username}/*";
+        assert!(document.contains(&format!(r#""s3:prefix":"{literal}""#)), "{document}");
         assert!(
-            document.contains(&format!(r#""s3:prefix":"{literal}""#)),
-            "{document}"
-        );
-        assert!(
-            document.contains(&format!(
-                r#""Resource":"arn:aws-cn:s3:::my-bucket/{literal}""#
-            )),
+            document.contains(&format!(r#""Resource":"arn:aws-cn:s3:::my-bucket/{literal}""#)),
             "{document}"
         );
     }
@@ -196,20 +185,14 @@ mod tests {
             "arn:aws:kms:*:123456789012:key/a",
             "arn:aws:kms:us-east-1:1:alias/a",
         ] {
-            assert!(
-                BucketPolicy::declare(&[key(bad)], &account()).is_err(),
-                "{bad}"
-            );
+            assert!(BucketPolicy::declare(&[key(bad)], &account()).is_err(), "{bad}");
         }
         for bad in ["*", "a*b", "", "UPPER"] {
             let bucket = Bucket {
                 name: bad.to_owned(),
                 ..Bucket::default()
             };
-            assert!(
-                BucketPolicy::declare(&[bucket], &account()).is_err(),
-                "{bad}"
-            );
+            assert!(BucketPolicy::declare(&[bucket], &account()).is_err(), "{bad}");
         }
     }
 }

@@ -72,11 +72,7 @@ impl TrustPolicy {
     /// # Errors
     /// Says which application or account can't be one.
     pub fn declare(trust: &Trust, account: &Account) -> Result<Self, String> {
-        if let Some(source) = trust
-            .source_account
-            .as_deref()
-            .filter(|source| !is_account_id(source))
-        {
+        if let Some(source) = trust.source_account.as_deref().filter(|source| !is_account_id(source)) {
             return Err(format!(
                 "trust.sourceAccount {source:?} is not an account id: 12 digits"
             ));
@@ -139,10 +135,7 @@ impl TrustPolicy {
 }
 
 /// Region and id are checked, since they become part of a pattern (`ArnLike`), where `*` and `?` would match more.
-fn application_arn(
-    Application { region, id }: &Application,
-    account: &Account,
-) -> Result<String, String> {
+fn application_arn(Application { region, id }: &Application, account: &Account) -> Result<String, String> {
     let region_sound = (9..=32).contains(&region.len())
         && region.contains('-')
         && region
@@ -153,11 +146,7 @@ fn application_arn(
             "trust.applications: region {region:?} is not an AWS region, such as us-east-1"
         ));
     }
-    if id.len() != 32
-        || !id
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    {
+    if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
         return Err(format!(
             "trust.applications: id {id:?} is not the id of a Pinpoint project: 32 hexadecimal digits in lower case"
         ));
@@ -229,11 +218,7 @@ mod tests {
             r#""Condition":{{"ArnLike":{{"aws:SourceArn":["arn:aws:mobiletargeting:eu-west-1:123456789012:apps/{}"]}},"StringEquals":{{"aws:SourceAccount":"123456789012"}}}}"#,
             "a1".repeat(16)
         );
-        assert!(
-            policy.document().contains(&expected),
-            "{}",
-            policy.document()
-        );
+        assert!(policy.document().contains(&expected), "{}", policy.document());
 
         let trust = Trust {
             applications: vec![],
@@ -260,10 +245,7 @@ mod tests {
                 applications: vec![application(region, &id)],
                 source_account: None,
             };
-            assert!(
-                TrustPolicy::declare(&trust, &account()).is_err(),
-                "{region} {id}"
-            );
+            assert!(TrustPolicy::declare(&trust, &account()).is_err(), "{region} {id}");
         }
         let trust = Trust {
             applications: vec![],
@@ -275,9 +257,7 @@ mod tests {
     #[test]
     fn adoption_asks_for_trust_in_pinpoint_alone() {
         let statement = |principal: &str| {
-            format!(
-                r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}}}"#
-            )
+            format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}}}"#)
         };
         assert_eq!(
             obstacle_to_adoption(&statement(r#"{"Service":"pinpoint.amazonaws.com"}"#)),
@@ -294,10 +274,7 @@ mod tests {
                 "it also trusts arn:aws:iam::123456789012:root",
             ),
         ] {
-            assert_eq!(
-                obstacle_to_adoption(&statement(principal)).as_deref(),
-                Some(why)
-            );
+            assert_eq!(obstacle_to_adoption(&statement(principal)).as_deref(), Some(why));
         }
         for not in [
             "{}",

@@ -32,15 +32,10 @@ fn a_widened_trust_policy_and_an_attached_policy_are_undone_and_told() {
 
     let role = world.role("segments").unwrap();
     assert!(
-        role.trust_policy
-            .contains("AllowUserToImportEndpointDefinitions")
+        role.trust_policy.contains("AllowUserToImportEndpointDefinitions")
             && !role.trust_policy.contains("999999999999")
     );
-    assert!(
-        role.attached.contains(S3_READ_ONLY)
-            && !role.attached.contains(ADMIN)
-            && role.inline.is_empty()
-    );
+    assert!(role.attached.contains(S3_READ_ONLY) && !role.attached.contains(ADMIN) && role.inline.is_empty());
     // What narrows comes before what widens.
     let writes = world.writes();
     assert_eq!(
@@ -85,11 +80,7 @@ fn a_removed_inline_policy_is_in_the_log_whole_before_it_goes() {
     });
     world.look("segments");
     assert!(world.role("segments").unwrap().inline.is_empty());
-    assert!(
-        world.log().contains("arn:aws:s3:::their-bucket/*"),
-        "{}",
-        world.log()
-    );
+    assert!(world.log().contains("arn:aws:s3:::their-bucket/*"), "{}", world.log());
 }
 
 #[test]
@@ -113,11 +104,7 @@ fn a_role_deleted_by_hand_comes_back() {
     let after = world.role("segments").expect("the role is back");
     assert_ne!(after.id, before.id);
     assert_eq!(world.status("segments")["roleId"], after.id.as_str());
-    assert!(
-        world
-            .wait_event("segments", "DriftDetected")
-            .contains("does not exist")
-    );
+    assert!(world.wait_event("segments", "DriftDetected").contains("does not exist"));
     assert!(after.attached.contains(S3_READ_ONLY));
 }
 
@@ -128,13 +115,7 @@ fn drift_is_found_by_itself_within_the_interval() {
         role.trust_policy = WIDE_TRUST.to_owned()
     });
     world.wait_event("segments", "DriftRepaired");
-    assert!(
-        !world
-            .role("segments")
-            .unwrap()
-            .trust_policy
-            .contains("999999999999")
-    );
+    assert!(!world.role("segments").unwrap().trust_policy.contains("999999999999"));
 }
 
 #[test]
@@ -145,17 +126,12 @@ fn a_report_only_object_reports_and_leaves_until_its_next_generation() {
     });
     world.look("segments");
     let message = world.wait_ready("segments", "False", "DriftDetected");
-    assert!(
-        message.contains("AdministratorAccess is attached"),
-        "{message}"
-    );
+    assert!(message.contains("AdministratorAccess is attached"), "{message}");
     assert_eq!(world.condition("segments", "Drifted").unwrap().0, "True");
     assert_eq!(world.condition("segments", "Stalled").unwrap().0, "True");
     assert_eq!(world.writes(), Vec::<String>::new());
     let (version, events) = (world.version("segments"), world.events("segments"));
-    world
-        .kubectl(&["annotate", "pir", "segments", "unrelated=1"])
-        .unwrap();
+    world.kubectl(&["annotate", "pir", "segments", "unrelated=1"]).unwrap();
     assert_ne!(world.version("segments"), version);
     assert_eq!(world.events("segments"), events);
 

@@ -20,13 +20,7 @@ fn an_empty_spec_becomes_the_role_of_the_guide() {
     assert!(role.inline.is_empty() && role.permissions_boundary.is_none());
     let object = world.object("segments");
     let cluster = plane()
-        .run(&[
-            "get",
-            "namespace",
-            "kube-system",
-            "-o",
-            "jsonpath={.metadata.uid}",
-        ])
+        .run(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
         .unwrap();
     for (key, value) in [
         ("cluster", cluster.as_str()),
@@ -35,9 +29,7 @@ fn an_empty_spec_becomes_the_role_of_the_guide() {
         ("uid", object["metadata"]["uid"].as_str().unwrap()),
     ] {
         assert_eq!(
-            role.tags
-                .get(&format!("pinpoint-import.dev/{key}"))
-                .map(String::as_str),
+            role.tags.get(&format!("pinpoint-import.dev/{key}")).map(String::as_str),
             Some(value),
             "{key}"
         );
@@ -57,23 +49,11 @@ fn an_empty_spec_becomes_the_role_of_the_guide() {
         object["metadata"]["finalizers"],
         json!(["pinpoint-import.dev/iam-role"])
     );
-    assert!(
-        world
-            .wait_event("segments", "RoleCreated")
-            .contains(&role.arn)
-    );
+    assert!(world.wait_event("segments", "RoleCreated").contains(&role.arn));
     let shown = world.kubectl(&["get", "pir", "segments"]).unwrap();
-    assert!(
-        shown.contains("Reconciled") && shown.contains(&role.name),
-        "{shown}"
-    );
+    assert!(shown.contains("Reconciled") && shown.contains(&role.name), "{shown}");
     world
-        .kubectl(&[
-            "wait",
-            "--for=condition=Ready",
-            "pir/segments",
-            "--timeout=10s",
-        ])
+        .kubectl(&["wait", "--for=condition=Ready", "pir/segments", "--timeout=10s"])
         .unwrap();
 }
 
@@ -85,10 +65,7 @@ fn creation_takes_three_iam_calls_and_two_writes_to_the_object() {
     // The API server's own version of the object counts its writes: each one leaves an entry of ours with its time and operation.
     world.apply("segments", &json!({})).unwrap();
     world.wait_reconciled("segments");
-    assert_eq!(
-        world.actions(),
-        ["GetRole", "CreateRole", "AttachRolePolicy"]
-    );
+    assert_eq!(world.actions(), ["GetRole", "CreateRole", "AttachRolePolicy"]);
 
     let writes = writes_to("segments", &world);
     assert_eq!(writes, 2, "finalizer and status");
@@ -148,12 +125,8 @@ fn at_rest_a_pass_reads_three_times_and_nothing_is_written() {
 
     // Labels and annotations of others are no reason to look.
     world.iam.clear_calls();
-    world
-        .kubectl(&["label", "pir", "segments", "team=a"])
-        .unwrap();
-    world
-        .kubectl(&["annotate", "pir", "segments", "note=b"])
-        .unwrap();
+    world.kubectl(&["label", "pir", "segments", "team=a"]).unwrap();
+    world.kubectl(&["annotate", "pir", "segments", "note=b"]).unwrap();
     world.apply("other", &json!({})).unwrap();
     world.wait_reconciled("other");
     let about_segments = world
@@ -166,11 +139,7 @@ fn at_rest_a_pass_reads_three_times_and_nothing_is_written() {
 
 #[test]
 fn two_hundred_objects_become_ready_at_three_calls_each() {
-    let world = World::with(
-        "many",
-        &["--iam-calls-per-second=1000", "--iam-burst=1000"],
-        &[],
-    );
+    let world = World::with("many", &["--iam-calls-per-second=1000", "--iam-burst=1000"], &[]);
     world.wait_healthy();
     world.iam.clear_calls();
     let objects: Vec<String> = (0..200)
@@ -183,13 +152,7 @@ fn two_hundred_objects_become_ready_at_three_calls_each() {
         .collect();
     plane().apply(&objects.join("---\n")).unwrap();
     world
-        .kubectl(&[
-            "wait",
-            "--for=condition=Ready",
-            "pir",
-            "--all",
-            "--timeout=90s",
-        ])
+        .kubectl(&["wait", "--for=condition=Ready", "pir", "--all", "--timeout=90s"])
         .unwrap_or_else(|error| panic!("{error}\n{}", world.log()));
     assert_eq!(world.iam.roles().len(), 200);
     assert_eq!(world.calls().len(), 600);

@@ -11,8 +11,7 @@ fn bad_values_are_refused_by_the_api_server() {
     let long_name = "n".repeat(65);
     let arn = |n: usize| format!("arn:aws:iam::aws:policy/P{n}");
     let arns: Vec<String> = (0..21).map(arn).collect();
-    let many_tags: serde_json::Map<String, Value> =
-        (0..41).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let many_tags: serde_json::Map<String, Value> = (0..41).map(|n| (format!("k{n}"), json!("v"))).collect();
     let table: Vec<(Value, &str)> = vec![
         (json!({"roleName": ""}), "roleName"),
         (json!({"roleName": "a b"}), "roleName"),
@@ -67,28 +66,16 @@ fn bad_values_are_refused_by_the_api_server() {
             json!({"trust": {"applications": [{"region": "us-east-*", "id": "a".repeat(32)}]}}),
             "applications[0].region",
         ),
-        (
-            json!({"trust": {"applications": [{"id": "a".repeat(32)}]}}),
-            "region",
-        ),
-        (
-            json!({"trust": {"sourceAccount": "12345"}}),
-            "sourceAccount",
-        ),
+        (json!({"trust": {"applications": [{"id": "a".repeat(32)}]}}), "region"),
+        (json!({"trust": {"sourceAccount": "12345"}}), "sourceAccount"),
         (json!({"buckets": [{"name": "Upper"}]}), "buckets[0].name"),
         (json!({"buckets": [{"name": "a*b"}]}), "buckets[0].name"),
-        (
-            json!({"buckets": [{"name": "bucket", "prefix": ""}]}),
-            "prefix",
-        ),
+        (json!({"buckets": [{"name": "bucket", "prefix": ""}]}), "prefix"),
         (
             json!({"buckets": [{"name": "bucket", "kmsKeyArn": "arn:aws:kms:us-east-1:123456789012:alias/x"}]}),
             "kmsKeyArn",
         ),
-        (
-            json!({"undeclaredPolicies": "Ignore"}),
-            "undeclaredPolicies",
-        ),
+        (json!({"undeclaredPolicies": "Ignore"}), "undeclaredPolicies"),
         (json!({"driftPolicy": "repair"}), "driftPolicy"),
         (json!({"adoptionPolicy": "Always"}), "adoptionPolicy"),
         (json!({"deletionPolicy": "Orphan"}), "deletionPolicy"),
@@ -127,11 +114,7 @@ fn what_is_immutable_can_neither_change_nor_come_nor_go() {
         );
         assert!(world.apply(&name, &json!({})).is_err());
         world.apply(&format!("{name}-2"), &json!({})).unwrap();
-        assert!(
-            world
-                .apply(&format!("{name}-2"), &json!({field: one}))
-                .is_err()
-        );
+        assert!(world.apply(&format!("{name}-2"), &json!({field: one})).is_err());
     }
 }
 
@@ -140,17 +123,10 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
     let world = World::new("invalid");
     let long = format!("n{}", "x".repeat(62));
     world.apply(&long, &json!({})).unwrap();
-    assert!(
-        world
-            .wait_ready(&long, "False", "InvalidSpec")
-            .contains("set")
-            || world.log().contains("spec.roleName")
-    );
+    assert!(world.wait_ready(&long, "False", "InvalidSpec").contains("set") || world.log().contains("spec.roleName"));
     assert_eq!(world.condition(&long, "Stalled").unwrap().1, "InvalidSpec");
     world.wait_event(&long, "InvalidSpec");
-    world
-        .apply("elsewhere", &json!({"accountId": "999999999999"}))
-        .unwrap();
+    world.apply("elsewhere", &json!({"accountId": "999999999999"})).unwrap();
     let message = world.wait_ready("elsewhere", "False", "PolicyNotAllowed");
     assert!(
         message.contains("999999999999") && message.contains("123456789012"),
@@ -159,9 +135,7 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
     assert_eq!(world.calls().len(), 0);
     // Objects that never had a role go at once.
     for name in [long.as_str(), "elsewhere"] {
-        world
-            .kubectl(&["delete", "pir", name, "--timeout=60s"])
-            .unwrap();
+        world.kubectl(&["delete", "pir", name, "--timeout=60s"]).unwrap();
     }
     assert_eq!(world.calls().len(), 0);
 }
@@ -169,9 +143,7 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
 #[test]
 fn kubectl_explains_every_field() {
     let world = World::without_controller("explain");
-    let explained = world
-        .kubectl(&["explain", "pir.spec", "--recursive"])
-        .unwrap();
+    let explained = world.kubectl(&["explain", "pir.spec", "--recursive"]).unwrap();
     for field in [
         "roleName",
         "path",

@@ -25,9 +25,7 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
     let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/pinpointimportroles.yaml");
-    plane
-        .run(&["apply", "-f", crd])
-        .expect("the CRD is accepted");
+    plane.run(&["apply", "-f", crd]).expect("the CRD is accepted");
     plane
         .run(&[
             "wait",
@@ -79,9 +77,7 @@ impl World {
     /// A world in which no controller runs yet.
     pub fn without_controller(name: &str) -> Self {
         let namespace = format!("t-{name}");
-        plane()
-            .run(&["create", "namespace", &namespace])
-            .expect("a namespace");
+        plane().run(&["create", "namespace", &namespace]).expect("a namespace");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
@@ -118,9 +114,7 @@ impl World {
         for (key, _) in self.env.iter().filter(|(_, value)| value.is_empty()) {
             command.env_remove(key);
         }
-        self.controller = Some(
-            Guarded::start(&mut command, &self.log_path(), None).expect("the controller starts"),
-        );
+        self.controller = Some(Guarded::start(&mut command, &self.log_path(), None).expect("the controller starts"));
     }
 
     /// Kills the controller as `kill -9` does, and starts it again.
@@ -202,10 +196,8 @@ impl World {
     pub fn wait_ready(&self, name: &str, status: &str, reason: &str) -> String {
         self.wait(&format!("{name} Ready={status} {reason}"), || {
             let object = self.object(name);
-            let current =
-                object["status"]["observedGeneration"] == object["metadata"]["generation"];
-            let ready = condition(&object["status"], "Ready")
-                .filter(|(s, r, _)| s == status && r == reason);
+            let current = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            let ready = condition(&object["status"], "Ready").filter(|(s, r, _)| s == status && r == reason);
             ready.filter(|_| current).map(|(_, _, message)| message)
         })
     }
@@ -217,9 +209,7 @@ impl World {
 
     /// Waits until the object is gone.
     pub fn wait_gone(&self, name: &str) {
-        self.wait(&format!("{name} is gone"), || {
-            self.object(name).is_null().then_some(())
-        });
+        self.wait(&format!("{name} is gone"), || self.object(name).is_null().then_some(()));
     }
 
     /// Waits until there is something. Fails with the log after [`PATIENCE`].
@@ -265,11 +255,7 @@ impl World {
 
     /// Actions that write.
     pub fn writes(&self) -> Vec<String> {
-        self.iam
-            .writes()
-            .into_iter()
-            .map(|call| call.action)
-            .collect()
+        self.iam.writes().into_iter().map(|call| call.action).collect()
     }
 
     /// Reasons and notes of the events of an object, oldest first.
@@ -289,10 +275,7 @@ impl World {
             })
             .collect();
         events.sort();
-        events
-            .into_iter()
-            .map(|(_, reason, note)| (reason, note))
-            .collect()
+        events.into_iter().map(|(_, reason, note)| (reason, note)).collect()
     }
 
     /// Waits for an event and returns its note.
@@ -309,22 +292,12 @@ impl World {
     pub fn health(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.health)).ok()?;
         stream
-            .write_all(
-                format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                    .as_bytes(),
-            )
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
             .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((
-            status,
-            answer
-                .split("\r\n\r\n")
-                .nth(1)
-                .unwrap_or_default()
-                .to_owned(),
-        ))
+        Some((status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned()))
     }
 
     /// Waits until the controller says that it is ready.

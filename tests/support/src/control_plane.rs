@@ -14,7 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use crate::guarded::Guarded;
 
 /// How long etcd and kube-apiserver may take to start; on an idle machine it is 4 s.
-const LONGEST_START: Duration = Duration::from_secs(120);
+const LONGEST_START: Duration = Duration::from_mins(2);
 /// Tries with other ports, for where somebody takes a port between our look and our use of it.
 const TRIES: usize = 3;
 
@@ -54,27 +54,17 @@ impl ControlPlane {
             .tempdir()
             .map_err(text)?;
         let [etcd_port, peer_port, api_port] = free_ports()?;
-        write_keys(folder.path())
-            .map_err(|why| format!("can't make the control plane's keys: {why}"))?;
+        write_keys(folder.path()).map_err(|why| format!("can't make the control plane's keys: {why}"))?;
         write_access(folder.path(), api_port)?;
         let etcd_log = folder.path().join("etcd.log");
         let etcd = Guarded::start(
             Command::new(binaries.join("etcd"))
-                .arg(format!(
-                    "--data-dir={}",
-                    folder.path().join("etcd").display()
-                ))
+                .arg(format!("--data-dir={}", folder.path().join("etcd").display()))
                 .arg(format!("--listen-client-urls=http://127.0.0.1:{etcd_port}"))
-                .arg(format!(
-                    "--advertise-client-urls=http://127.0.0.1:{etcd_port}"
-                ))
+                .arg(format!("--advertise-client-urls=http://127.0.0.1:{etcd_port}"))
                 .arg(format!("--listen-peer-urls=http://127.0.0.1:{peer_port}"))
-                .arg(format!(
-                    "--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}"
-                ))
-                .arg(format!(
-                    "--initial-cluster=default=http://127.0.0.1:{peer_port}"
-                ))
+                .arg(format!("--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}"))
+                .arg(format!("--initial-cluster=default=http://127.0.0.1:{peer_port}"))
                 .arg("--unsafe-no-fsync"),
             &etcd_log,
             Some(folder.path()),
@@ -101,19 +91,13 @@ impl ControlPlane {
         let log = self.folder.path().join("kube-apiserver.log");
         let server = Guarded::start(
             Command::new(self.binaries.join("kube-apiserver"))
-                .arg(format!(
-                    "--etcd-servers=http://127.0.0.1:{}",
-                    self.etcd_port
-                ))
+                .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port))
                 .arg("--bind-address=127.0.0.1")
                 .arg(format!("--secure-port={}", self.api_port))
                 .arg(format!("--tls-cert-file={}", at("server.crt")))
                 .arg(format!("--tls-private-key-file={}", at("server.key")))
                 .arg(format!("--token-auth-file={}", at("tokens.csv")))
-                .arg(format!(
-                    "--service-account-signing-key-file={}",
-                    at("accounts.key")
-                ))
+                .arg(format!("--service-account-signing-key-file={}", at("accounts.key")))
                 .arg(format!("--service-account-key-file={}", at("accounts.pub")))
                 .arg("--service-account-issuer=https://kubernetes.default.svc")
                 .arg("--service-cluster-ip-range=10.0.0.0/24")
@@ -140,10 +124,7 @@ impl ControlPlane {
                 return Ok(());
             }
             if server.ended().map_err(text)?.is_some() || start.elapsed() > LONGEST_START {
-                return Err(format!(
-                    "kube-apiserver did not become ready:\n{}",
-                    tail(&log)
-                ));
+                return Err(format!("kube-apiserver did not become ready:\n{}", tail(&log)));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -183,7 +164,7 @@ impl ControlPlane {
     /// # Errors
     /// What it printed as error.
     pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
-        outcome(self.kubectl().args(arguments).output().map_err(text)?)
+        outcome(&self.kubectl().args(arguments).output().map_err(text)?)
     }
 
     /// `kubectl apply` of a manifest given as text.
@@ -210,11 +191,11 @@ impl ControlPlane {
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input.as_bytes()).map_err(text)?;
         }
-        outcome(child.wait_with_output().map_err(text)?)
+        outcome(&child.wait_with_output().map_err(text)?)
     }
 }
 
-fn outcome(output: Output) -> Result<String, String> {
+fn outcome(output: &Output) -> Result<String, String> {
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
@@ -237,16 +218,12 @@ fn binaries() -> Result<PathBuf, String> {
     if !output.status.success() {
         return Err("the control plane could not be built; see above".to_owned());
     }
-    Ok(PathBuf::from(
-        String::from_utf8_lossy(&output.stdout).trim(),
-    ))
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 fn kubectl(binaries: &Path, folder: &Path) -> Command {
     let mut command = Command::new(binaries.join("kubectl"));
-    command
-        .env("KUBECONFIG", folder.join("kubeconfig"))
-        .env("HOME", folder);
+    command.env("KUBECONFIG", folder.join("kubeconfig")).env("HOME", folder);
     command
 }
 
@@ -277,9 +254,7 @@ fn write_keys(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     ])?;
     fs::write(
         folder.join("server.crt"),
-        server
-            .signed_by(&server_key, &Issuer::new(ca, ca_key))?
-            .pem(),
+        server.signed_by(&server_key, &Issuer::new(ca, ca_key))?.pem(),
     )?;
     fs::write(folder.join("server.key"), server_key.serialize_pem())?;
     let accounts = KeyPair::generate()?;
@@ -291,12 +266,10 @@ fn write_keys(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
 /// An admin's token, and a kubeconfig that bears it.
 fn write_access(folder: &Path, port: u16) -> Result<(), String> {
     // A key is as good a source of chance as any; the server listens on loopback only.
-    let token: String = KeyPair::generate()
+    let token = KeyPair::generate()
         .map_err(text)?
-        .serialize_der()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .serialize_pem()
+        .replace(['-', '\n', ' ', ',', '"'], "");
     fs::write(
         folder.join("tokens.csv"),
         format!("{token},admin,admin,system:masters\n"),

@@ -14,7 +14,8 @@ const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
 
 /// Ends a process if its starter dies in any way, `kill -9` included: standard input is a pipe whose other end only the starter
 /// holds, so it ends with the starter. The line "done" says that the starter has cleaned up itself; then the pid may be another's.
-const WATCHDOG: &str = r#"read -r line; [ "$line" = done ] && exit 0; kill -9 "$1" 2>/dev/null; [ -z "$2" ] || rm -rf "$2""#;
+const WATCHDOG: &str =
+    r#"read -r line; [ "$line" = done ] && exit 0; kill -9 "$1" 2>/dev/null; [ -z "$2" ] || rm -rf "$2""#;
 
 /// A child process that is ended when this is dropped, and when this process dies.
 #[derive(Debug)]
@@ -130,12 +131,7 @@ mod tests {
     #[test]
     fn a_child_ends_with_its_guard() {
         let folder = tempfile::tempdir().unwrap();
-        let child = Guarded::start(
-            Command::new("sleep").arg("600"),
-            &folder.path().join("log"),
-            None,
-        )
-        .unwrap();
+        let child = Guarded::start(Command::new("sleep").arg("600"), &folder.path().join("log"), None).unwrap();
         let pid = child.pid();
         assert!(runs(pid));
         drop(child);

@@ -36,8 +36,7 @@ fn processes_name(folder: &Path) -> bool {
     let needle = folder.display().to_string();
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
         std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| {
-            String::from_utf8_lossy(&line).contains(&needle)
-                && entry.file_name() != *std::process::id().to_string()
+            String::from_utf8_lossy(&line).contains(&needle) && entry.file_name() != *std::process::id().to_string()
         })
     })
 }

@@ -8,10 +8,7 @@ fn main() {
     let mut config = Config::default();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        match (
-            arg.as_str(),
-            args.next().and_then(|value| value.parse().ok()),
-        ) {
+        match (arg.as_str(), args.next().and_then(|value| value.parse().ok())) {
             ("--port", Some(port)) => config.port = port,
             _ => {
                 eprintln!("usage: fake-iam [--port PORT]");

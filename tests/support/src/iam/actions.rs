@@ -78,11 +78,7 @@ fn deny(account: &Account, action: &str, params: &Params) -> Result<(), ApiError
         || format!("arn:{}:iam::{}:role/", account.partition, account.id),
         |name| format!("role {name}"),
     );
-    let service = if action == "GetCallerIdentity" {
-        "sts"
-    } else {
-        "iam"
-    };
+    let service = if action == "GetCallerIdentity" { "sts" } else { "iam" };
     Err(ApiError::new(
         403,
         "AccessDenied",
@@ -202,13 +198,7 @@ fn list_profiles(account: &Account, params: &Params) -> Answer {
 /// Only the roles: the account has no users and no groups.
 fn details(account: &Account, params: &Params) -> Answer {
     let filter = params.list("Filter");
-    let known = [
-        "User",
-        "Role",
-        "Group",
-        "LocalManagedPolicy",
-        "AWSManagedPolicy",
-    ];
+    let known = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
     if let Some(wrong) = filter.iter().find(|kind| !known.contains(kind)) {
         return Err(ApiError::validation(format!(
             "1 validation error detected: Value '[{wrong}]' at 'filter' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
@@ -250,10 +240,7 @@ fn detail_xml(account: &Account, role: &RoleState) -> String {
         + &element("RoleId", &role.id)
         + &element("Arn", &role.arn)
         + &element("CreateDate", &date(role.created))
-        + &element(
-            "AssumeRolePolicyDocument",
-            &percent_encode(&role.trust_policy),
-        )
+        + &element("AssumeRolePolicyDocument", &percent_encode(&role.trust_policy))
         + &wrap("InstanceProfileList", &profiles)
         + &wrap("RolePolicyList", &inline)
         + &wrap("AttachedManagedPolicies", &attached)

@@ -88,9 +88,7 @@ impl RoleBuilder {
     /// An inline policy more.
     #[must_use]
     pub fn inline(mut self, name: &str, document: &str) -> Self {
-        self.state
-            .inline
-            .insert(name.to_owned(), document.to_owned());
+        self.state.inline.insert(name.to_owned(), document.to_owned());
         self
     }
 

@@ -29,9 +29,7 @@ impl Call {
     /// Whether the action could change anything.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        !["Get", "List"]
-            .iter()
-            .any(|prefix| self.action.starts_with(prefix))
+        !["Get", "List"].iter().any(|prefix| self.action.starts_with(prefix))
     }
 
     /// The role that the call is about.
@@ -200,10 +198,7 @@ pub(crate) struct Held {
 impl Held {
     /// Holds the call; `false` means that the connection is to be dropped.
     pub(crate) async fn pass(mut self) -> bool {
-        if matches!(
-            self.released.try_recv(),
-            Err(oneshot::error::TryRecvError::Closed)
-        ) {
+        if matches!(self.released.try_recv(), Err(oneshot::error::TryRecvError::Closed)) {
             return true;
         }
         let _ = self.arrived.send(());
@@ -256,10 +251,7 @@ impl Control {
     }
 
     pub(crate) fn take_gate(&mut self, number: usize, gate: Gate) -> Option<Held> {
-        let found = self
-            .gates
-            .iter()
-            .position(|g| g.number == number && g.gate == gate)?;
+        let found = self.gates.iter().position(|g| g.number == number && g.gate == gate)?;
         Some(self.gates.remove(found))
     }
 

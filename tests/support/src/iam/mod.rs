@@ -75,16 +75,10 @@ impl FakeIam {
     /// When the port is taken.
     #[must_use]
     pub fn start_with(config: Config) -> Self {
-        let listener =
-            std::net::TcpListener::bind(("127.0.0.1", config.port)).expect("bind a loopback port");
-        listener
-            .set_nonblocking(true)
-            .expect("a non-blocking listener");
+        let listener = std::net::TcpListener::bind(("127.0.0.1", config.port)).expect("bind a loopback port");
+        listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("the address of the listener");
-        let shared = Arc::new(Shared::new(Account::new(
-            config.account_id,
-            config.partition,
-        )));
+        let shared = Arc::new(Shared::new(Account::new(config.account_id, config.partition)));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("fake-iam".to_owned())
@@ -96,8 +90,7 @@ impl FakeIam {
                         .build()
                         .expect("a runtime");
                     runtime.block_on(async {
-                        let listener = tokio::net::TcpListener::from_std(listener)
-                            .expect("a listener for the runtime");
+                        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener for the runtime");
                         server::serve(listener, shared, stopped).await;
                     });
                 }
@@ -121,11 +114,7 @@ impl FakeIam {
     /// The true state of a role.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<RoleState> {
-        self.shared
-            .lock()
-            .account
-            .role(name)
-            .map(|role| RoleState::clone(role))
+        self.shared.lock().account.role(name).map(|role| RoleState::clone(role))
     }
 
     /// The true state of every role, by name.
@@ -141,6 +130,7 @@ impl FakeIam {
 
     /// Makes a role (or puts it in the place of one with its name) without a call and without any
     /// check, and returns it.
+    #[allow(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn put_role(&self, role: RoleBuilder) -> RoleState {
         let account = &mut self.shared.lock().account;
         let role = role.build(account);

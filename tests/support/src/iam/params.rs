@@ -16,9 +16,9 @@ fn constraint(value: &str, at: &str, what: &str) -> ApiError {
 /// `RoleName` is `roleName` in messages.
 fn label(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 fn length(value: &str, at: &str, min: usize, max: usize) -> Result<(), ApiError> {
@@ -49,10 +49,7 @@ fn name_char(c: char) -> bool {
 
 /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, as near as the standard library's classes come.
 fn tag_char(c: char) -> bool {
-    c.is_alphabetic()
-        || c.is_numeric()
-        || (c.is_whitespace() && !c.is_control())
-        || "_.:/=+-@".contains(c)
+    c.is_alphabetic() || c.is_numeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }
 
 fn latin1_char(c: char) -> bool {
@@ -112,8 +109,7 @@ impl Params<'_> {
         };
         length(path, "path", 1, 512)?;
         let inner = path.strip_prefix('/').and_then(|p| p.strip_suffix('/'));
-        let good = path == "/"
-            || inner.is_some_and(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_graphic()));
+        let good = path == "/" || inner.is_some_and(|p| !p.is_empty() && p.chars().all(|c| c.is_ascii_graphic()));
         if !good || path.contains("//") {
             return Err(ApiError::validation(
                 "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
@@ -149,9 +145,9 @@ impl Params<'_> {
         let Some(text) = self.optional(name) else {
             return Ok(None);
         };
-        let value: i64 = text.parse().map_err(|_| {
-            ApiError::new(400, "MalformedInput", format!("Invalid Argument: {name}"))
-        })?;
+        let value: i64 = text
+            .parse()
+            .map_err(|_| ApiError::new(400, "MalformedInput", format!("Invalid Argument: {name}")))?;
         let bound = if value < i64::from(min) {
             format!("Member must have value greater than or equal to {min}")
         } else if value > i64::from(max) {
@@ -175,8 +171,7 @@ impl Params<'_> {
         let arn = self.required(name)?;
         length(arn, &label(name), 20, 2048)?;
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let good =
-            matches!(parts[..], ["arn", _, "iam", "", _, rest] if rest.starts_with("policy/"));
+        let good = matches!(parts[..], ["arn", _, "iam", "", _, rest] if rest.starts_with("policy/"));
         if good {
             Ok(arn)
         } else {
@@ -186,21 +181,19 @@ impl Params<'_> {
 
     pub(crate) fn permissions_boundary(&self) -> Result<Option<&str>, ApiError> {
         let name = "PermissionsBoundary";
-        self.optional(name)
-            .map(|_| self.policy_arn(name))
-            .transpose()
+        self.optional(name).map(|_| self.policy_arn(name)).transpose()
     }
 
     /// `Name.member.1…`, whose numbers must have no gap.
     fn members(&self, list: &str, field: &str) -> Vec<Option<&str>> {
         let prefix = format!("{list}.member.");
-        let last = self
+        let highest = self
             .0
             .keys()
             .filter_map(|key| key.strip_prefix(&prefix)?.split('.').next()?.parse().ok())
             .max()
             .unwrap_or(0);
-        (1..=last)
+        (1..=highest)
             .map(|n: usize| self.optional(&format!("{prefix}{n}{field}")))
             .collect()
     }
@@ -215,11 +208,7 @@ impl Params<'_> {
         let values = self.members("Tags", ".Value");
         if keys.len() > 50 {
             let what = "Member must have length less than or equal to 50";
-            return Err(constraint(
-                &format!("'[{} tags]'", keys.len()),
-                "tags",
-                what,
-            ));
+            return Err(constraint(&format!("'[{} tags]'", keys.len()), "tags", what));
         }
         let mut tags: Vec<(String, String)> = Vec::with_capacity(keys.len());
         for (i, (key, value)) in keys.into_iter().zip(values).enumerate() {
@@ -229,16 +218,8 @@ impl Params<'_> {
             let value = value.ok_or_else(|| null("value"))?;
             check_tag_key(key, &at("key"))?;
             length(value, &at("value"), 0, 256)?;
-            pattern(
-                value,
-                &at("value"),
-                r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*",
-                tag_char,
-            )?;
-            if tags
-                .iter()
-                .any(|(k, _)| k.to_lowercase() == key.to_lowercase())
-            {
+            pattern(value, &at("value"), r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*", tag_char)?;
+            if tags.iter().any(|(k, _)| k.to_lowercase() == key.to_lowercase()) {
                 return Err(ApiError::invalid_input(
                     "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
                 ));
@@ -255,11 +236,7 @@ impl Params<'_> {
         let keys = self.list("TagKeys");
         if keys.len() > 50 {
             let what = "Member must have length less than or equal to 50";
-            return Err(constraint(
-                &format!("'[{} keys]'", keys.len()),
-                "tagKeys",
-                what,
-            ));
+            return Err(constraint(&format!("'[{} keys]'", keys.len()), "tagKeys", what));
         }
         for key in &keys {
             check_tag_key(key, "tagKeys")?;

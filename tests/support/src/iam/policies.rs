@@ -38,9 +38,7 @@ pub(crate) fn detach(account: &mut Account, params: &Params) -> Answer {
         if role.attached.remove(arn) {
             return Ok(());
         }
-        Err(ApiError::no_such_entity(format!(
-            "Policy {arn} was not found."
-        )))
+        Err(ApiError::no_such_entity(format!("Policy {arn} was not found.")))
     })?;
     Ok(None)
 }
@@ -62,10 +60,7 @@ pub(crate) fn list_attached(account: &Account, params: &Params) -> Answer {
     page(account.page_size, params, |after| {
         role.attached
             .iter()
-            .filter(|arn| {
-                arn.split_once(":policy")
-                    .is_some_and(|(_, p)| p.starts_with(prefix))
-            })
+            .filter(|arn| arn.split_once(":policy").is_some_and(|(_, p)| p.starts_with(prefix)))
             .filter(move |arn| after.as_ref().is_none_or(|after| *arn > after))
             .map(|arn| (arn.clone(), attached_xml(arn)))
     })
@@ -81,13 +76,7 @@ pub(crate) fn put_inline(account: &mut Account, params: &Params) -> Answer {
     account.update_role(name, |role, quotas| {
         role.inline.insert(policy.to_owned(), document.to_owned());
         let max = quotas.inline_policies;
-        if role
-            .inline
-            .values()
-            .map(|d| policy_check::size(d))
-            .sum::<usize>()
-            > max
-        {
+        if role.inline.values().map(|d| policy_check::size(d)).sum::<usize>() > max {
             return Err(ApiError::limit(format!(
                 "Maximum policy size of {max} bytes exceeded for role {}",
                 role.name
@@ -99,18 +88,14 @@ pub(crate) fn put_inline(account: &mut Account, params: &Params) -> Answer {
 }
 
 fn no_inline(policy: &str) -> ApiError {
-    ApiError::no_such_entity(format!(
-        "The role policy with name {policy} cannot be found."
-    ))
+    ApiError::no_such_entity(format!("The role policy with name {policy} cannot be found."))
 }
 
 pub(crate) fn get_inline(account: &Account, params: &Params) -> Answer {
     let policy = params.policy_name()?;
     let role = account.seen_role(params.role_name()?)?;
     let document = role.inline.get(policy).ok_or_else(|| no_inline(policy))?;
-    Ok(Some(
-        element("RoleName", &role.name) + &inline_xml(policy, document),
-    ))
+    Ok(Some(element("RoleName", &role.name) + &inline_xml(policy, document)))
 }
 
 pub(crate) fn inline_xml(name: &str, document: &str) -> String {
@@ -122,10 +107,7 @@ pub(crate) fn delete_inline(account: &mut Account, params: &Params) -> Answer {
     let policy = params.policy_name()?;
     account.modifiable(name)?;
     account.update_role(name, |role, _| {
-        role.inline
-            .remove(policy)
-            .map(|_| ())
-            .ok_or_else(|| no_inline(policy))
+        role.inline.remove(policy).map(|_| ()).ok_or_else(|| no_inline(policy))
     })?;
     Ok(None)
 }
@@ -142,10 +124,7 @@ pub(crate) fn list_inline(account: &Account, params: &Params) -> Answer {
 }
 
 fn policy_xml(account: &Account, arn: &str, policy: &ManagedPolicy) -> String {
-    let attached = account
-        .roles()
-        .filter(|role| role.attached.contains(arn))
-        .count();
+    let attached = account.roles().filter(|role| role.attached.contains(arn)).count();
     let bounding = account
         .roles()
         .filter(|r| r.permissions_boundary.as_deref() == Some(arn));
@@ -155,10 +134,7 @@ fn policy_xml(account: &Account, arn: &str, policy: &ManagedPolicy) -> String {
         + &element("Path", &policy.path)
         + &element("DefaultVersionId", "v1")
         + &element("AttachmentCount", &attached.to_string())
-        + &element(
-            "PermissionsBoundaryUsageCount",
-            &bounding.count().to_string(),
-        )
+        + &element("PermissionsBoundaryUsageCount", &bounding.count().to_string())
         + &element("IsAttachable", "true")
         + &element("CreateDate", &date(policy.created))
         + &element("UpdateDate", &date(policy.created))
@@ -173,19 +149,11 @@ pub(crate) fn create_policy(account: &mut Account, params: &Params) -> Answer {
         return Err(ApiError::limit("Cannot exceed quota for PolicySize: 6144"));
     }
     // Names are unique whatever their path and case.
-    if account
-        .policies
-        .values()
-        .any(|p| p.name.eq_ignore_ascii_case(&name))
-    {
-        let message =
-            format!("A policy called {name} already exists. Duplicate names are not allowed.");
+    if account.policies.values().any(|p| p.name.eq_ignore_ascii_case(&name)) {
+        let message = format!("A policy called {name} already exists. Duplicate names are not allowed.");
         return Err(ApiError::new(409, "EntityAlreadyExists", message));
     }
-    let arn = format!(
-        "arn:{}:iam::{}:policy{path}{name}",
-        account.partition, account.id
-    );
+    let arn = format!("arn:{}:iam::{}:policy{path}{name}", account.partition, account.id);
     let id = account.next_id("ANPA");
     let policy = ManagedPolicy {
         name,
@@ -225,13 +193,11 @@ pub(crate) fn delete_policy(account: &mut Account, params: &Params) -> Answer {
     if !account.policies.contains_key(arn) {
         return Err(no_policy(arn));
     }
-    let used = account.roles().any(|role| {
-        role.attached.contains(arn) || role.permissions_boundary.as_deref() == Some(arn)
-    });
+    let used = account
+        .roles()
+        .any(|role| role.attached.contains(arn) || role.permissions_boundary.as_deref() == Some(arn));
     if used {
-        return Err(ApiError::conflict(
-            "Cannot delete a policy attached to entities.",
-        ));
+        return Err(ApiError::conflict("Cannot delete a policy attached to entities."));
     }
     account.policies.remove(arn);
     Ok(None)

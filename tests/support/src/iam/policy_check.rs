@@ -110,14 +110,7 @@ fn trust_statement(statement: &Object, account: &Account) -> Checked {
     }
     elements(
         statement,
-        &[
-            "Sid",
-            "Effect",
-            "Principal",
-            "Action",
-            "NotAction",
-            "Condition",
-        ],
+        &["Sid", "Effect", "Principal", "Action", "NotAction", "Condition"],
     )?;
     effect(statement, || ApiError::malformed("Invalid effect"))?;
     principal(&statement["Principal"], account)?;
@@ -155,9 +148,7 @@ fn principal(principal: &Value, account: &Account) -> Checked {
             };
             if !good {
                 let kind = kind.to_ascii_uppercase();
-                return refuse(format!(
-                    "Invalid principal in policy: \"{kind}\":\"{name}\""
-                ));
+                return refuse(format!("Invalid principal in policy: \"{kind}\":\"{name}\""));
             }
         }
     }
@@ -183,8 +174,7 @@ fn aws_principal(name: &str, account: &Account) -> bool {
             let role = path.rsplit('/').next().unwrap_or_default();
             owner != account.id || account.role(role).is_some_and(|role| role.arn == name)
         }
-        ("iam", Some(("user", path))) => !path.is_empty(),
-        ("sts", Some(("assumed-role" | "federated-user", path))) => !path.is_empty(),
+        ("iam", Some(("user", path))) | ("sts", Some(("assumed-role" | "federated-user", path))) => !path.is_empty(),
         _ => false,
     }
 }
@@ -242,9 +232,9 @@ fn identity_statement(statement: &Object) -> Checked {
         }
         for value in values {
             if field == "Action" {
-                action(value)?
+                action(value)?;
             } else {
-                resource(value)?
+                resource(value)?;
             }
         }
     }
@@ -276,9 +266,7 @@ fn resource(resource: &str) -> Checked {
     }
     let parts: Vec<&str> = resource.splitn(6, ':').collect();
     let ["arn", partition, service, region, _, _] = parts[..] else {
-        return refuse(format!(
-            "Resource {resource} must be in ARN format or \"*\"."
-        ));
+        return refuse(format!("Resource {resource} must be in ARN format or \"*\"."));
     };
     if !["*", "aws", "aws-cn", "aws-us-gov"].contains(&partition) {
         let rest = parts[2..].join(":");
@@ -287,9 +275,7 @@ fn resource(resource: &str) -> Checked {
         ));
     }
     if service == "s3" && !region.is_empty() && !parts[5].starts_with("accesspoint/") {
-        return refuse(format!(
-            "Resource {resource} can not contain region information."
-        ));
+        return refuse(format!("Resource {resource} can not contain region information."));
     }
     Ok(())
 }
@@ -322,9 +308,7 @@ fn condition(statement: &Object) -> Checked {
         };
         for (key, value) in keys {
             if !key.contains(':') {
-                return refuse(
-                    "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
-                );
+                return refuse("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
             }
             if value.is_object() || value.is_null() {
                 return refuse("Syntax error in policy: Condition");

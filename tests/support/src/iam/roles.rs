@@ -19,10 +19,7 @@ pub(crate) fn role_xml(role: &RoleState, whole: bool) -> String {
         + &element("RoleId", &role.id)
         + &element("Arn", &role.arn)
         + &element("CreateDate", &date(role.created))
-        + &element(
-            "AssumeRolePolicyDocument",
-            &percent_encode(&role.trust_policy),
-        );
+        + &element("AssumeRolePolicyDocument", &percent_encode(&role.trust_policy));
     if let Some(description) = &role.description {
         xml += &element("Description", description);
     }
@@ -36,15 +33,10 @@ pub(crate) fn role_xml(role: &RoleState, whole: bool) -> String {
 }
 
 pub(crate) fn boundary_xml(role: &RoleState) -> String {
-    role.permissions_boundary
-        .as_ref()
-        .map_or_else(String::new, |arn| {
-            let kind = element("PermissionsBoundaryType", "Policy");
-            wrap(
-                "PermissionsBoundary",
-                &(kind + &element("PermissionsBoundaryArn", arn)),
-            )
-        })
+    role.permissions_boundary.as_ref().map_or_else(String::new, |arn| {
+        let kind = element("PermissionsBoundaryType", "Policy");
+        wrap("PermissionsBoundary", &(kind + &element("PermissionsBoundaryArn", arn)))
+    })
 }
 
 pub(crate) fn tags_xml(role: &RoleState) -> String {
@@ -59,12 +51,9 @@ fn tag_xml((key, value): (&String, &String)) -> String {
 }
 
 pub(crate) fn last_used_xml(role: &RoleState) -> String {
-    let inner = role
-        .last_used
-        .as_ref()
-        .map_or_else(String::new, |(at, region)| {
-            element("LastUsedDate", &date(*at)) + &element("Region", region)
-        });
+    let inner = role.last_used.as_ref().map_or_else(String::new, |(at, region)| {
+        element("LastUsedDate", &date(*at)) + &element("Region", region)
+    });
     wrap("RoleLastUsed", &inner)
 }
 
@@ -148,11 +137,7 @@ pub(crate) fn delete(account: &mut Account, params: &Params) -> Answer {
     account.modifiable(name)?;
     let role = account.existing(name)?;
     let key = name.to_ascii_lowercase();
-    if account
-        .profiles
-        .values()
-        .any(|profile| profile.roles.contains(&key))
-    {
+    if account.profiles.values().any(|profile| profile.roles.contains(&key)) {
         return Err(ApiError::conflict(
             "Cannot delete entity, must remove roles from instance profile first.",
         ));
@@ -163,9 +148,7 @@ pub(crate) fn delete(account: &mut Account, params: &Params) -> Answer {
         ));
     }
     if !role.inline.is_empty() {
-        return Err(ApiError::conflict(
-            "Cannot delete entity, must delete policies first.",
-        ));
+        return Err(ApiError::conflict("Cannot delete entity, must delete policies first."));
     }
     account.set_role(name, None);
     Ok(None)
@@ -217,16 +200,8 @@ pub(crate) fn tag(account: &mut Account, params: &Params) -> Answer {
 
 fn tag_quota(role: &RoleState, quotas: &Quotas) -> Result<(), ApiError> {
     // Tags of AWS's own do not count.
-    if role
-        .tags
-        .keys()
-        .filter(|key| !key.starts_with("aws:"))
-        .count()
-        > quotas.tags
-    {
-        return Err(ApiError::limit(
-            "The number of tags has reached the maximum limit.",
-        ));
+    if role.tags.keys().filter(|key| !key.starts_with("aws:")).count() > quotas.tags {
+        return Err(ApiError::limit("The number of tags has reached the maximum limit."));
     }
     Ok(())
 }

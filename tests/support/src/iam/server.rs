@@ -73,10 +73,7 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Dropped;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
         if let Some(text) = self.text.take() {
             self.length -= text.len() as u64;
             return Poll::Ready(Some(Ok(Frame::data(text))));
@@ -113,14 +110,14 @@ pub(crate) async fn serve(
     loop {
         let stream = tokio::select! {
             _ = &mut stop => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else {
                     // Out of file descriptors, most likely: others have to close some first.
                     tokio::time::sleep(Duration::from_millis(5)).await;
                     continue;
-                }
-            },
+                };
+                stream
+            }
         };
         let _ = stream.set_nodelay(true);
         let shared = shared.clone();
@@ -178,11 +175,7 @@ impl Query {
     }
 
     fn namespace(&self) -> &'static str {
-        if self.is_sts() {
-            xml::STS_NS
-        } else {
-            xml::IAM_NS
-        }
+        if self.is_sts() { xml::STS_NS } else { xml::IAM_NS }
     }
 
     fn role(&self) -> Option<&str> {
@@ -248,9 +241,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     } else {
         head.uri.query().unwrap_or_default().as_bytes().to_vec()
     };
-    let query = String::from_utf8(form)
-        .ok()
-        .and_then(|form| Query::parse(&form));
+    let query = String::from_utf8(form).ok().and_then(|form| Query::parse(&form));
     let Some(query) = query else {
         let text = xml::error(
             xml::IAM_NS,
@@ -275,20 +266,14 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     }
     let (status, text) = {
         let mut state = shared.lock();
-        let result =
-            authenticate(&head.headers, &query).and_then(|()| execute(&mut state.account, &query));
-        let outcome = result
-            .as_ref()
-            .map_or_else(|error| error.code.as_str(), |_| "OK");
+        let result = authenticate(&head.headers, &query).and_then(|()| execute(&mut state.account, &query));
+        let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
         plan.outcome(&mut state, outcome);
         match result {
             Ok(inner) => {
                 let name = format!("{}Result", query.action);
                 let inner = inner.map_or_else(String::new, |inner| xml::wrap(&name, &inner));
-                (
-                    200,
-                    xml::answer(&query.action, query.namespace(), &inner, &plan.id),
-                )
+                (200, xml::answer(&query.action, query.namespace(), &inner, &plan.id))
             }
             Err(e) => {
                 let text = xml::error(query.namespace(), e.status, &e.code, &e.message, &plan.id);
@@ -319,23 +304,14 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
 }
 
 /// The faults that keep the call from having an effect.
-async fn fault_before(
-    shared: &Shared,
-    plan: &Plan,
-    query: &Query,
-    fault: Option<&Fault>,
-) -> Option<HttpAnswer> {
+async fn fault_before(shared: &Shared, plan: &Plan, query: &Query, fault: Option<&Fault>) -> Option<HttpAnswer> {
     let error = |status: u16, code: &str, message: &str| {
         plan.outcome(&mut shared.lock(), code);
         let text = xml::error(query.namespace(), status, code, message, &plan.id);
         Some(Ok(respond(status, "text/xml", &plan.id, text)))
     };
     match fault? {
-        Fault::Error {
-            status,
-            code,
-            message,
-        } => error(*status, code, message),
+        Fault::Error { status, code, message } => error(*status, code, message),
         Fault::Throttle => error(400, "Throttling", "Rate exceeded"),
         Fault::Html500 => {
             plan.outcome(&mut shared.lock(), "NotDone");

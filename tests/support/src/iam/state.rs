@@ -187,11 +187,7 @@ impl Account {
 
     /// The true state of a role.
     pub(crate) fn role(&self, name: &str) -> Option<&Arc<RoleState>> {
-        self.roles
-            .get(&name.to_ascii_lowercase())?
-            .back()?
-            .1
-            .as_ref()
+        self.roles.get(&name.to_ascii_lowercase())?.back()?.1.as_ref()
     }
 
     /// The true state, or IAM's error.
@@ -201,9 +197,7 @@ impl Account {
 
     /// The true states of all roles, by lower-case name.
     pub(crate) fn roles(&self) -> impl Iterator<Item = &Arc<RoleState>> {
-        self.roles
-            .values()
-            .filter_map(|history| history.back()?.1.as_ref())
+        self.roles.values().filter_map(|history| history.back()?.1.as_ref())
     }
 
     /// The roles as a read sees them, after the lower-case name `after`.
@@ -246,10 +240,7 @@ impl Account {
         self.live_roles = self.live_roles + usize::from(state.is_some()) - usize::from(was);
         let now = Instant::now();
         history.push_back((now, state.map(Arc::new)));
-        while history
-            .get(1)
-            .is_some_and(|(at, _)| now.duration_since(*at) > HISTORY)
-        {
+        while history.get(1).is_some_and(|(at, _)| now.duration_since(*at) > HISTORY) {
             history.pop_front();
         }
     }
@@ -286,9 +277,7 @@ impl Account {
     /// Whether a managed policy, AWS's or the account's, exists.
     pub(crate) fn policy_exists(&self, arn: &str) -> bool {
         let aws = format!("arn:{}:iam::aws:policy/", self.partition);
-        arn.strip_prefix(&aws)
-            .is_some_and(|name| AWS_MANAGED.contains(&name))
-            || self.policies.contains_key(arn)
+        arn.strip_prefix(&aws).is_some_and(|name| AWS_MANAGED.contains(&name)) || self.policies.contains_key(arn)
     }
 }
 
