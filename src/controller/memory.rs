@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_same_step_again_within_the_settle_time_is_a_late_answer_of_iam() {
-        let settle = Duration::from_secs(60);
+        let settle = Duration::from_mins(1);
         let (mine, other) = (Step::UpdateTrust("a".to_owned()), Step::DetachPolicy("b".to_owned()));
         let mut memory = Memory::default();
         memory.attempt(&mine, settle);

@@ -294,7 +294,7 @@ pub fn events(
     match outcome {
         Some(Outcome::InPlace(Did::Created)) => events.push((EventReason::RoleCreated, format!("created role {arn}"))),
         Some(Outcome::InPlace(Did::Adopted)) => {
-            events.push((EventReason::RoleAdopted, format!("took over role {arn}")))
+            events.push((EventReason::RoleAdopted, format!("took over role {arn}")));
         }
         Some(Outcome::InPlace(Did::Updated)) => {
             events.push((

@@ -112,7 +112,7 @@ fn a_role_deleted_by_hand_comes_back() {
 fn drift_is_found_by_itself_within_the_interval() {
     let world = in_place("interval", &json!({"interval": "30s"}));
     world.iam.tamper(&world.role_name("segments"), |role| {
-        role.trust_policy = WIDE_TRUST.to_owned()
+        role.trust_policy = WIDE_TRUST.to_owned();
     });
     world.wait_event("segments", "DriftRepaired");
     assert!(!world.role("segments").unwrap().trust_policy.contains("999999999999"));

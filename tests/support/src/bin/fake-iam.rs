@@ -8,12 +8,9 @@ fn main() {
     let mut config = Config::default();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        match (arg.as_str(), args.next().and_then(|value| value.parse().ok())) {
-            ("--port", Some(port)) => config.port = port,
-            _ => {
-                eprintln!("usage: fake-iam [--port PORT]");
-                std::process::exit(2);
-            }
+        if let ("--port", Some(port)) = (arg.as_str(), args.next().and_then(|value| value.parse().ok())) { config.port = port } else {
+            eprintln!("usage: fake-iam [--port PORT]");
+            std::process::exit(2);
         }
     }
     let fake = FakeIam::start_with(config);
