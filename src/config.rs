@@ -98,7 +98,7 @@ impl Args {
         let role_path = RolePath::parse(&self.role_path)
             .map_err(|why| keep(format!("--role-path: {why}")))
             .ok();
-        let resync = duration("--resync-interval", &self.resync_interval, 30..=86_400)
+        let resync = duration("--resync-interval", &self.resync_interval, 5..=86_400)
             .map_err(&mut keep)
             .ok();
         let settle = duration("--iam-settle-time", &self.iam_settle_time, 0..=600)

@@ -1,6 +1,6 @@
 //! The pure core: what a role should be, what it is, whose it is, and what to do about it.
 //!
-//! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/architecture.rs` keeps it so). The same values and
+//! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/core/architecture.rs` keeps it so). The same values and
 //! functions serve the controller, the commands and the tests.
 
 pub mod desired;

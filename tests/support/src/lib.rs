@@ -4,3 +4,4 @@
 pub mod control_plane;
 pub mod guarded;
 pub mod iam;
+pub mod moto;

@@ -1,0 +1,4 @@
+//! What holds without any server: the shape of the code, and the CRD that is generated from it.
+
+mod architecture;
+mod crd;
