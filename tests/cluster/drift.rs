@@ -2,22 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, S3_READ_ONLY, SETTLE, WIDE_TRUST, World};
-
-/// A role in place whose creation is no longer fresh, so that what is seen is taken for what is.
-fn in_place(name: &str, spec: &Value) -> World {
-    let world = World::new(name);
-    world.apply("segments", spec).unwrap();
-    world.wait_reconciled("segments");
-    // Until then, what contradicts a write of the controller counts as IAM being late.
-    std::thread::sleep(SETTLE);
-    world.iam.clear_calls();
-    world
-}
+use crate::world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World};
 
 #[test]
 fn a_widened_trust_policy_and_an_attached_policy_are_undone_and_told() {
-    let world = in_place("drift", &json!({}));
+    let world = World::in_place("drift", &json!({}));
     world.iam.tamper(&world.role_name("segments"), |role| {
         role.trust_policy = WIDE_TRUST.to_owned();
         role.attached.insert(ADMIN.to_owned());
@@ -73,7 +62,7 @@ fn a_widened_trust_policy_and_an_attached_policy_are_undone_and_told() {
 
 #[test]
 fn a_removed_inline_policy_is_in_the_log_whole_before_it_goes() {
-    let world = in_place("logged", &json!({}));
+    let world = World::in_place("logged", &json!({}));
     let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::their-bucket/*"}]}"#;
     world.iam.tamper(&world.role_name("segments"), |role| {
         role.inline.insert("theirs".to_owned(), document.to_owned());
@@ -85,7 +74,7 @@ fn a_removed_inline_policy_is_in_the_log_whole_before_it_goes() {
 
 #[test]
 fn another_text_with_the_same_meaning_is_no_drift() {
-    let world = in_place("same", &json!({}));
+    let world = World::in_place("same", &json!({}));
     world.iam.tamper(&world.role_name("segments"), |role| {
         role.trust_policy = r#"{ "Statement": { "Action": ["STS:assumerole"], "Principal": {"Service": ["pinpoint.amazonaws.com"]}, "Effect": "Allow" } }"#.to_owned();
     });
@@ -96,7 +85,7 @@ fn another_text_with_the_same_meaning_is_no_drift() {
 
 #[test]
 fn a_role_deleted_by_hand_comes_back() {
-    let world = in_place("comeback", &json!({}));
+    let world = World::in_place("comeback", &json!({}));
     let before = world.role("segments").unwrap();
     world.iam.remove_role(&before.name);
     world.look("segments");
@@ -110,7 +99,7 @@ fn a_role_deleted_by_hand_comes_back() {
 
 #[test]
 fn drift_is_found_by_itself_within_the_interval() {
-    let world = in_place("interval", &json!({"interval": "30s"}));
+    let world = World::in_place("interval", &json!({"interval": "30s"}));
     world.iam.tamper(&world.role_name("segments"), |role| {
         role.trust_policy = WIDE_TRUST.to_owned();
     });
@@ -120,7 +109,7 @@ fn drift_is_found_by_itself_within_the_interval() {
 
 #[test]
 fn a_report_only_object_reports_and_leaves_until_its_next_generation() {
-    let world = in_place("report", &json!({"driftPolicy": "Report"}));
+    let world = World::in_place("report", &json!({"driftPolicy": "Report"}));
     world.iam.tamper(&world.role_name("segments"), |role| {
         role.attached.insert(ADMIN.to_owned());
     });

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use test_support::{
     control_plane::ControlPlane,
     guarded::Guarded,
-    iam::{Call, FakeIam, RoleState},
+    iam::{Call, Config, FakeIam, RoleState},
 };
 
 /// How long a condition may take to come true. Nothing should come near it but on a machine that is very busy.
@@ -51,6 +51,7 @@ pub struct World {
     pub controller: Option<Guarded>,
     /// Port of the health endpoints.
     pub health: u16,
+    own_plane: Option<ControlPlane>,
     folder: tempfile::TempDir,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -74,10 +75,50 @@ impl World {
         world
     }
 
+    /// A world with a role in place whose creation is no longer fresh, so that what is seen is taken for what is.
+    pub fn in_place(name: &str, spec: &Value) -> Self {
+        let world = Self::new(name);
+        world.apply("segments", spec).unwrap();
+        world.wait_reconciled("segments");
+        world.pass_settle_time();
+        world.iam.clear_calls();
+        world
+    }
+
+    /// Waits out the time in which what contradicts a write of the controller counts as IAM being late.
+    pub fn pass_settle_time(&self) {
+        std::thread::sleep(SETTLE);
+    }
+
+    /// A world whose account lies in another partition.
+    pub fn in_partition(name: &str, partition: &str, region: &str) -> Self {
+        let mut world = Self::without_controller(name);
+        world.iam = FakeIam::start_with(Config {
+            partition: partition.to_owned(),
+            ..Config::default()
+        });
+        world.env = vec![("AWS_REGION".to_owned(), region.to_owned())];
+        world.start();
+        world
+    }
+
     /// A world in which no controller runs yet.
     pub fn without_controller(name: &str) -> Self {
+        Self::on(None, name)
+    }
+
+    /// A world on a control plane of its own, without the CRD and the controller.
+    pub fn on_own_plane(name: &str) -> Self {
+        Self::on(Some(ControlPlane::start().expect("a control plane")), name)
+    }
+
+    fn on(own_plane: Option<ControlPlane>, name: &str) -> Self {
         let namespace = format!("t-{name}");
-        plane().run(&["create", "namespace", &namespace]).expect("a namespace");
+        own_plane
+            .as_ref()
+            .unwrap_or(&PLANE)
+            .run(&["create", "namespace", &namespace])
+            .expect("a namespace");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("a free port")
@@ -87,6 +128,7 @@ impl World {
             iam: FakeIam::start(),
             controller: None,
             health: port,
+            own_plane,
             folder: tempfile::tempdir().expect("a folder"),
             args: Vec::new(),
             env: Vec::new(),
@@ -103,7 +145,7 @@ impl World {
             .env("PIR_IAM_SETTLE_TIME", format!("{}s", SETTLE.as_secs()))
             .args(["--health-address", &format!("127.0.0.1:{}", self.health)])
             .args(&self.args)
-            .env("KUBECONFIG", plane().kubeconfig())
+            .env("KUBECONFIG", self.plane().kubeconfig())
             .env("AWS_ENDPOINT_URL_IAM", self.iam.endpoint())
             .env("AWS_ENDPOINT_URL_STS", self.iam.endpoint())
             .env("AWS_ACCESS_KEY_ID", "test")
@@ -117,12 +159,27 @@ impl World {
         self.controller = Some(Guarded::start(&mut command, &self.log_path(), None).expect("the controller starts"));
     }
 
+    /// The control plane that the world is on.
+    pub fn plane(&self) -> &ControlPlane {
+        self.own_plane.as_ref().unwrap_or(&PLANE)
+    }
+
+    /// The control plane, where it is the world's own.
+    pub fn own_plane(&mut self) -> &mut ControlPlane {
+        self.own_plane.as_mut().expect("a control plane of its own")
+    }
+
     /// Kills the controller as `kill -9` does, and starts it again.
     pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start();
+    }
+
+    /// Kills the controller as `kill -9` does.
+    pub fn kill(&mut self) {
         if let Some(mut controller) = self.controller.take() {
             controller.kill_9().expect("the controller is killed");
         }
-        self.start();
     }
 
     fn log_path(&self) -> PathBuf {
@@ -136,7 +193,7 @@ impl World {
 
     /// `kubectl -n <namespace> …`
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        plane().run(&[&["-n", &self.namespace], arguments].concat())
+        self.plane().run(&[&["-n", &self.namespace], arguments].concat())
     }
 
     /// Applies an object with this spec.
@@ -147,7 +204,7 @@ impl World {
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": spec,
         });
-        plane().apply(&object.to_string())
+        self.plane().apply(&object.to_string())
     }
 
     /// Changes an object's spec by a merge patch.
@@ -286,6 +343,27 @@ impl World {
                 .find(|(found, _)| found == reason)
                 .map(|(_, note)| note)
         })
+    }
+
+    /// Calls an action of IAM by other hands than the controller's.
+    pub fn call_iam(&self, action: &str, params: &[(&str, &str)]) -> String {
+        let mut body = format!("Action={action}&Version=2010-05-08");
+        for (key, value) in params {
+            body.push_str(&format!("&{key}={value}"));
+        }
+        let address = self.iam.endpoint().replace("http://", "");
+        let mut stream = TcpStream::connect(&address).expect("the fake listens");
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("the request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
+        answer
     }
 
     /// Asks a health endpoint. The answer's status and text; none while nobody listens.
