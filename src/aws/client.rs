@@ -93,6 +93,11 @@ impl Iam {
     }
 }
 
+/// The endpoint would get requests in clear text.
+#[derive(Debug, thiserror::Error)]
+#[error("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS")]
+pub(super) struct InClear;
+
 /// Refuses to send a request in clear text to another machine: it bears a signature and names of roles.
 #[derive(Debug)]
 struct LoopbackOnlyInClear;
@@ -112,7 +117,7 @@ impl Intercept for LoopbackOnlyInClear {
         if uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback) {
             return Ok(());
         }
-        Err("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS".into())
+        Err(InClear.into())
     }
 }
 

@@ -8,6 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 
+use super::client::InClear;
 use crate::role::{Class, Failure};
 
 /// Class of a code that AWS answered with an HTTP status.
@@ -60,7 +61,8 @@ pub fn class_of_code(code: &str, http_status: u16) -> Class {
         // Something did happen before: perhaps our own call, whose answer was lost.
         "EntityAlreadyExists" => Class::Ambiguous,
         _ if http_status == 429 => Class::Throttled,
-        _ if http_status >= 500 => Class::Ambiguous,
+        // A server's error, or a good answer that is none of IAM's: the call may have had its effect.
+        _ if http_status >= 500 || http_status < 300 => Class::Ambiguous,
         _ if http_status == 403 => Class::Denied,
         _ => Class::Retryable,
     }
@@ -72,7 +74,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let (class, said) = match error {
-        SdkError::ServiceError(answer) => {
+        SdkError::ServiceError(answer) if !answer.raw().status().is_success() => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().unwrap_or_default();
             let class = class_of_code(code, status);
@@ -85,13 +87,9 @@ where
             Class::Credentials,
             format!("there are no usable AWS credentials ({})", root_cause(other)),
         ),
-        SdkError::ConstructionFailure(_) => (
+        other if is_unsent(other) => (
             Class::Retryable,
-            format!("the request was not sent: {}", root_cause(error)),
-        ),
-        SdkError::DispatchFailure(dispatch) if dispatch.is_user() => (
-            Class::Retryable,
-            format!("the request was not sent: {}", root_cause(error)),
+            format!("the request was not sent: {}", root_cause(other)),
         ),
         SdkError::TimeoutError(_) => (Class::Ambiguous, "AWS did not answer in time".to_owned()),
         SdkError::DispatchFailure(_) => (
@@ -164,6 +162,15 @@ fn is_credentials(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|cause| cause.is::<CredentialsError>() || cause.to_string().contains("credentials"))
 }
 
+/// Whether the request never left this process.
+fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::DispatchFailure(dispatch) => dispatch.is_user() || chain(error).any(|cause| cause.is::<InClear>()),
+        _ => false,
+    }
+}
+
 fn root_cause(error: &(dyn Error + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }
@@ -212,6 +219,7 @@ mod tests {
             ("ServiceUnavailable", 503, Class::Ambiguous),
             ("", 500, Class::Ambiguous),
             ("", 502, Class::Ambiguous),
+            ("", 200, Class::Ambiguous),
             ("SomethingNew", 400, Class::Retryable),
             ("", 404, Class::Retryable),
         ];

@@ -61,6 +61,9 @@ async fn bring_there(
         declare_intent(context, object, &desired, &plan, found).await?;
         execute(context, object, &desired, &plan, found).await?;
     }
+    if let (Ownership::Adoptable, Some(observed)) = (&ownership, &observed) {
+        remember(found, &observed.head)?;
+    }
     if late {
         return Ok(Outcome::Waiting);
     }

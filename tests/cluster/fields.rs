@@ -107,7 +107,7 @@ fn trust() {
     let trust = || -> Value { serde_json::from_str(&world.role("segments").unwrap().trust_policy).unwrap() };
     let condition = |region: &str, account: &str| {
         json!({
-            "ArnLike": {"aws:SourceArn": format!("arn:aws:mobiletargeting:{region}:123456789012:apps/{id}")},
+            "ArnLike": {"aws:SourceArn": [format!("arn:aws:mobiletargeting:{region}:123456789012:apps/{id}")]},
             "StringEquals": {"aws:SourceAccount": account},
         })
     };

@@ -3,8 +3,8 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    path::PathBuf,
+    net::TcpStream,
+    path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use test_support::{
 /// How long a condition may take to come true. Nothing should come near it but on a machine that is very busy.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the controller takes IAM for late, in tests.
-pub const SETTLE: Duration = Duration::from_secs(2);
+pub const SETTLE: Duration = Duration::from_secs(1);
 
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
@@ -36,6 +36,17 @@ static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     plane
 });
 
+static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+    LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
+
+async fn reader(kubeconfig: &Path) -> Result<kube::Client, Box<dyn std::error::Error>> {
+    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
+    config.default_retry = false;
+    Ok(kube::Client::try_from(config)?)
+}
+
 /// The control plane that all tests share.
 pub fn plane() -> &'static ControlPlane {
     &PLANE
@@ -49,9 +60,9 @@ pub struct World {
     pub iam: FakeIam,
     /// The controller, unless the test has ended it.
     pub controller: Option<Guarded>,
-    /// Port of the health endpoints.
-    pub health: u16,
     own_plane: Option<ControlPlane>,
+    // Objects are read many times while a test waits; a kubectl for each would keep the machine busy.
+    reader: kube::Client,
     folder: tempfile::TempDir,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -119,15 +130,15 @@ impl World {
             .unwrap_or(&PLANE)
             .run(&["create", "namespace", &namespace])
             .expect("a namespace");
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
+        let kubeconfig = own_plane.as_ref().unwrap_or(&PLANE).kubeconfig();
+        let reader = RUNTIME
+            .block_on(reader(&kubeconfig))
+            .expect("a client for the API server");
         Self {
             namespace,
             iam: FakeIam::start(),
             controller: None,
-            health: port,
+            reader,
             own_plane,
             folder: tempfile::tempdir().expect("a folder"),
             args: Vec::new(),
@@ -143,7 +154,7 @@ impl World {
             .arg("run")
             .args(["--namespace", &self.namespace])
             .env("PIR_IAM_SETTLE_TIME", format!("{}s", SETTLE.as_secs()))
-            .args(["--health-address", &format!("127.0.0.1:{}", self.health)])
+            .args(["--health-address", "127.0.0.1:0"])
             .args(&self.args)
             .env("KUBECONFIG", self.plane().kubeconfig())
             .env("AWS_ENDPOINT_URL_IAM", self.iam.endpoint())
@@ -231,12 +242,25 @@ impl World {
         });
     }
 
-    /// The object; null if there is none.
+    /// The object; null if there is none, a text if the API server does not say.
     pub fn object(&self, name: &str) -> Value {
-        let text = self
-            .kubectl(&["get", "pir", name, "-o", "json", "--ignore-not-found"])
-            .unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+        let path = format!(
+            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles/{name}",
+            self.namespace
+        );
+        match self.read(&path) {
+            Ok(object) => object,
+            Err(kube::Error::Api(status)) if status.is_not_found() => Value::Null,
+            Err(error) => Value::String(error.to_string()),
+        }
+    }
+
+    fn read(&self, path: &str) -> kube::Result<Value> {
+        let request = http::Request::get(path).body(Vec::new()).expect("a path");
+        RUNTIME.block_on(async {
+            let answer = tokio::time::timeout(Duration::from_secs(10), self.reader.request(request)).await;
+            answer.unwrap_or_else(|_| Err(kube::Error::Service("the API server does not answer".into())))
+        })
     }
 
     /// The object's status.
@@ -317,10 +341,8 @@ impl World {
 
     /// Reasons and notes of the events of an object, oldest first.
     pub fn events(&self, name: &str) -> Vec<(String, String)> {
-        let text = self
-            .kubectl(&["get", "events.events.k8s.io", "-o", "json"])
-            .expect("events");
-        let list: Value = serde_json::from_str(&text).expect("JSON");
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{}/events", self.namespace);
+        let list = self.read(&path).expect("events");
         let mut events: Vec<(String, String, String)> = list["items"]
             .as_array()
             .into_iter()
@@ -355,7 +377,7 @@ impl World {
         let mut stream = TcpStream::connect(&address).expect("the fake listens");
         let request = format!(
             "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\n\
+             X-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=other/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0\r\n\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -368,7 +390,7 @@ impl World {
 
     /// Asks a health endpoint. The answer's status and text; none while nobody listens.
     pub fn health(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.health)).ok()?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.health_port()?)).ok()?;
         stream
             .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
             .ok()?;
@@ -376,6 +398,13 @@ impl World {
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
         Some((status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned()))
+    }
+
+    /// The port of the health endpoints, which the log tells.
+    fn health_port(&self) -> Option<u16> {
+        let log = self.log();
+        let line = log.lines().rfind(|line| line.contains("health endpoints"))?;
+        line.rsplit(':').next()?.trim().parse().ok()
     }
 
     /// Waits until the controller says that it is ready.

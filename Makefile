@@ -1,0 +1,67 @@
+# Targets for people; .ci/run uses them too. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo dev test format lint docs dependencies unit crd licences advisories
+
+CARGO_DENY_VERSION := 0.20.2
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Build the control plane and install moto, once: about 5 minutes; the other targets do it too
+	@tests/control-plane/build.sh >/dev/null
+	@tests/moto/setup.sh >/dev/null
+
+build:
+	@[ -e $(TARGET)/release/demo ] || echo "building the release binaries: about 6 minutes on two cores the first time" >&2
+	@cargo build --quiet --release --locked --workspace --bins
+
+demo: setup build ## Show the main job from end to end, on this machine alone
+	@$(TARGET)/release/demo
+
+dev: setup build ## Start the demo's world and leave it running, to play with
+	@$(TARGET)/release/demo dev
+
+test: setup format lint docs dependencies unit ## Check everything, up to the end-to-end tests on a real control plane
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+	for script in .ci/run tests/control-plane/build.sh tests/moto/setup.sh; do bash -n $$script; done
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --locked
+
+dependencies:
+	@for crate in 'ring v' 'hyper v0.14'; do \
+	  if cargo tree --locked --workspace --edges all --prefix none | grep "^$$crate"; then \
+	    echo "$$crate… must not be among the dependencies: see cargo tree -i" >&2; exit 1; \
+	  fi; \
+	done; echo "no ring and no hyper 0.14 among the dependencies"
+
+unit:
+	@mkdir -p $(TARGET)
+	# More at a time than there are cores: the end-to-end tests mostly wait.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(TARGET)/test.log
+	@awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
+	  END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored; \
+	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log
+
+crd: ## Renew crds/ from the code
+	cargo run --quiet --locked -- crd > crds/pinpointimportroles.yaml.new
+	mv crds/pinpointimportroles.yaml.new crds/pinpointimportroles.yaml
+
+$(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
+	@echo "installing cargo-deny $(CARGO_DENY_VERSION), once: about 5 minutes" >&2
+	cargo install --quiet --locked --version $(CARGO_DENY_VERSION) --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION) cargo-deny
+
+licences: $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny ## Check licences, sources and duplicates of the dependencies
+	$< --workspace --locked check licenses bans sources
+
+advisories: $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny ## Check the dependencies for known vulnerabilities (fetches the database from GitHub)
+	$< --workspace --locked check advisories
