@@ -17,7 +17,30 @@ const S3: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
 const EC2: &str = "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess";
 
 /// Steps of the scenario in which moto does not do as AWS does, with the source of what AWS does.
-const MOTO_DEVIATES: &[(&str, &str)] = &[];
+const MOTO_DEVIATES: &[(&str, &str)] = &[
+    ("create with a trust policy that is no JSON", MALFORMED),
+    ("create without a principal", MALFORMED),
+    ("create with an unknown version", MALFORMED),
+    (
+        "create under a name too long",
+        "IAM API reference, CreateRole: RoleName has at most 64 characters",
+    ),
+    (
+        "create again in another case",
+        "IAM API reference, CreateRole: names are not distinguished by case",
+    ),
+    (
+        "a session too short",
+        "IAM API reference, UpdateRole: MaxSessionDuration is at least 3600",
+    ),
+    (
+        "attach what is no ARN",
+        "IAM API reference, AttachRolePolicy: InvalidInput",
+    ),
+];
+
+/// moto checks trust policies in `UpdateAssumeRolePolicy` only.
+const MALFORMED: &str = "IAM API reference, CreateRole: MalformedPolicyDocument";
 
 type Answers = Vec<(&'static str, String)>;
 
@@ -88,15 +111,15 @@ async fn roles_life(iam: &Client) -> Answers {
     let mut answers = vec![("a role that is not there", show(iam).await)];
     answers.push((
         "create with a trust policy that is no JSON",
-        ok(create(role, "{").await),
+        ok(create("NoJson", "{").await),
     ));
     answers.push((
         "create without a principal",
-        ok(create(role, &TRUST.replace("Principal", "Principle")).await),
+        ok(create("NoPrincipal", &TRUST.replace("Principal", "Principle")).await),
     ));
     answers.push((
         "create with an unknown version",
-        ok(create(role, &TRUST.replace("2012", "2013")).await),
+        ok(create("NoVersion", &TRUST.replace("2012", "2013")).await),
     ));
     answers.push(("create under a name too long", ok(create(&"x".repeat(65), TRUST).await)));
     answers.push(("create", ok(create(role, TRUST).await)));
@@ -125,8 +148,22 @@ async fn roles_life(iam: &Client) -> Answers {
         .send()
         .await;
     answers.push(("description and session length", ok(update)));
-    let update = iam.update_role().role_name(role).max_session_duration(100).send().await;
+    let update = iam
+        .update_role()
+        .role_name("Role")
+        .description("words")
+        .max_session_duration(100)
+        .send()
+        .await;
     answers.push(("a session too short", ok(update)));
+    let update = iam
+        .update_role()
+        .role_name(role)
+        .description("words")
+        .max_session_duration(7200)
+        .send()
+        .await;
+    answers.push(("a session long enough", ok(update)));
     let boundary = iam
         .put_role_permissions_boundary()
         .role_name(role)
