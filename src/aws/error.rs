@@ -62,7 +62,7 @@ pub fn class_of_code(code: &str, http_status: u16) -> Class {
         "EntityAlreadyExists" => Class::Ambiguous,
         _ if http_status == 429 => Class::Throttled,
         // A server's error, or a good answer that is none of IAM's: the call may have had its effect.
-        _ if http_status >= 500 || http_status < 300 => Class::Ambiguous,
+        _ if !(300..500).contains(&http_status) => Class::Ambiguous,
         _ if http_status == 403 => Class::Denied,
         _ => Class::Retryable,
     }
@@ -166,7 +166,7 @@ fn is_credentials(error: &(dyn Error + 'static)) -> bool {
 fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => true,
-        SdkError::DispatchFailure(dispatch) => dispatch.is_user() || chain(error).any(|cause| cause.is::<InClear>()),
+        SdkError::DispatchFailure(dispatch) => dispatch.is_user() || chain(error).any(<dyn Error>::is::<InClear>),
         _ => false,
     }
 }

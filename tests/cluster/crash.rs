@@ -33,7 +33,7 @@ fn everything() -> Value {
 fn apply_and_rest(world: &World, spec: &Value) {
     world.apply("segments", spec).unwrap();
     world.wait_reconciled("segments");
-    world.pass_settle_time();
+    World::pass_settle_time();
 }
 
 fn is_ready(world: &World) -> bool {
@@ -127,7 +127,7 @@ fn crash_everywhere(flow: &Flow) {
             world.wait("the end", || (flow.ended)(&world).then_some(()));
             assert_eq!(end(&world), wanted, "{case}\n{}", world.log());
             if !is_gone(&world) {
-                world.pass_settle_time();
+                World::pass_settle_time();
                 world.iam.clear_calls();
                 world.look("segments");
                 assert_eq!(world.writes(), Vec::<String>::new(), "{case}: not at rest");

@@ -223,11 +223,11 @@ fn it_waits_for_the_crd_and_outlives_a_restart_of_the_api_server() {
     world.wait_healthy();
     world.wait("the CRD to be served", || world.apply("segments", &json!({})).ok());
     world.wait_reconciled("segments");
-    world.pass_settle_time();
+    World::pass_settle_time();
 
     world.own_plane().stop_api_server();
     world.iam.tamper(&world.role_name("segments"), |role| {
-        role.trust_policy = WIDE_TRUST.to_owned()
+        role.trust_policy = WIDE_TRUST.to_owned();
     });
     world.wait("the loss to be noticed", || {
         world.log().contains("tried again").then_some(())

@@ -184,7 +184,7 @@ fn buckets() {
         let wide = policy.replace("a${*}${$}{b}/*", "*");
         role.inline.insert("PinpointImportBuckets".to_owned(), wide);
     });
-    world.pass_settle_time();
+    World::pass_settle_time();
     world.iam.clear_calls();
     world.look("segments");
     world.wait_reconciled("segments");
@@ -245,7 +245,7 @@ fn suspend() {
             "pinpoint-import.dev/reconcile-requested-at=now",
         ])
         .unwrap();
-    world.pass_settle_time();
+    World::pass_settle_time();
     assert_eq!(world.actions(), NONE);
     world
         .apply("segments", &json!({"suspend": false, "maxSessionDuration": 7200}))

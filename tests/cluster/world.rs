@@ -91,13 +91,13 @@ impl World {
         let world = Self::new(name);
         world.apply("segments", spec).unwrap();
         world.wait_reconciled("segments");
-        world.pass_settle_time();
+        World::pass_settle_time();
         world.iam.clear_calls();
         world
     }
 
     /// Waits out the time in which what contradicts a write of the controller counts as IAM being late.
-    pub fn pass_settle_time(&self) {
+    pub fn pass_settle_time() {
         std::thread::sleep(SETTLE);
     }
 
@@ -369,10 +369,8 @@ impl World {
 
     /// Calls an action of IAM by other hands than the controller's.
     pub fn call_iam(&self, action: &str, params: &[(&str, &str)]) -> String {
-        let mut body = format!("Action={action}&Version=2010-05-08");
-        for (key, value) in params {
-            body.push_str(&format!("&{key}={value}"));
-        }
+        let params: String = params.iter().flat_map(|(key, value)| ["&", key, "=", value]).collect();
+        let body = format!("Action={action}&Version=2010-05-08{params}");
         let address = self.iam.endpoint().replace("http://", "");
         let mut stream = TcpStream::connect(&address).expect("the fake listens");
         let request = format!(
