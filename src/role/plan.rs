@@ -1,8 +1,8 @@
 //! What to do about a role, as data: a list of IAM calls, each with the differences that it mends.
 //!
-//! The order keeps a law: at no moment may anybody do more with the role than was possible before, or is declared. So what is taken
-//! away goes first, then the trust policy is put right, and what is added comes last. A missing boundary comes before everything,
-//! since it only narrows; another boundary only once no undeclared policy is left beneath it.
+//! The order keeps a law: at no moment may anybody do anything with the role that he could not do before, and that is not declared
+//! either. So what is taken away goes first, then the trust policy is put right, and what is added comes last. A missing boundary comes
+//! before everything, since it only narrows; another boundary only once no undeclared policy is left beneath it.
 
 use std::collections::BTreeMap;
 
@@ -136,15 +136,17 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
         None => creation(desired),
         Some(observed) => {
             let (add_tags, remove_tags) = tags(desired, observed, ours);
-            let (removals, additions) = policies(desired, observed);
+            let trust = trust(desired, observed);
             let boundary = boundary(desired, observed);
             let unbounded = observed.head.boundary.is_none();
             let (boundary_first, boundary_later) = if unbounded { (boundary, None) } else { (None, boundary) };
+            let frame_changes = trust.is_some() || boundary_later.is_some();
+            let (removals, additions) = policies(desired, observed, frame_changes);
             add_tags
                 .into_iter()
                 .chain(boundary_first)
                 .chain(removals)
-                .chain(trust(desired, observed))
+                .chain(trust)
                 .chain(boundary_later)
                 .chain(additions)
                 .chain(description_and_session(desired, observed))
@@ -208,7 +210,7 @@ fn creation(desired: &DesiredRole) -> Plan {
         differences: vec![missing],
     };
     // What follows is part of the same difference: a role that does not exist has no policies.
-    let (_, additions) = policies(desired, &ObservedRole::default());
+    let (_, additions) = policies(desired, &ObservedRole::default(), false);
     let additions = additions.into_iter().map(|change| Change {
         differences: Vec::new(),
         ..change
@@ -316,8 +318,10 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
     (set, unset)
 }
 
-/// Policies to take off, and policies to put on.
-fn policies(desired: &DesiredRole, observed: &ObservedRole) -> (Vec<Change>, Vec<Change>) {
+/// Policies to take off, and policies to put on. Where the frame changes between the two (the trust policy, or one boundary for another),
+/// a bucket policy that differs is taken off first: replaced before, it would give those who are not to be trusted what is declared;
+/// replaced after, it would give Pinpoint, or put under the other boundary, what is not.
+fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool) -> (Vec<Change>, Vec<Change>) {
     let remove = desired.undeclared == UndeclaredPolicies::Remove;
     let declared = |arn: &str| desired.attached.iter().any(|declared| declared.as_str() == arn);
     let mut removals: Vec<Change> = observed
@@ -360,13 +364,22 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole) -> (Vec<Change>, Vec
     );
 
     let bucket_policy = desired.buckets.as_ref().and_then(|buckets| {
-        let found = observed
-            .inline
-            .get(INLINE_POLICY)
-            .map(|document| document.as_deref().unwrap_or_default());
-        let differences = buckets.differences(found);
+        let found = observed.inline.get(INLINE_POLICY);
+        let mut differences = buckets.differences(found.map(|document| document.as_deref().unwrap_or_default()));
+        if differences.is_empty() {
+            return None;
+        }
+        if let Some(document) = found.filter(|_| frame_changes) {
+            removals.push(Change {
+                step: Step::DeleteInlinePolicy {
+                    name: INLINE_POLICY.to_owned(),
+                    document: document.clone(),
+                },
+                differences: std::mem::take(&mut differences),
+            });
+        }
         let step = Step::PutBucketPolicy(buckets.document().to_owned());
-        (!differences.is_empty()).then_some(Change { step, differences })
+        Some(Change { step, differences })
     });
     let attach = desired
         .attached

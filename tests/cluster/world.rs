@@ -412,6 +412,24 @@ impl World {
         });
     }
 
+    /// All versions of an object since the world began, as a watch shows them: the first, and one for each write.
+    pub fn versions_of(&self, name: &str) -> Vec<Value> {
+        let namespace = self
+            .read(&format!("/api/v1/namespaces/{}", self.namespace))
+            .expect("the namespace");
+        let path = format!(
+            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles?watch=true&timeoutSeconds=1&\
+             fieldSelector=metadata.name={name}&resourceVersion={}",
+            self.namespace,
+            namespace["metadata"]["resourceVersion"].as_str().expect("a version")
+        );
+        let watched = self.plane().run(&["get", "--raw", &path]).expect("a watch");
+        watched
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
     /// The object's resource version, which every write to it changes.
     pub fn version(&self, name: &str) -> String {
         self.object(name)["metadata"]["resourceVersion"]

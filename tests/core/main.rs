@@ -1,4 +1,9 @@
-//! What holds without any server: the shape of the code, and the CRD that is generated from it.
+//! What holds without any server: the pure core's laws and tables, the shape of the code, and the CRD that is generated from it.
 
 mod architecture;
 mod crd;
+mod documents;
+mod generated;
+mod laws;
+mod model;
+mod statuses;

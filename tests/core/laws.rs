@@ -1,0 +1,163 @@
+//! The laws of the plan, over generated declarations and roles.
+
+use pinpoint_import_role_controller::{
+    api::v1alpha1::{AdoptionPolicy, UndeclaredPolicies},
+    role::{
+        Head, Owner, Ownership, Step,
+        ownership::{Claim, ownership},
+        plan::{plan, release, teardown},
+        trust::obstacle_to_adoption,
+    },
+};
+use proptest::{option, prelude::*, sample::select};
+
+use crate::{
+    generated::{declare, owner, remembered, role, spec},
+    model::{after, apply, powers},
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// After executing its plan, the next plan is empty; so nothing is written at rest.
+    #[test]
+    fn fixpoint(spec in spec(), role in option::of(role()), ours in remembered()) {
+        let desired = declare(&spec);
+        let end = after(role.as_ref(), &plan(&desired, role.as_ref(), &ours));
+        prop_assert_eq!(plan(&desired, end.as_ref(), &ours), vec![]);
+    }
+
+    /// Stopped after any step, with the answer to the last one lost, so that it may be sent again: the next plan brings the same end.
+    #[test]
+    fn convergence(spec in spec(), role in option::of(role()), ours in remembered(), resent in any::<bool>()) {
+        let desired = declare(&spec);
+        let whole = plan(&desired, role.as_ref(), &ours);
+        let end = after(role.as_ref(), &whole);
+        for stop in 0..=whole.len() {
+            let mut reached = after(role.as_ref(), &whole[..stop].to_vec());
+            if resent && let Some(last) = stop.checked_sub(1) && !matches!(whole[last].step, Step::CreateRole(_)) {
+                apply(&mut reached, &whole[last].step);
+            }
+            let rest = plan(&desired, reached.as_ref(), &ours);
+            prop_assert_eq!(after(reached.as_ref(), &rest), end.clone(), "stopped after {} of {:?}", stop, whole);
+        }
+    }
+
+    /// At no moment can anybody do what he could not before and what is not declared; nor is a boundary ever lifted.
+    #[test]
+    fn never_wider(spec in spec(), role in option::of(role()), ours in remembered()) {
+        let desired = declare(&spec);
+        let plan = plan(&desired, role.as_ref(), &ours);
+        let end = after(role.as_ref(), &plan);
+        let mut allowed = powers(role.as_ref());
+        allowed.extend(powers(end.as_ref()));
+        let boundary = |role: &Option<_>| role.as_ref().and_then(|role: &pinpoint_import_role_controller::role::ObservedRole| role.head.boundary.clone());
+        let mut now = role.clone();
+        for change in &plan {
+            let before = boundary(&now);
+            apply(&mut now, &change.step);
+            let more: Vec<_> = powers(now.as_ref()).difference(&allowed).cloned().collect();
+            prop_assert!(more.is_empty(), "{:?} allows {:?}", change.step, more);
+            prop_assert!(before.is_none() || boundary(&now).is_some(), "{:?} lifts the boundary", change.step);
+            // Nothing undeclared may be left when the boundary becomes another one.
+            if let Step::PutBoundary(_) = change.step && before.is_some() && desired.undeclared == UndeclaredPolicies::Remove {
+                let declared = powers(end.as_ref());
+                prop_assert!(powers(now.as_ref()).is_subset(&declared));
+            }
+        }
+    }
+
+    /// What the spec leaves out is left as it is, but for the trust policy and the set of policies.
+    #[test]
+    fn left_out_is_left_alone(spec in spec(), role in role(), ours in remembered()) {
+        let desired = declare(&spec);
+        let end = after(Some(&role), &plan(&desired, Some(&role), &ours)).unwrap();
+        if spec.description.is_none() {
+            prop_assert_eq!(&end.head.description, &role.head.description);
+        }
+        if spec.max_session_duration.is_none() {
+            prop_assert_eq!(end.head.max_session_duration, role.head.max_session_duration);
+        }
+        if spec.permissions_boundary.is_none() {
+            prop_assert_eq!(&end.head.boundary, &role.head.boundary);
+        }
+        for (key, value) in &role.head.tags {
+            if !spec.tags.contains_key(key) && !ours.contains(key) && !owner().tags().contains_key(key) {
+                prop_assert_eq!(end.head.tags.get(key), Some(value));
+            }
+        }
+        if spec.undeclared_policies == UndeclaredPolicies::Keep {
+            prop_assert!(role.attached.is_subset(&end.attached));
+        }
+    }
+
+    /// Every step of a plan mends something that it names, or is part of a creation; and all that differs is named once.
+    #[test]
+    fn differences_are_told_once(spec in spec(), role in option::of(role()), ours in remembered()) {
+        let plan = plan(&declare(&spec), role.as_ref(), &ours);
+        let mut told: Vec<_> = plan.iter().flat_map(|change| change.differences.clone()).collect();
+        prop_assert_eq!(told.is_empty(), plan.is_empty());
+        let all = told.len();
+        told.sort();
+        told.dedup();
+        prop_assert_eq!(told.len(), all);
+        prop_assert!(told.iter().all(|difference| difference.observed.chars().count() <= 300 && difference.declared.chars().count() <= 300));
+    }
+
+    /// Deletion leaves nothing, however often it is interrupted, and gives nobody anything on its way.
+    #[test]
+    fn deletion_is_complete(role in role(), stops in proptest::collection::vec(0_usize..4, 0..4)) {
+        let allowed = powers(Some(&role));
+        let mut now = Some(role);
+        for stop in stops {
+            if let Some(left) = now.clone() {
+                for change in teardown(&left).iter().take(stop) {
+                    apply(&mut now, &change.step);
+                    prop_assert!(powers(now.as_ref()).is_subset(&allowed));
+                }
+            }
+        }
+        if let Some(left) = now.clone() {
+            prop_assert_eq!(after(now.as_ref(), &teardown(&left)), None);
+        }
+    }
+
+    /// A released role is nobody's, and is otherwise as it was.
+    #[test]
+    fn release_takes_off_the_ownership_alone(role in role()) {
+        let end = after(Some(&role), &release(&role.head)).unwrap();
+        prop_assert_eq!(Owner::of(&end.head.tags), None);
+        prop_assert!(end.head.tags.keys().all(|key| !key.starts_with("pinpoint-import.dev/")));
+        prop_assert_eq!(powers(Some(&end)), powers(Some(&role)));
+        prop_assert_eq!(release(&end.head), vec![]);
+    }
+
+    /// A role is ours only by both tags and the pinned id; and adoptable only if it was asked for, trusts Pinpoint and nobody else, and
+    /// has no other live owner.
+    #[test]
+    fn foreign_is_never_taken_for_ours(
+        role in role(),
+        cluster in select(vec!["cluster", "other"]),
+        uid in option::of(select(vec!["uid", "other"])),
+        pinned in option::of(select(vec!["AROA1", "AROA2"])),
+        adopt in any::<bool>(),
+        rival_lives in any::<bool>(),
+    ) {
+        let mut head: Head = role.head;
+        head.tags.insert("pinpoint-import.dev/cluster".to_owned(), cluster.to_owned());
+        match uid {
+            Some(uid) => drop(head.tags.insert("pinpoint-import.dev/uid".to_owned(), uid.to_owned())),
+            None => drop(head.tags.remove("pinpoint-import.dev/uid")),
+        }
+        let owner = owner();
+        let adoption = if adopt { AdoptionPolicy::Adopt } else { AdoptionPolicy::Never };
+        let claim = Claim { owner: &owner, pinned, adoption, rival_lives };
+        let ours = cluster == "cluster" && uid == Some("uid");
+        let pinned_fits = pinned.is_none_or(|pinned| pinned == head.id);
+        let verdict = ownership(Some(&head), claim);
+        prop_assert_eq!(verdict == Ownership::Owned, ours && pinned_fits);
+        let takeable = adopt && obstacle_to_adoption(&head.trust).is_none() && (ours || uid.is_none() || !rival_lives);
+        prop_assert_eq!(verdict == Ownership::Adoptable, takeable && !(ours && pinned_fits));
+        prop_assert_eq!(ownership(None, claim), Ownership::Absent);
+    }
+}
