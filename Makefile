@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit crd licences advisories
+.PHONY: help setup build demo dev test format lint docs dependencies unit bench crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
@@ -43,6 +43,9 @@ dependencies:
 	    echo "$$crate… must not be among the dependencies: see cargo tree -i" >&2; exit 1; \
 	  fi; \
 	done; echo "no ring and no hyper 0.14 among the dependencies"
+
+bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest
+	@$(TARGET)/release/bench
 
 unit:
 	@mkdir -p $(TARGET)

@@ -1,6 +1,9 @@
 //! Changes that others make are found, told and undone.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
+use test_support::iam::{Call, RoleState};
 
 use crate::world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World};
 
@@ -162,4 +165,100 @@ fn late_reads_of_iam_are_not_taken_for_drift() {
         world.events("segments")
     );
     assert_eq!(world.condition("segments", "Ready").unwrap().0, "True");
+}
+
+/// Who may assume a role, and what it may then do, as far as these tests name it.
+fn powers(role: &RoleState) -> BTreeSet<(String, String)> {
+    let who = ["pinpoint.amazonaws.com", "999999999999", "ec2.amazonaws.com"];
+    let who = who.iter().filter(|who| role.trust_policy.contains(**who));
+    let what: Vec<String> = role
+        .attached
+        .iter()
+        .cloned()
+        .chain(role.inline.iter().map(|(name, document)| format!("{name} {document}")))
+        .collect();
+    who.flat_map(|who| what.iter().map(|what| ((*who).to_owned(), what.clone())))
+        .collect()
+}
+
+/// Does to a role what a call in the log did.
+fn replay(role: &mut RoleState, call: &Call) {
+    let param = |name: &str| call.params[name].clone();
+    match call.action.as_str() {
+        "UpdateAssumeRolePolicy" => role.trust_policy = param("PolicyDocument"),
+        "DetachRolePolicy" => drop(role.attached.remove(&param("PolicyArn"))),
+        "AttachRolePolicy" => drop(role.attached.insert(param("PolicyArn"))),
+        "DeleteRolePolicy" => drop(role.inline.remove(&param("PolicyName"))),
+        "PutRolePolicy" => drop(role.inline.insert(param("PolicyName"), param("PolicyDocument"))),
+        "PutRolePermissionsBoundary" => role.permissions_boundary = Some(param("PermissionsBoundary")),
+        "TagRole" | "UntagRole" | "UpdateRole" => {}
+        other => panic!("{other} has no place in a repair"),
+    }
+}
+
+#[test]
+fn no_call_of_a_repair_leaves_a_role_wider_than_before_or_than_declared() {
+    let bucket = "PinpointImportBuckets";
+    let tampers: [(&str, fn(&mut RoleState)); 5] = [
+        ("swapped", |role| {
+            role.trust_policy = WIDE_TRUST.replace("pinpoint.amazonaws.com", "ec2.amazonaws.com");
+            role.attached = [ADMIN.to_owned()].into();
+        }),
+        ("widened", |role| {
+            role.trust_policy = WIDE_TRUST.to_owned();
+            role.attached.insert(ADMIN.to_owned());
+            role.permissions_boundary = None;
+        }),
+        ("other-bucket", |role| {
+            role.trust_policy = WIDE_TRUST.to_owned();
+            let policy = role.inline["PinpointImportBuckets"].replace("segments", "secrets");
+            role.inline.insert("PinpointImportBuckets".to_owned(), policy);
+        }),
+        ("other-boundary", |role| {
+            role.permissions_boundary = Some(ADMIN.to_owned());
+            role.inline.insert(
+                "theirs".to_owned(),
+                r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned(),
+            );
+        }),
+        ("emptied", |role| {
+            role.attached.clear();
+            role.inline.clear();
+        }),
+    ];
+    let spec = json!({
+        "permissionsBoundary": S3_READ_ONLY, "managedPolicyArns": [S3_READ_ONLY], "buckets": [{"name": "segments"}],
+    });
+    let world = World::in_place("never-wider", &spec);
+    let name = world.role_name("segments");
+    let declared = world.role("segments").unwrap();
+    assert!(declared.inline.contains_key(bucket));
+    for (what, tamper) in tampers {
+        world.iam.tamper(&name, tamper);
+        let mut now = world.role("segments").unwrap();
+        let allowed: BTreeSet<_> = powers(&now).union(&powers(&declared)).cloned().collect();
+        world.iam.clear_calls();
+        world.look("segments");
+        world.wait_reconciled("segments");
+        assert!(!world.writes().is_empty(), "{what}: nothing was repaired");
+        for call in world.iam.writes() {
+            let bounded = now.permissions_boundary.is_some();
+            replay(&mut now, &call);
+            let more: Vec<_> = powers(&now).difference(&allowed).cloned().collect();
+            assert!(more.is_empty(), "{what}: {} lets {more:?}", call.action);
+            assert!(
+                !bounded || now.permissions_boundary.is_some(),
+                "{what}: {} lifts the boundary",
+                call.action
+            );
+        }
+        let end = world.role("segments").unwrap();
+        assert_eq!(
+            (&end.attached, &end.inline, &end.permissions_boundary),
+            (&declared.attached, &declared.inline, &declared.permissions_boundary),
+            "{what}"
+        );
+        // The same repair again so soon would count as IAM being late.
+        World::pass_settle_time();
+    }
 }

@@ -102,7 +102,7 @@ fn a_repair_that_iam_shows_late_is_made_and_told_once() {
     world.apply("segments", &json!({})).unwrap();
     world.wait_reconciled("segments");
     world.iam.tamper(&world.role_name("segments"), |role| {
-        role.trust_policy = WIDE_TRUST.to_owned()
+        role.trust_policy = WIDE_TRUST.to_owned();
     });
     world.iam.clear_calls();
     world.iam.set_read_lag(Duration::from_secs(4));

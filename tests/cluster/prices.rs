@@ -56,19 +56,19 @@ fn each_single_drift() {
     let table = [
         (
             drift("trust", "trust policy widened", &json!({}), |role| {
-                role.trust_policy = WIDE_TRUST.to_owned()
+                role.trust_policy = WIDE_TRUST.to_owned();
             }),
             &["UpdateAssumeRolePolicy"][..],
         ),
         (
             drift("extra", "policy attached", &json!({}), |role| {
-                drop(role.attached.insert(ADMIN.to_owned()))
+                drop(role.attached.insert(ADMIN.to_owned()));
             }),
             &["DetachRolePolicy"],
         ),
         (
             drift("missing", "policy detached", &json!({}), |role| {
-                drop(role.attached.remove(S3_READ_ONLY))
+                drop(role.attached.remove(S3_READ_ONLY));
             }),
             &["AttachRolePolicy"],
         ),

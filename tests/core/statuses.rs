@@ -64,7 +64,7 @@ fn at(second: i64) -> Time {
     Time(Timestamp::from_second(1_790_000_000 + second).unwrap())
 }
 
-/// What kstatus makes of the conditions of an object whose generation was observed (kstatus, "GetObjectWithConditions").
+/// What kstatus makes of the conditions of an object whose generation was observed (cli-utils, `pkg/kstatus`).
 fn kstatus(conditions: &[Condition]) -> &'static str {
     let is = |type_, status| find(conditions, type_).is_some_and(|condition| condition.status == status);
     if is(ConditionType::Reconciling, "True") {
