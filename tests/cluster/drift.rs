@@ -167,6 +167,9 @@ fn late_reads_of_iam_are_not_taken_for_drift() {
     assert_eq!(world.condition("segments", "Ready").unwrap().0, "True");
 }
 
+/// What an intruder does.
+type Tamper = fn(&mut RoleState);
+
 /// Who may assume a role, and what it may then do, as far as these tests name it.
 fn powers(role: &RoleState) -> BTreeSet<(String, String)> {
     let who = ["pinpoint.amazonaws.com", "999999999999", "ec2.amazonaws.com"];
@@ -199,7 +202,7 @@ fn replay(role: &mut RoleState, call: &Call) {
 #[test]
 fn no_call_of_a_repair_leaves_a_role_wider_than_before_or_than_declared() {
     let bucket = "PinpointImportBuckets";
-    let tampers: [(&str, fn(&mut RoleState)); 5] = [
+    let tampers: [(&str, Tamper); 5] = [
         ("swapped", |role| {
             role.trust_policy = WIDE_TRUST.replace("pinpoint.amazonaws.com", "ec2.amazonaws.com");
             role.attached = [ADMIN.to_owned()].into();

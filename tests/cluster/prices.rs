@@ -62,13 +62,13 @@ fn each_single_drift() {
         ),
         (
             drift("extra", "policy attached", &json!({}), |role| {
-                drop(role.attached.insert(ADMIN.to_owned()));
+                role.attached.insert(ADMIN.to_owned());
             }),
             &["DetachRolePolicy"],
         ),
         (
             drift("missing", "policy detached", &json!({}), |role| {
-                drop(role.attached.remove(S3_READ_ONLY));
+                role.attached.remove(S3_READ_ONLY);
             }),
             &["AttachRolePolicy"],
         ),

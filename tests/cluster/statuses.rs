@@ -62,7 +62,7 @@ fn kstatus_reads_every_state_right() {
     world.patch("suspended", &json!({"suspend": true}));
     world.wait("suspension", || world.condition("suspended", "Suspended"));
     world.iam.tamper(&world.role_name("report"), |role| {
-        drop(role.attached.insert(ADMIN.to_owned()));
+        role.attached.insert(ADMIN.to_owned());
     });
     world.look("report");
     world.wait_ready("report", "False", "DriftDetected");
@@ -127,7 +127,7 @@ fn conditions_of_others_stay_and_only_our_fields_are_ours() {
     world.plane().feed(&arguments, &theirs.to_string()).unwrap();
 
     world.iam.tamper(&world.role_name("segments"), |role| {
-        drop(role.attached.insert(ADMIN.to_owned()));
+        role.attached.insert(ADMIN.to_owned());
     });
     world.look("segments");
     world.wait_reconciled("segments");

@@ -25,7 +25,7 @@ fn main() -> Result<(), String> {
         counts
     };
     println!(
-        "| objects | to Ready | IAM calls per object | start to ready | peak memory | memory at rest | CPU at rest |"
+        "| objects | to Ready | IAM calls per object | start to the first IAM call | peak memory | memory at rest | CPU at rest |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for count in counts {
@@ -62,31 +62,35 @@ fn measure(count: usize) -> Result<(), String> {
     .env("AWS_ACCESS_KEY_ID", "bench")
     .env("AWS_SECRET_ACCESS_KEY", "bench")
     .env("AWS_REGION", "us-east-1");
+    // The objects are there first: kubectl would take longer to make them than the controller to bring their roles there.
+    let objects: Vec<String> = (0..count)
+        .map(|n| {
+            format!(
+                "{{apiVersion: pinpoint-import.dev/v1alpha1, kind: PinpointImportRole, metadata: {{name: r{n}}}, spec: {{}}}}"
+            )
+        })
+        .collect();
+    plane.feed(&["create", "-f", "-"], &objects.join("\n---\n"))?;
     let started = Instant::now();
     let controller = Guarded::start(&mut run, &log, None).map_err(|error| error.to_string())?;
-    wait("the controller", || {
-        let log = fs::read_to_string(&log).unwrap_or_default();
-        log.contains("AWS credentials work") && log.contains("are listed and watched")
-    })?;
+    wait("the first call", || !iam.calls().is_empty())?;
     let start = started.elapsed();
-
-    let objects: Vec<String> = (0..count)
-        .map(|n| format!("{{apiVersion: pinpoint-import.dev/v1alpha1, kind: PinpointImportRole, metadata: {{name: r{n}}}, spec: {{}}}}"))
-        .collect();
-    iam.clear_calls();
-    let applied = Instant::now();
-    plane.feed(&["create", "-f", "-"], &objects.join("\n---\n"))?;
-    plane.run(&["wait", "--for=condition=Ready", "pir", "--all", "--timeout=600s"])?;
-    let ready = applied.elapsed();
+    wait("all objects to be Ready", || ready(&plane) == count)?;
+    let to_ready = started.elapsed();
     #[allow(clippy::cast_precision_loss, reason = "small numbers, for people")]
-    let calls = iam.calls().len() as f64 / count as f64;
+    let calls = iam
+        .calls()
+        .iter()
+        .filter(|call| call.action != "GetCallerIdentity")
+        .count() as f64
+        / count as f64;
 
     let before = cpu_ticks(controller.pid());
     std::thread::sleep(REST);
     let ticks = cpu_ticks(controller.pid()).saturating_sub(before);
     println!(
-        "| {count} | {:.1} s | {calls:.1} | {:.2} s | {} MiB | {} MiB | {:.2} % of a core |",
-        ready.as_secs_f64(),
+        "| {count} | {:.2} s | {calls:.1} | {:.2} s | {} MiB | {} MiB | {:.2} % of a core |",
+        to_ready.as_secs_f64(),
         start.as_secs_f64(),
         memory(controller.pid(), "VmHWM:"),
         memory(controller.pid(), "VmRSS:"),
@@ -96,13 +100,20 @@ fn measure(count: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// How many objects are Ready.
+fn ready(plane: &ControlPlane) -> usize {
+    let path = "-o=jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}";
+    let all = plane.run(&["get", "pir", path, "--chunk-size=0"]).unwrap_or_default();
+    all.split(' ').filter(|status| *status == "True").count()
+}
+
 fn wait(what: &str, mut there: impl FnMut() -> bool) -> Result<(), String> {
     let start = Instant::now();
     while !there() {
-        if start.elapsed() > Duration::from_mins(1) {
+        if start.elapsed() > Duration::from_mins(5) {
             return Err(format!("waited in vain for {what}"));
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }
