@@ -4,15 +4,22 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::{aws::IamSettings, role::RolePath};
+use crate::{
+    aws::IamSettings,
+    role::{Guards, Patterns, PolicyArn, RolePath},
+};
 
 /// Flags of `run`. Credentials, region, endpoints and retries follow the AWS SDK's own environment (`AWS_REGION`, `AWS_PROFILE`,
 /// `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL_STS`, …); the cluster follows `KUBECONFIG` or the pod's service account.
 #[derive(ClapArgs, Clone, Debug)]
 pub struct Args {
-    /// Watch the objects of this namespace only. Default: all namespaces
-    #[arg(long, env = "PIR_NAMESPACE", value_name = "NAME")]
-    pub namespace: Option<String>,
+    /// Watch the objects of these namespaces only. Default: all namespaces
+    #[arg(long, env = "PIR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+
+    /// Watch only objects with these labels, such as shard=a; this, too, is a way to shard. Default: all
+    #[arg(long, env = "PIR_SELECTOR", value_name = "LABELS", default_value = "")]
+    pub selector: String,
 
     /// Identity of the cluster in the roles' ownership tags. Default: the uid of the namespace kube-system
     #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
@@ -52,6 +59,51 @@ pub struct Args {
     )]
     pub health_address: SocketAddr,
 
+    /// Address of the metrics, on /metrics; port 0 takes a free one
+    #[arg(
+        long,
+        env = "PIR_METRICS_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:9090"
+    )]
+    pub metrics_address: SocketAddr,
+
+    /// Managed policies that objects may declare: ARNs, with * for any characters and ? for one
+    #[arg(
+        long,
+        env = "PIR_ALLOWED_POLICY_ARNS",
+        value_name = "PATTERNS",
+        value_delimiter = ',',
+        default_value = "arn:*:iam::aws:policy/AmazonS3ReadOnlyAccess"
+    )]
+    pub allowed_policy_arns: Vec<String>,
+
+    /// Permissions boundary that every role gets; an object that declares another is refused
+    #[arg(long, env = "PIR_PERMISSIONS_BOUNDARY", value_name = "ARN")]
+    pub permissions_boundary: Option<String>,
+
+    /// What the name of every role must begin with
+    #[arg(long, env = "PIR_ROLE_NAME_PREFIX", value_name = "TEXT", default_value = "")]
+    pub role_name_prefix: String,
+
+    /// Namespaces whose objects may adopt existing roles, with * and ?; empty: none
+    #[arg(
+        long,
+        env = "PIR_ADOPTION_NAMESPACES",
+        value_name = "PATTERNS",
+        value_delimiter = ',',
+        default_value = "*"
+    )]
+    pub adoption_namespaces: Vec<String>,
+
+    /// Take turns with other replicas by a Lease; needed wherever there is more than one
+    #[arg(long, env = "PIR_LEADER_ELECTION")]
+    pub leader_election: bool,
+
+    /// Namespace of the Lease. Default: that of the pod
+    #[arg(long, env = "PIR_LEADER_ELECTION_NAMESPACE", value_name = "NAME")]
+    pub leader_election_namespace: Option<String>,
+
     /// Form of the log. What is logged is set by `RUST_LOG` (default: info)
     #[arg(long, env = "PIR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -69,8 +121,10 @@ pub enum LogFormat {
 /// Settings, checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Namespace to watch; none: all.
-    pub namespace: Option<String>,
+    /// Namespaces to watch; none: all.
+    pub namespaces: Vec<String>,
+    /// Label selector; empty: all objects.
+    pub selector: String,
     /// Identity of the cluster; none: the uid of `kube-system`.
     pub cluster_id: Option<String>,
     /// Path of roles whose object declares none.
@@ -85,6 +139,12 @@ pub struct Settings {
     pub concurrency: u16,
     /// Address of the health endpoints.
     pub health_address: SocketAddr,
+    /// Address of the metrics.
+    pub metrics_address: SocketAddr,
+    /// What operators allow.
+    pub guards: Guards,
+    /// Whether replicas take turns, and in which namespace the Lease is (none: the pod's).
+    pub election: Option<Option<String>>,
 }
 
 impl Args {
@@ -104,6 +164,12 @@ impl Args {
         let settle = duration("--iam-settle-time", &self.iam_settle_time, 0..=600)
             .map_err(&mut keep)
             .ok();
+        let boundary = self.permissions_boundary.as_deref();
+        let boundary = boundary
+            .map(|arn| PolicyArn::parse("--permissions-boundary", arn))
+            .transpose()
+            .map_err(&mut keep)
+            .unwrap_or_default();
         let calls = NonZeroU32::new(self.iam_calls_per_second);
         let burst = NonZeroU32::new(self.iam_burst);
         if calls.is_none() || burst.is_none() {
@@ -126,7 +192,8 @@ impl Args {
                 if problems.is_empty() =>
             {
                 Ok(Settings {
-                    namespace: self.namespace.clone(),
+                    namespaces: self.namespaces.clone(),
+                    selector: self.selector.clone(),
                     cluster_id: self.cluster_id.clone(),
                     role_path,
                     resync,
@@ -137,6 +204,14 @@ impl Args {
                     },
                     concurrency: self.concurrency,
                     health_address: self.health_address,
+                    metrics_address: self.metrics_address,
+                    guards: Guards {
+                        policy_arns: Patterns::new(&self.allowed_policy_arns),
+                        boundary,
+                        name_prefix: self.role_name_prefix.clone(),
+                        adoption_namespaces: Patterns::new(&self.adoption_namespaces),
+                    },
+                    election: self.leader_election.then(|| self.leader_election_namespace.clone()),
                 })
             }
             _ => Err(problems),
@@ -190,6 +265,7 @@ mod tests {
             "--iam-burst=0",
             "--concurrency=0",
             "--cluster-id=a b",
+            "--permissions-boundary=x",
         ];
         let problems = Line::parse_from(line).args.check().unwrap_err();
         for flag in [
@@ -199,6 +275,7 @@ mod tests {
             "--iam-burst",
             "--concurrency",
             "--cluster-id",
+            "--permissions-boundary",
         ] {
             assert!(
                 problems.iter().any(|problem| problem.contains(flag)),

@@ -11,7 +11,7 @@
 //! wrong is found by looking, so hints may be lost, repeated or late.
 //!
 //! Rooms, each of which may use those before it: [`api`] (the custom resource), [`role`] (the pure core), [`aws`], [`controller`],
-//! [`cli`]; beside them [`config`], [`telemetry`] and [`admin`].
+//! [`cli`]; beside them [`config`], [`metrics`], [`telemetry`] and [`admin`].
 
 pub mod admin;
 pub mod api;
@@ -19,5 +19,6 @@ pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod controller;
+pub mod metrics;
 pub mod role;
 pub mod telemetry;

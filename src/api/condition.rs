@@ -78,6 +78,23 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Reconciled,
+        Self::Progressing,
+        Self::DriftDetected,
+        Self::InvalidSpec,
+        Self::PolicyNotAllowed,
+        Self::RoleNotOwned,
+        Self::AccessDenied,
+        Self::LimitExceeded,
+        Self::Throttled,
+        Self::AwsUnavailable,
+        Self::CredentialsUnavailable,
+        Self::Deleting,
+        Self::DeletionBlocked,
+    ];
+
     /// The `reason` in `status.conditions`; failing reasons are reasons of events too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

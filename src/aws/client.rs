@@ -1,9 +1,18 @@
 //! The clients of IAM and STS, and the controller's own budget of calls.
 
-use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_config::{AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
-use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef};
+use aws_sdk_iam::{
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
+    error::{ProvideErrorMetadata, SdkError},
+};
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
@@ -25,12 +34,19 @@ pub struct IamSettings {
     pub burst: NonZeroU32,
 }
 
+/// Told of every call, for metrics.
+pub trait CallWatch: Send + Sync {
+    /// A call was made: its action, what came of it (`ok`, `absent`, or the class of its failure), and how long it waited for the budget.
+    fn called(&self, action: &'static str, result: &'static str, waited: Duration);
+}
+
 /// IAM as the controller uses it. Every call waits for the budget first.
 #[derive(Clone)]
 pub struct Iam {
     pub(super) client: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
     budget: Arc<DefaultDirectRateLimiter>,
+    watch: Arc<dyn CallWatch>,
 }
 
 impl fmt::Debug for Iam {
@@ -41,7 +57,7 @@ impl fmt::Debug for Iam {
 
 impl Iam {
     /// Clients by the AWS SDK's own environment: credentials, region, endpoints, retries.
-    pub async fn from_environment(settings: IamSettings) -> Self {
+    pub async fn from_environment(settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
         // The SDK waits for ever by default. An IAM call answers within a second or so; the operation's limit spans its retries.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(3))
@@ -69,6 +85,7 @@ impl Iam {
             budget: Arc::new(RateLimiter::direct(
                 Quota::per_second(settings.calls_per_second).allow_burst(settings.burst),
             )),
+            watch,
         }
     }
 
@@ -87,9 +104,26 @@ impl Iam {
         Account::of_arn(answer.arn().unwrap_or_default()).map_err(|why| error::nonsense(attempt, &why))
     }
 
-    /// Waits until the budget has a call to spare.
-    pub(super) async fn turn(&self) {
+    /// Makes a call as soon as the budget has one to spare, and counts it.
+    pub(super) async fn call<T, E>(
+        &self,
+        action: &'static str,
+        send: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, SdkError<E>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let start = Instant::now();
         self.budget.until_ready().await;
+        let waited = start.elapsed();
+        let answer = send.await;
+        let result = match &answer {
+            Ok(_) => "ok",
+            Err(SdkError::ServiceError(answer)) if answer.err().code() == Some("NoSuchEntity") => "absent",
+            Err(error) => error::class(error).as_str(),
+        };
+        self.watch.called(action, result, waited);
+        answer
     }
 }
 

@@ -68,38 +68,39 @@ pub fn class_of_code(code: &str, http_status: u16) -> Class {
     }
 }
 
+/// What a failed call means.
+pub(super) fn class<E>(error: &SdkError<E, HttpResponse>) -> Class
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(answer) if !answer.raw().status().is_success() => {
+            class_of_code(answer.err().code().unwrap_or_default(), answer.raw().status().as_u16())
+        }
+        other if is_credentials(other) => Class::Credentials,
+        other if is_unsent(other) => Class::Retryable,
+        _ => Class::Ambiguous,
+    }
+}
+
 /// The failure of a call. `attempt` says what was attempted, on what.
 pub(super) fn failure<E>(attempt: &str, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let (class, said) = match error {
-        SdkError::ServiceError(answer) if !answer.raw().status().is_success() => {
-            let status = answer.raw().status().as_u16();
-            let code = answer.err().code().unwrap_or_default();
-            let class = class_of_code(code, status);
-            (
-                class,
-                spoken(class, code, status, answer.err().message().unwrap_or_default()),
-            )
-        }
-        other if is_credentials(other) => (
-            Class::Credentials,
-            format!("there are no usable AWS credentials ({})", root_cause(other)),
+    let class = class(error);
+    let said = match error {
+        SdkError::ServiceError(answer) if !answer.raw().status().is_success() => spoken(
+            class,
+            answer.err().code().unwrap_or_default(),
+            answer.raw().status().as_u16(),
+            answer.err().message().unwrap_or_default(),
         ),
-        other if is_unsent(other) => (
-            Class::Retryable,
-            format!("the request was not sent: {}", root_cause(other)),
-        ),
-        SdkError::TimeoutError(_) => (Class::Ambiguous, "AWS did not answer in time".to_owned()),
-        SdkError::DispatchFailure(_) => (
-            Class::Ambiguous,
-            "AWS could not be reached, or the connection broke".to_owned(),
-        ),
-        _ => (
-            Class::Ambiguous,
-            "AWS answered with something that is no answer of IAM".to_owned(),
-        ),
+        other if class == Class::Credentials => format!("there are no usable AWS credentials ({})", root_cause(other)),
+        other if class == Class::Retryable => format!("the request was not sent: {}", root_cause(other)),
+        SdkError::TimeoutError(_) => "AWS did not answer in time".to_owned(),
+        SdkError::DispatchFailure(_) => "AWS could not be reached, or the connection broke".to_owned(),
+        _ => "AWS answered with something that is no answer of IAM".to_owned(),
     };
     Failure {
         class,

@@ -22,7 +22,6 @@ impl Iam {
             Some(subject) => format!("{} {subject} on role {role}", step.action()),
             None => format!("{} on role {role}", step.action()),
         };
-        self.turn().await;
         // The audit line. What a step takes away is in it whole, so that nothing is lost.
         info!(
             role,
@@ -32,6 +31,7 @@ impl Iam {
             step.action()
         );
         let client = &self.client;
+        let action = step.action();
         match step {
             Step::CreateRole(new) => return self.create(&attempt, role, new).await.map(Some),
             Step::TagRole(tags) => {
@@ -39,27 +39,26 @@ impl Iam {
                     .iter()
                     .map(|(key, value)| tag(key, value))
                     .collect::<Result<_, _>>()?;
-                done(
-                    &attempt,
-                    client.tag_role().role_name(role).set_tags(Some(tags)).send().await,
-                )
+                let send = client.tag_role().role_name(role).set_tags(Some(tags)).send();
+                done(&attempt, self.call(action, send).await)
             }
-            Step::UntagRole(keys) => gone(
-                &attempt,
-                client
+            Step::UntagRole(keys) => {
+                let send = client
                     .untag_role()
                     .role_name(role)
                     .set_tag_keys(Some(keys.clone()))
-                    .send()
-                    .await,
-            ),
+                    .send();
+                gone(&attempt, self.call(action, send).await)
+            }
             Step::PutBoundary(arn) => {
                 let call = client.put_role_permissions_boundary().role_name(role);
-                done(&attempt, call.permissions_boundary(arn.as_str()).send().await)
+                let send = call.permissions_boundary(arn.as_str()).send();
+                done(&attempt, self.call(action, send).await)
             }
             Step::UpdateTrust(document) => {
                 let call = client.update_assume_role_policy().role_name(role);
-                done(&attempt, call.policy_document(document).send().await)
+                let send = call.policy_document(document).send();
+                done(&attempt, self.call(action, send).await)
             }
             Step::UpdateRole {
                 description,
@@ -69,38 +68,34 @@ impl Iam {
                     .update_role()
                     .role_name(role)
                     .set_description(description.clone());
-                done(
-                    &attempt,
-                    call.set_max_session_duration(*max_session_duration).send().await,
-                )
+                let send = call.set_max_session_duration(*max_session_duration).send();
+                done(&attempt, self.call(action, send).await)
             }
-            Step::DetachPolicy(arn) => gone(
-                &attempt,
-                client.detach_role_policy().role_name(role).policy_arn(arn).send().await,
-            ),
-            Step::AttachPolicy(arn) => done(
-                &attempt,
-                client
+            Step::DetachPolicy(arn) => {
+                let send = client.detach_role_policy().role_name(role).policy_arn(arn).send();
+                gone(&attempt, self.call(action, send).await)
+            }
+            Step::AttachPolicy(arn) => {
+                let send = client
                     .attach_role_policy()
                     .role_name(role)
                     .policy_arn(arn.as_str())
-                    .send()
-                    .await,
-            ),
-            Step::DeleteInlinePolicy { name, .. } => gone(
-                &attempt,
-                client
-                    .delete_role_policy()
-                    .role_name(role)
-                    .policy_name(name)
-                    .send()
-                    .await,
-            ),
+                    .send();
+                done(&attempt, self.call(action, send).await)
+            }
+            Step::DeleteInlinePolicy { name, .. } => {
+                let send = client.delete_role_policy().role_name(role).policy_name(name).send();
+                gone(&attempt, self.call(action, send).await)
+            }
             Step::PutBucketPolicy(document) => {
                 let call = client.put_role_policy().role_name(role).policy_name(INLINE_POLICY);
-                done(&attempt, call.policy_document(document).send().await)
+                let send = call.policy_document(document).send();
+                done(&attempt, self.call(action, send).await)
             }
-            Step::DeleteRole => gone(&attempt, client.delete_role().role_name(role).send().await),
+            Step::DeleteRole => {
+                let send = client.delete_role().role_name(role).send();
+                gone(&attempt, self.call(action, send).await)
+            }
         }
         .map(|()| None)
     }
@@ -111,7 +106,7 @@ impl Iam {
             .iter()
             .map(|(key, value)| tag(key, value))
             .collect::<Result<_, _>>()?;
-        let answer = self
+        let send = self
             .client
             .create_role()
             .role_name(name)
@@ -121,9 +116,9 @@ impl Iam {
             .set_max_session_duration(new.max_session_duration)
             .set_permissions_boundary(new.boundary.as_ref().map(|arn| arn.as_str().to_owned()))
             .set_tags(Some(tags))
-            .send()
-            .await
-            .map_err(|failed| error::failure(attempt, &failed))?;
+            .send();
+        let answer = self.call("CreateRole", send).await;
+        let answer = answer.map_err(|failed| error::failure(attempt, &failed))?;
         let role = answer.role().ok_or_else(|| error::nonsense(attempt, "no role in it"))?;
         super::observe::head_of(role).map_err(|why| error::nonsense(attempt, &why))
     }

@@ -5,5 +5,5 @@ mod error;
 mod execute;
 mod observe;
 
-pub use client::{Iam, IamSettings};
+pub use client::{CallWatch, Iam, IamSettings};
 pub use error::class_of_code;

@@ -18,8 +18,10 @@ impl Iam {
     /// The call failed.
     pub async fn head(&self, name: &str) -> Result<Option<Head>, Failure> {
         let attempt = format!("reading role {name} (GetRole)");
-        self.turn().await;
-        match self.client.get_role().role_name(name).send().await {
+        match self
+            .call("GetRole", self.client.get_role().role_name(name).send())
+            .await
+        {
             Ok(answer) => {
                 let role = answer
                     .role()
@@ -61,13 +63,8 @@ impl Iam {
     /// The call failed.
     pub async fn instance_profiles(&self, role: &str) -> Result<Vec<String>, Failure> {
         let attempt = format!("reading the instance profiles of role {role} (ListInstanceProfilesForRole)");
-        self.turn().await;
-        let page = self
-            .client
-            .list_instance_profiles_for_role()
-            .role_name(role)
-            .send()
-            .await;
+        let send = self.client.list_instance_profiles_for_role().role_name(role).send();
+        let page = self.call("ListInstanceProfilesForRole", send).await;
         let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
         Ok(page
             .instance_profiles()
@@ -81,14 +78,13 @@ impl Iam {
         let mut arns = BTreeSet::new();
         let mut marker = None;
         loop {
-            self.turn().await;
-            let page = self
+            let send = self
                 .client
                 .list_attached_role_policies()
                 .role_name(role)
                 .set_marker(marker)
-                .send()
-                .await;
+                .send();
+            let page = self.call("ListAttachedRolePolicies", send).await;
             let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
             arns.extend(
                 page.attached_policies()
@@ -107,14 +103,13 @@ impl Iam {
         let mut names = BTreeSet::new();
         let mut marker = None;
         loop {
-            self.turn().await;
-            let page = self
+            let send = self
                 .client
                 .list_role_policies()
                 .role_name(role)
                 .set_marker(marker)
-                .send()
-                .await;
+                .send();
+            let page = self.call("ListRolePolicies", send).await;
             let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
             names.extend(page.policy_names().iter().cloned());
             marker = next_page(&attempt, page.is_truncated(), page.marker())?;
@@ -126,14 +121,8 @@ impl Iam {
 
     async fn inline_document(&self, role: &str, policy: &str) -> Result<String, Failure> {
         let attempt = format!("reading inline policy {policy} of role {role} (GetRolePolicy)");
-        self.turn().await;
-        let answer = self
-            .client
-            .get_role_policy()
-            .role_name(role)
-            .policy_name(policy)
-            .send()
-            .await;
+        let send = self.client.get_role_policy().role_name(role).policy_name(policy).send();
+        let answer = self.call("GetRolePolicy", send).await;
         let answer = answer.map_err(|failed| changed_or(&attempt, &failed))?;
         decoded(answer.policy_document()).map_err(|why| error::nonsense(&attempt, &why))
     }

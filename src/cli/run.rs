@@ -1,7 +1,6 @@
 //! `run`: the controller. This file only wires.
 
 use std::{
-    future::Future,
     process::ExitCode,
     sync::{
         Arc,
@@ -10,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, Config, ResourceExt};
 use tokio::{
@@ -22,7 +22,8 @@ use crate::{
     admin::{self, Health},
     aws::Iam,
     config::{Args, Settings},
-    controller::{self, Context, ControllerSettings, Scope, watch_account},
+    controller::{self, AccountWatch, Context, ControllerSettings, Election, Scope, watch_account},
+    metrics::Metrics,
     telemetry,
 };
 
@@ -63,48 +64,113 @@ async fn serve(settings: Settings) -> Result<(), String> {
     info!(version = env!("CARGO_PKG_VERSION"), ?settings, "starting");
     let stop = stop_signal()?;
     let client = client().await?;
-    let iam = Iam::from_environment(settings.iam).await;
+    let metrics = Arc::new(Metrics::default());
+    let iam = Iam::from_environment(settings.iam, Arc::clone(&metrics) as _).await;
     let (account_found, account) = watch::channel(None);
     let health = Health {
         filled: Arc::default(),
+        stands_by: Arc::new(AtomicBool::new(settings.election.is_some())),
         account: account.clone(),
     };
-    let filled = Arc::clone(&health.filled);
-    let admin = tokio::spawn(admin::serve(settings.health_address, health));
+    let health_served = tokio::spawn(admin::serve_health(settings.health_address, health.clone()));
+    let metrics_served = tokio::spawn(admin::serve_metrics(settings.metrics_address, Arc::clone(&metrics)));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
-    let work = async {
-        let context = Context::new(
-            client.clone(),
-            iam,
-            account,
-            ControllerSettings {
-                cluster: cluster(&client, settings.cluster_id).await,
-                role_path: settings.role_path,
-                resync: settings.resync,
-                settle: settings.settle,
-                instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".to_owned()),
-            },
-        );
-        let scope = Scope {
-            namespace: settings.namespace,
-            concurrency: settings.concurrency,
-        };
-        controller::run(
-            client,
-            scope,
-            Arc::new(context),
-            move || set(&filled),
-            stop.clone().wait(),
-        )
-        .await;
+    let (health_address, metrics_address) = (settings.health_address, settings.metrics_address);
+    tokio::select! {
+        ended = elected(client, iam, account, settings, metrics, health, stop.clone()) => ended.inspect(|()| info!("ended")),
+        () = stop.clone().overdue() => {
+            warn!("ended, with passes cut off");
+            Ok(())
+        }
+        failed = health_served => Err(format!("can't serve the health endpoints on {health_address}: {failed:?}")),
+        failed = metrics_served => Err(format!("can't serve the metrics on {metrics_address}: {failed:?}")),
+    }
+}
+
+/// Works, where replicas take turns only while this one holds the lease.
+async fn elected(
+    client: Client,
+    iam: Iam,
+    account: AccountWatch,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    health: Health,
+    stop: Stop,
+) -> Result<(), String> {
+    let election = settings.election.clone().map(|namespace| {
+        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
+        Election::new(client.clone(), &namespace, identity())
+    });
+    let leading = Arc::clone(&metrics);
+    let work = work(
+        client,
+        iam,
+        account,
+        settings,
+        metrics,
+        Arc::clone(&health.filled),
+        stop.clone(),
+    );
+    let Some(mut election) = election else {
+        leading.lead(true);
+        work.await;
+        return Ok(());
     };
     tokio::select! {
-        () = work => info!("ended"),
-        () = stop.clone().overdue() => warn!("ended, with passes cut off"),
-        failed = admin => return Err(format!("can't serve the health endpoints on {}: {failed:?}", settings.health_address)),
+        () = election.win() => {}
+        () = stop.wait() => return Ok(()),
     }
+    health.stands_by.store(false, Ordering::Relaxed);
+    leading.lead(true);
+    let lost = tokio::select! {
+        () = work => None,
+        why = election.lose() => Some(why),
+    };
+    leading.lead(false);
+    if let Some(why) = lost {
+        // What was under way is cut off where it is. The end of the process makes sure that nothing of it goes on.
+        return Err(format!("{why}: this process ends, to begin anew as a candidate"));
+    }
+    election.release().await;
     Ok(())
+}
+
+async fn work(
+    client: Client,
+    iam: Iam,
+    account: AccountWatch,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    filled: Arc<AtomicBool>,
+    stop: Stop,
+) {
+    let context = Context::new(
+        client.clone(),
+        iam,
+        account,
+        ControllerSettings {
+            cluster: cluster(&client, settings.cluster_id).await,
+            role_path: settings.role_path,
+            resync: settings.resync,
+            settle: settings.settle,
+            guards: settings.guards,
+            concurrency: settings.concurrency,
+            instance: identity(),
+        },
+        metrics,
+    );
+    let scope = Scope {
+        namespaces: settings.namespaces,
+        selector: settings.selector,
+    };
+    let stop = stop.wait().boxed().shared();
+    controller::run(client, scope, Arc::new(context), move || set(&filled), stop).await;
+}
+
+/// Name of this process: that of its pod.
+fn identity() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| format!("process-{}", std::process::id()))
 }
 
 fn set(flag: &AtomicBool) {
@@ -145,15 +211,8 @@ async fn cluster(client: &Client, declared: Option<String>) -> String {
 struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    fn wait(mut self) -> impl Future<Output = ()> + Send + Sync + 'static {
-        let (done, mut told) = watch::channel(false);
-        tokio::spawn(async move {
-            let _ = self.0.wait_for(|stop| *stop).await;
-            done.send_replace(true);
-        });
-        async move {
-            let _ = told.wait_for(|stop| *stop).await;
-        }
+    async fn wait(mut self) {
+        let _ = self.0.wait_for(|stop| *stop).await;
     }
 
     async fn overdue(mut self) {

@@ -2,18 +2,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
 use super::{backoff, memory::Memory};
 use crate::{
     aws::Iam,
-    role::{Account, Class, Failure, RolePath},
+    metrics::Metrics,
+    role::{Account, Class, Failure, Guards, RolePath},
 };
 
 /// Settings of the controller.
@@ -27,6 +28,10 @@ pub struct ControllerSettings {
     pub resync: Duration,
     /// How long after a write IAM may still answer with what was before it.
     pub settle: Duration,
+    /// What operators allow.
+    pub guards: Guards,
+    /// Passes at the same time.
+    pub concurrency: u16,
     /// Name of this process in events.
     pub instance: String,
 }
@@ -39,6 +44,9 @@ pub struct Context {
     pub(super) client: Client,
     pub(super) iam: Iam,
     pub(super) settings: ControllerSettings,
+    pub(super) metrics: Arc<Metrics>,
+    /// Passes at the same time, over all namespaces.
+    pub(super) places: Semaphore,
     account: AccountWatch,
     started: Instant,
     memories: Mutex<HashMap<String, Memory>>,
@@ -47,8 +55,16 @@ pub struct Context {
 impl Context {
     /// Puts it together.
     #[must_use]
-    pub fn new(client: Client, iam: Iam, account: AccountWatch, settings: ControllerSettings) -> Self {
+    pub fn new(
+        client: Client,
+        iam: Iam,
+        account: AccountWatch,
+        settings: ControllerSettings,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
+            places: Semaphore::new(settings.concurrency.into()),
+            metrics,
             client,
             iam,
             settings,
@@ -84,6 +100,7 @@ impl Context {
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, uid: &str) {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.metrics.forget(uid);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The pass over an object that is being deleted: the finalizer goes only once the role is known gone, or never was ours.
 
+use std::time::Instant;
+
 use kube::{ResourceExt, runtime::controller::Action};
 
 use super::{
@@ -23,7 +25,7 @@ use crate::{
 };
 
 /// One pass.
-pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Result<Action, ApiError> {
+pub(super) async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -> Result<Action, ApiError> {
     if !objects::is_held(&object) {
         context.forget(&object.uid().unwrap_or_default());
         return Ok(Action::await_change());
@@ -36,7 +38,7 @@ pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Resul
             context.forget(&object.uid().unwrap_or_default());
             Ok(Action::await_change())
         }
-        Err(Stop::With(outcome)) => conclude(context, &object, found, &outcome).await,
+        Err(Stop::With(outcome)) => conclude(context, &object, found, &outcome, started).await,
         Err(Stop::Api(error)) => Err(error),
     }
 }

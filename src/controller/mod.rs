@@ -3,6 +3,7 @@
 mod backoff;
 mod context;
 mod deletion;
+mod leader;
 mod memory;
 mod objects;
 mod pass;
@@ -11,11 +12,14 @@ mod upkeep;
 use std::{
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, future::join_all};
 use kube::{
     Api, Client, ResourceExt,
     runtime::{
@@ -26,39 +30,65 @@ use kube::{
 use tracing::{debug, warn};
 
 pub use context::{AccountWatch, Context, ControllerSettings, watch_account};
+pub use leader::Election;
 
 use crate::api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole};
 
 /// What `run` needs to know.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Namespace to watch; none: all.
-    pub namespace: Option<String>,
-    /// Passes at the same time.
-    pub concurrency: u16,
+    /// Namespaces to watch; none: all.
+    pub namespaces: Vec<String>,
+    /// Label selector of the objects; empty: all.
+    pub selector: String,
 }
 
-/// Runs until `stop` resolves; passes that are under way then are finished. `filled` is called whenever all objects
-/// were listed.
+/// Runs until `stop` resolves; passes that are under way then are finished. `filled` is called once all objects were listed.
 pub async fn run(
     client: Client,
     scope: Scope,
     context: Arc<Context>,
-    filled: impl Fn() + Send + 'static,
+    filled: impl Fn() + Send + Sync + 'static,
+    stop: impl Future<Output = ()> + Send + Sync + Clone + 'static,
+) {
+    let apis: Vec<Api<PinpointImportRole>> = if scope.namespaces.is_empty() {
+        vec![Api::all(client)]
+    } else {
+        scope
+            .namespaces
+            .iter()
+            .map(|namespace| Api::namespaced(client.clone(), namespace))
+            .collect()
+    };
+    let (left, filled) = (Arc::new(AtomicUsize::new(apis.len())), Arc::new(filled));
+    let controllers = apis.into_iter().map(|api| {
+        let (left, filled, first) = (Arc::clone(&left), Arc::clone(&filled), AtomicBool::new(true));
+        let listed = move || {
+            if first.swap(false, Ordering::Relaxed) && left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                filled();
+            }
+        };
+        watch(api, &scope.selector, Arc::clone(&context), listed, stop.clone())
+    });
+    join_all(controllers).await;
+}
+
+/// Watches the objects of one namespace, or of all. `listed` is called whenever all were listed.
+async fn watch(
+    api: Api<PinpointImportRole>,
+    selector: &str,
+    context: Arc<Context>,
+    listed: impl Fn() + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let api: Api<PinpointImportRole> = match &scope.namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
-    };
     let (reader, writer) = reflector::store();
-    let hints = watcher(api, watcher::Config::default())
+    let hints = watcher(api, watcher::Config::default().labels(selector))
         .default_backoff()
         .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"))
         // Not the store's own `wait_until_ready`: it wakes one waiter only, and the controller is one (kube-runtime 5.0, `DelayedInit`).
         .inspect_ok(move |event| {
             if matches!(event, watcher::Event::InitDone) {
-                filled();
+                listed();
             }
         })
         .reflect(writer)
@@ -66,7 +96,7 @@ pub async fn run(
         .predicate_filter(hint, kube::runtime::PredicateConfig::default());
 
     Controller::for_stream(hints, reader)
-        .with_config(controller::Config::default().concurrency(scope.concurrency))
+        .with_config(controller::Config::default().concurrency(context.settings.concurrency))
         .graceful_shutdown_on(stop)
         .run(pass::reconcile, pass::after_error, context)
         .for_each(|result| async move {

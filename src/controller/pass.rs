@@ -1,6 +1,9 @@
 //! One pass: read the object afresh, bring IAM there (or clean up), say what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 use tracing::{Instrument, info_span, warn};
@@ -14,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{
-        REQUEST_ANNOTATION,
+        EventReason, REQUEST_ANNOTATION,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
     role::{Class, Failure, outcome::Outcome, status},
@@ -61,14 +64,17 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         generation = cached.metadata.generation
     );
     async {
+        // Never closed; a pass waits here if other namespaces' passes have all places.
+        let _place = context.places.acquire().await;
+        let started = Instant::now();
         let Some(object) = objects::fresh(&context, &cached).await? else {
             context.forget(&cached.uid().unwrap_or_default());
             return Ok(Action::await_change());
         };
         if object.meta().deletion_timestamp.is_some() {
-            deletion::pass(&context, object).await
+            Box::pin(deletion::pass(&context, object, started)).await
         } else {
-            upkeep::pass(&context, object).await
+            Box::pin(upkeep::pass(&context, object, started)).await
         }
     }
     .instrument(span)
@@ -93,6 +99,7 @@ pub(super) async fn conclude(
     object: &PinpointImportRole,
     found: PinpointImportRoleStatus,
     outcome: &Outcome,
+    started: Instant,
 ) -> Result<Action, ApiError> {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
@@ -104,9 +111,35 @@ pub(super) async fn conclude(
     }
     if status::differs(&before, &next) {
         objects::write_status(context, object, &next).await?;
-        objects::publish(context, object, status::events(&before, &next, Some(outcome))).await;
+        tell(context, object, &before, &next, Some(outcome)).await;
     }
+    let state = match outcome {
+        Outcome::Suspended => None,
+        _ => status::ready_reason(&next),
+    };
+    let complete = matches!(outcome, Outcome::InPlace(_) | Outcome::Reported(_));
+    let uid = object.uid().unwrap_or_default();
+    context
+        .metrics
+        .pass(&uid, outcome.as_str(), state, complete, started.elapsed());
     Ok(next_look(context, object, outcome))
+}
+
+/// Tells of a transition: in events, and in the metrics of drift.
+pub(super) async fn tell(
+    context: &Context,
+    object: &PinpointImportRole,
+    before: &PinpointImportRoleStatus,
+    next: &PinpointImportRoleStatus,
+    outcome: Option<&Outcome>,
+) {
+    let events = status::events(before, next, outcome);
+    if events.iter().any(|(reason, _)| *reason == EventReason::DriftDetected) {
+        for difference in next.last_drift.iter().flat_map(|drift| &drift.differences) {
+            context.metrics.drift(&difference.field);
+        }
+    }
+    objects::publish(context, object, events).await;
 }
 
 /// When to look again.

@@ -1,11 +1,13 @@
 //! The pass over an object that is to have a role.
 
+use std::time::Instant;
+
 use kube::{ResourceExt, runtime::controller::Action};
 
 use super::{
     context::Context,
     objects::{self, ApiError},
-    pass::{Stop, conclude},
+    pass::{Stop, conclude, tell},
 };
 use crate::{
     api::{
@@ -22,14 +24,14 @@ use crate::{
 };
 
 /// One pass.
-pub(super) async fn pass(context: &Context, object: PinpointImportRole) -> Result<Action, ApiError> {
+pub(super) async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -> Result<Action, ApiError> {
     let mut found = object.status.clone().unwrap_or_default();
     if object.spec.suspend {
-        return conclude(context, &object, found, &Outcome::Suspended).await;
+        return conclude(context, &object, found, &Outcome::Suspended, started).await;
     }
     let mut object = objects::hold(context, object).await?;
     match bring_there(context, &mut object, &mut found).await {
-        Ok(outcome) | Err(Stop::With(outcome)) => conclude(context, &object, found, &outcome).await,
+        Ok(outcome) | Err(Stop::With(outcome)) => conclude(context, &object, found, &outcome, started).await,
         Err(Stop::Api(error)) => Err(error),
     }
 }
@@ -123,6 +125,10 @@ fn declare(
     };
     let desired = DesiredRole::declare(&object.spec, objects::owner(context, object), &around)
         .map_err(|problems| Outcome::Refused(Reason::InvalidSpec, problems.join("; ")))?;
+    let guards = &context.settings.guards;
+    let desired = guards
+        .apply(&object.spec, desired)
+        .map_err(|refused| Outcome::Refused(Reason::PolicyNotAllowed, refused.join("; ")))?;
     found.role_name = Some(desired.name.to_string());
     Ok(desired)
 }
@@ -239,7 +245,7 @@ async fn declare_intent(
     if status::intends_more(found, &next) {
         objects::write_status(context, object, &next).await?;
         let before = object.status.replace(next.clone()).unwrap_or_default();
-        objects::publish(context, object, status::events(&before, &next, None)).await;
+        tell(context, object, &before, &next, None).await;
     }
     *found = next;
     Ok(())

@@ -31,6 +31,19 @@ pub enum Field {
 }
 
 impl Field {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Role,
+        Self::TrustPolicy,
+        Self::ManagedPolicyArns,
+        Self::InlinePolicies,
+        Self::Buckets,
+        Self::PermissionsBoundary,
+        Self::Description,
+        Self::MaxSessionDuration,
+        Self::Tags,
+    ];
+
     /// The name that users read.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

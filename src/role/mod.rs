@@ -6,6 +6,7 @@
 pub mod desired;
 pub mod difference;
 mod grammar;
+pub mod guards;
 pub mod name;
 pub mod observed;
 pub mod outcome;
@@ -18,6 +19,7 @@ pub mod trust;
 
 pub use desired::{DesiredRole, Surroundings};
 pub use difference::{Difference, Field};
+pub use guards::{Guards, Patterns};
 pub use name::{Account, PolicyArn, RoleName, RolePath};
 pub use observed::{Head, ObservedRole};
 pub use outcome::{Class, Failure};

@@ -25,6 +25,21 @@ pub enum Class {
 }
 
 impl Class {
+    /// The class in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Retryable => "retryable",
+            Self::Ambiguous => "ambiguous",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::Blocked => "blocked",
+            Self::Limited => "limited",
+            Self::Credentials => "credentials",
+        }
+    }
+
     /// Reason of `Ready=False`.
     #[must_use]
     pub const fn reason(self) -> Reason {
@@ -81,4 +96,24 @@ pub enum Outcome {
     Suspended,
     /// The object is being deleted, and this is what is waited for.
     Deleting(String),
+}
+
+impl Outcome {
+    /// The outcome in metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::InPlace(Did::Nothing) => "unchanged",
+            Self::InPlace(Did::Created) => "created",
+            Self::InPlace(Did::Adopted) => "adopted",
+            Self::InPlace(Did::Updated) => "updated",
+            Self::InPlace(Did::Repaired) => "repaired",
+            Self::Reported(_) => "reported",
+            Self::Waiting => "waiting",
+            Self::Refused(..) => "refused",
+            Self::Failed(failure) => failure.class.as_str(),
+            Self::Suspended => "suspended",
+            Self::Deleting(_) => "deleting",
+        }
+    }
 }

@@ -235,6 +235,13 @@ fn suspended(previous: &PinpointImportRoleStatus, generation: i64, now: &Time) -
     conditions
 }
 
+/// Reason of `Ready`.
+#[must_use]
+pub fn ready_reason(status: &PinpointImportRoleStatus) -> Option<Reason> {
+    let ready = find(&status.conditions, ConditionType::Ready)?;
+    Reason::ALL.into_iter().find(|reason| reason.as_str() == ready.reason)
+}
+
 /// The condition of a type.
 #[must_use]
 pub fn find(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {

@@ -146,15 +146,30 @@ impl World {
         }
     }
 
+    /// Has the controller watch another namespace too.
+    pub fn watch_too(&mut self, namespace: &str) {
+        self.args = vec!["--namespaces".to_owned(), namespace.to_owned()];
+    }
+
     /// Starts the controller, as it was started before.
     pub fn start(&mut self) {
+        self.controller = Some(self.spawn("controller", &[]));
+    }
+
+    /// Starts another replica beside it, by a name of its own.
+    pub fn another(&self, name: &str) -> Guarded {
+        self.spawn(name, &[("HOSTNAME", name)])
+    }
+
+    fn spawn(&self, log: &str, env: &[(&str, &str)]) -> Guarded {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"));
         command
             .env_clear()
             .arg("run")
-            .args(["--namespace", &self.namespace])
+            .args(["--namespaces", &self.namespace])
             .env("PIR_IAM_SETTLE_TIME", format!("{}s", SETTLE.as_secs()))
-            .args(["--health-address", "127.0.0.1:0"])
+            .args(["--health-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
+            .env("PIR_ALLOWED_POLICY_ARNS", "*")
             .args(&self.args)
             .env("KUBECONFIG", self.plane().kubeconfig())
             .env("AWS_ENDPOINT_URL_IAM", self.iam.endpoint())
@@ -163,11 +178,12 @@ impl World {
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_REGION", "us-east-1")
-            .envs(self.env.iter().map(|(key, value)| (key, value)));
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
+            .envs(env.iter().copied());
         for (key, _) in self.env.iter().filter(|(_, value)| value.is_empty()) {
             command.env_remove(key);
         }
-        self.controller = Some(Guarded::start(&mut command, &self.log_path(), None).expect("the controller starts"));
+        Guarded::start(&mut command, &self.log_path(log), None).expect("the controller starts")
     }
 
     /// The control plane that the world is on.
@@ -193,13 +209,18 @@ impl World {
         }
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("controller.log")
+    fn log_path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name).with_extension("log")
     }
 
     /// What the controller logged.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
+        self.log_of("controller")
+    }
+
+    /// What a replica logged.
+    pub fn log_of(&self, name: &str) -> String {
+        fs::read_to_string(self.log_path(name)).unwrap_or_default()
     }
 
     /// `kubectl -n <namespace> …`
@@ -388,7 +409,19 @@ impl World {
 
     /// Asks a health endpoint. The answer's status and text; none while nobody listens.
     pub fn health(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.health_port()?)).ok()?;
+        self.get("health endpoints", path)
+    }
+
+    /// Asks for the metrics.
+    pub fn metrics(&self) -> Option<(u16, String)> {
+        self.get("metrics on", "/metrics")
+    }
+
+    /// Asks a server of the controller, whose port the log tells in a line with these words.
+    fn get(&self, words: &str, path: &str) -> Option<(u16, String)> {
+        let log = self.log();
+        let port = log.lines().rfind(|line| line.contains(words))?.rsplit(':').next()?;
+        let mut stream = TcpStream::connect(("127.0.0.1", port.trim().parse().ok()?)).ok()?;
         stream
             .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
             .ok()?;
@@ -396,13 +429,6 @@ impl World {
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
         Some((status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned()))
-    }
-
-    /// The port of the health endpoints, which the log tells.
-    fn health_port(&self) -> Option<u16> {
-        let log = self.log();
-        let line = log.lines().rfind(|line| line.contains("health endpoints"))?;
-        line.rsplit(':').next()?.trim().parse().ok()
     }
 
     /// Waits until the controller says that it is ready.

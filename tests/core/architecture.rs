@@ -56,8 +56,13 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "controller",
-        may_use: &["api", "role", "aws"],
+        may_use: &["api", "role", "aws", "metrics"],
         without: &[AWS],
+    },
+    Room {
+        at: "metrics.rs",
+        may_use: &["api", "role", "aws"],
+        without: &[AWS, TOKIO, "kube::"],
     },
     Room {
         at: "config.rs",
@@ -71,12 +76,21 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "admin.rs",
-        may_use: &["controller"],
+        may_use: &["controller", "metrics"],
         without: &[AWS],
     },
     Room {
         at: "cli",
-        may_use: &["api", "role", "aws", "controller", "config", "telemetry", "admin"],
+        may_use: &[
+            "api",
+            "role",
+            "aws",
+            "controller",
+            "config",
+            "telemetry",
+            "admin",
+            "metrics",
+        ],
         without: &[AWS],
     },
     Room {

@@ -53,6 +53,7 @@ fn measure(count: usize) -> Result<(), String> {
     run.args([
         "run",
         "--health-address=127.0.0.1:0",
+        "--metrics-address=127.0.0.1:0",
         "--iam-calls-per-second=10000",
         "--iam-burst=10000",
     ])

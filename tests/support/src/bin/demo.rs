@@ -76,7 +76,7 @@ impl World {
         let folder = tempfile::Builder::new().prefix("demo-").tempdir().map_err(text)?;
         let mut run = Command::new(controller_binary()?);
         run.args(["run", "--resync-interval", INTERVAL, "--iam-settle-time", "1s"])
-            .args(["--health-address", "127.0.0.1:0"])
+            .args(["--health-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
             .env("KUBECONFIG", plane.kubeconfig())
             .envs(aws_environment(&moto));
         let controller = Guarded::start(&mut run, &folder.path().join("controller.log"), None).map_err(text)?;

@@ -1,0 +1,127 @@
+//! Of several replicas one works; another takes over; and two that both work do no harm.
+
+use serde_json::json;
+use test_support::guarded::Guarded;
+
+use crate::world::{WIDE_TRUST, World};
+
+/// A world in which replicas take turns, with two of them: the first holds the lease.
+fn two_replicas(name: &str) -> (World, Guarded) {
+    let namespace = format!("t-{name}");
+    let first = World::with(
+        name,
+        &["--leader-election", "--leader-election-namespace", &namespace],
+        &[("HOSTNAME", "first")],
+    );
+    first.wait("the first to lead", || {
+        first.log().contains("this process works now").then_some(())
+    });
+    let second = first.another("second");
+    first.wait("the second to stand by", || {
+        first.log_of("second").contains("waiting for the lease").then_some(())
+    });
+    (first, second)
+}
+
+fn holder(world: &World) -> String {
+    world
+        .kubectl(&[
+            "get",
+            "lease",
+            "pinpoint-import-role-controller",
+            "-o",
+            "jsonpath={.spec.holderIdentity}",
+        ])
+        .unwrap()
+}
+
+#[test]
+fn another_takes_over_from_one_that_was_killed() {
+    let (mut world, _second) = two_replicas("leader-kill");
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    assert_eq!(holder(&world), "first");
+    assert!(!world.log_of("second").contains("works now"));
+    world.kill();
+    world.wait("the second to lead", || (holder(&world) == "second").then_some(()));
+    World::pass_settle_time();
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.trust_policy = WIDE_TRUST.to_owned()
+    });
+    world.look("segments");
+    world.wait_reconciled("segments");
+    assert!(!world.role("segments").unwrap().trust_policy.contains("999999999999"));
+}
+
+#[test]
+fn one_that_ends_in_peace_gives_the_lease_back() {
+    let (mut world, _second) = two_replicas("leader-term");
+    let first = world.controller.as_mut().unwrap();
+    first.terminate().unwrap();
+    let ended = first.wait(std::time::Duration::from_secs(30)).unwrap();
+    assert_eq!(ended.code(), Some(0));
+    world.wait("the second to lead", || (holder(&world) == "second").then_some(()));
+}
+
+/// The lease is taken by somebody else's hand, as after a partition: the holder stops at once, with an error.
+#[test]
+fn one_that_lost_the_lease_stops() {
+    let (mut world, second) = two_replicas("leader-lost");
+    drop(second);
+    let patch = r#"{"spec":{"holderIdentity":"somebody-else"}}"#;
+    world
+        .kubectl(&[
+            "patch",
+            "lease",
+            "pinpoint-import-role-controller",
+            "--type=merge",
+            "-p",
+            patch,
+        ])
+        .unwrap();
+    let ended = world
+        .controller
+        .as_mut()
+        .unwrap()
+        .wait(std::time::Duration::from_secs(60))
+        .unwrap();
+    assert_eq!(ended.code(), Some(1));
+    assert!(
+        world.log().contains("another process holds the lease now"),
+        "{}",
+        world.log()
+    );
+}
+
+#[test]
+fn two_writers_do_no_harm() {
+    let world = World::new("two-writers");
+    let _second = world.another("second");
+    world.wait_healthy();
+    world.wait("the second to watch", || {
+        world.log_of("second").contains("listed and watched").then_some(())
+    });
+    for n in 0..10 {
+        world.apply(&format!("r{n}"), &json!({"tags": {"team": "a"}})).unwrap();
+    }
+    for n in 0..10 {
+        world.wait_reconciled(&format!("r{n}"));
+    }
+    World::pass_settle_time();
+    for n in 0..10 {
+        world.iam.tamper(&world.role_name(&format!("r{n}")), |role| {
+            role.trust_policy = WIDE_TRUST.to_owned()
+        });
+        world.look(&format!("r{n}"));
+        world.wait_reconciled(&format!("r{n}"));
+    }
+    let roles = world.iam.roles();
+    assert_eq!(roles.len(), 10);
+    assert!(
+        roles.iter().all(|role| !role.trust_policy.contains("999999999999")
+            && role.attached.len() == 1
+            && role.tags.len() == 5)
+    );
+    world.kubectl(&["delete", "pir", "--all", "--timeout=60s"]).unwrap();
+    assert!(world.iam.roles().is_empty());
+}
