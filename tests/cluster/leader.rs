@@ -46,7 +46,7 @@ fn another_takes_over_from_one_that_was_killed() {
     world.wait("the second to lead", || (holder(&world) == "second").then_some(()));
     World::pass_settle_time();
     world.iam.tamper(&world.role_name("segments"), |role| {
-        role.trust_policy = WIDE_TRUST.to_owned()
+        role.trust_policy = WIDE_TRUST.to_owned();
     });
     world.look("segments");
     world.wait_reconciled("segments");
@@ -83,7 +83,7 @@ fn one_that_lost_the_lease_stops() {
         .controller
         .as_mut()
         .unwrap()
-        .wait(std::time::Duration::from_secs(60))
+        .wait(std::time::Duration::from_mins(1))
         .unwrap();
     assert_eq!(ended.code(), Some(1));
     assert!(
@@ -110,7 +110,7 @@ fn two_writers_do_no_harm() {
     World::pass_settle_time();
     for n in 0..10 {
         world.iam.tamper(&world.role_name(&format!("r{n}")), |role| {
-            role.trust_policy = WIDE_TRUST.to_owned()
+            role.trust_policy = WIDE_TRUST.to_owned();
         });
         world.look(&format!("r{n}"));
         world.wait_reconciled(&format!("r{n}"));
