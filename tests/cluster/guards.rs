@@ -102,7 +102,7 @@ fn several_namespaces_can_be_watched() {
     let mut world = World::without_controller("several");
     let second = format!("{}-2", world.namespace);
     world.plane().run(&["create", "namespace", &second]).unwrap();
-    world.watch_too(&second);
+    world.add_args(&["--namespaces", &second]);
     world.start();
     world.wait_healthy();
     world.apply("one", &json!({})).unwrap();

@@ -4,6 +4,7 @@ mod world;
 
 mod crash;
 mod deletion;
+mod deploy;
 mod drift;
 mod faults;
 mod fields;

@@ -146,9 +146,28 @@ impl World {
         }
     }
 
-    /// Has the controller watch another namespace too.
-    pub fn watch_too(&mut self, namespace: &str) {
-        self.args = vec!["--namespaces".to_owned(), namespace.to_owned()];
+    /// Further arguments of the controller.
+    pub fn add_args(&mut self, args: &[&str]) {
+        self.args.extend(args.iter().map(ToString::to_string));
+    }
+
+    /// Has the controller act as a service account, with just its rights.
+    pub fn act_as(&mut self, namespace: &str, account: &str) {
+        let token = self
+            .plane()
+            .run(&["create", "token", account, "-n", namespace])
+            .expect("a token");
+        let admin = fs::read_to_string(self.plane().kubeconfig()).expect("a kubeconfig");
+        let theirs: Vec<String> = admin
+            .lines()
+            .map(|line| match line.split_once("token: ") {
+                Some((before, _)) => format!("{before}token: {}", token.trim()),
+                None => line.to_owned(),
+            })
+            .collect();
+        let path = self.folder.path().join("kubeconfig");
+        fs::write(&path, theirs.join("\n")).expect("a kubeconfig");
+        self.env.push(("KUBECONFIG".to_owned(), path.display().to_string()));
     }
 
     /// Starts the controller, as it was started before.

@@ -1,0 +1,171 @@
+//! What `kubectl apply -k deploy` installs: accepted by a real API server, enough for the controller, and no more than it needs.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::world::{ADMIN, World};
+
+const SYSTEM: &str = "pinpoint-import-system";
+const ACCOUNT: &str = "pinpoint-import-role-controller";
+const FINALIZER_OFF: &str = r#"{"metadata":{"finalizers":null}}"#;
+
+fn folder(path: &str) -> String {
+    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A control plane on which the manifests are applied, and a controller that has just the rights of its service account.
+fn installed(name: &str) -> World {
+    let mut world = World::on_own_plane(name);
+    world
+        .plane()
+        .run(&["apply", "--server-side", "-k", &folder("deploy")])
+        .unwrap();
+    let crd = "crd/pinpointimportroles.pinpoint-import.dev";
+    world
+        .plane()
+        .run(&["wait", "--for=condition=Established", crd])
+        .unwrap();
+    world.act_as(SYSTEM, ACCOUNT);
+    world.add_args(&["--leader-election", "--leader-election-namespace", SYSTEM]);
+    world.start();
+    world.wait_healthy();
+    world
+}
+
+fn can(world: &World, arguments: &[&str]) -> bool {
+    let who = format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}");
+    world
+        .plane()
+        .run(&[&["auth", "can-i", "--as", &who], arguments].concat())
+        .is_ok()
+}
+
+#[test]
+fn the_shipped_rights_are_enough_and_no_more() {
+    let world = installed("deploy");
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    World::pass_settle_time();
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.attached.insert(ADMIN.to_owned());
+    });
+    world.look("segments");
+    world.wait_event("segments", "DriftRepaired");
+
+    // The finalizer stays while there is a role, whoever asks, but for the break-glass group.
+    let patch = ["patch", "pir", "segments", "--type=merge", "-p", FINALIZER_OFF];
+    let refusal = world.kubectl(&patch).unwrap_err();
+    assert!(
+        refusal.contains("keeps this object until its role in AWS is gone"),
+        "{refusal}"
+    );
+    let glass = [
+        "--as=someone",
+        "--as-group=pinpoint-import.dev:break-glass",
+        "--as-group=system:masters",
+        "--dry-run=server",
+    ];
+    world.kubectl(&[&patch[..], &glass[..]].concat()).unwrap();
+
+    // The controller's own account can't change what users declare.
+    let who = format!("--as=system:serviceaccount:{SYSTEM}:{ACCOUNT}");
+    for change in [
+        r#"{"spec":{"suspend":true}}"#,
+        r#"{"metadata":{"labels":{"a":"b"}}}"#,
+        r#"{"metadata":{"annotations":{"a":"b"}}}"#,
+    ] {
+        let refusal = world
+            .kubectl(&["patch", "pir", "segments", "--type=merge", "-p", change, &who])
+            .unwrap_err();
+        assert!(
+            refusal.contains("may change finalizers and status only"),
+            "{change}: {refusal}"
+        );
+    }
+
+    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    assert!(world.iam.roles().is_empty());
+    assert!(!world.log().contains("orbidden"), "a right is missing\n{}", world.log());
+
+    for needless in [
+        &["create", "pinpointimportroles"][..],
+        &["delete", "pinpointimportroles"],
+        &["get", "secrets"],
+        &["create", "pods"],
+        &["list", "namespaces"],
+        &["get", "leases", "-n", "default"],
+        &["delete", "leases", "-n", SYSTEM],
+        &["impersonate", "users"],
+        &["patch", "clusterroles"],
+    ] {
+        assert!(!can(&world, needless), "{needless:?} is allowed");
+    }
+}
+
+#[test]
+fn the_manifests_are_accepted_and_the_pod_fits_the_restricted_standard() {
+    let world = World::on_own_plane("manifests");
+    world
+        .plane()
+        .run(&["apply", "--server-side", "-k", &folder("deploy")])
+        .unwrap();
+    let deployment = world
+        .plane()
+        .run(&["get", "deployment", ACCOUNT, "-n", SYSTEM, "-o", "json"])
+        .unwrap();
+    let deployment: Value = serde_json::from_str(&deployment).unwrap();
+    let mut pod = deployment["spec"]["template"].clone();
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"]["name"] = json!("as-in-the-deployment");
+    let create = ["create", "-n", SYSTEM, "--dry-run=server", "-f", "-"];
+    world.plane().feed(&create, &pod.to_string()).unwrap();
+    // The namespace does refuse one that does not fit.
+    pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
+    let refusal = world.plane().feed(&create, &pod.to_string()).unwrap_err();
+    assert!(refusal.contains("restricted"), "{refusal}");
+
+    for overlay in ["irsa", "pod-identity"] {
+        let path = folder(&format!("deploy/overlays/{overlay}"));
+        world
+            .plane()
+            .run(&[
+                "apply",
+                "--server-side",
+                "--dry-run=server",
+                "--force-conflicts",
+                "-k",
+                &path,
+            ])
+            .unwrap();
+    }
+    let account = world
+        .plane()
+        .run(&["kustomize", &folder("deploy/overlays/irsa")])
+        .unwrap();
+    assert!(account.contains("eks.amazonaws.com/role-arn"));
+}
+
+/// Probes, ports and flags of the manifest are those of the binary.
+#[test]
+fn the_deployment_starts_the_binary_as_it_is() {
+    let manifest = std::fs::read_to_string(folder("deploy/base/deployment.yaml")).unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+        .args(["run", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for name in manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- name: PIR_"))
+    {
+        assert!(
+            help.contains(&format!("PIR_{name}=")),
+            "PIR_{name} is no setting of run"
+        );
+    }
+    for port in ["8080", "9090"] {
+        assert!(manifest.contains(&format!("containerPort: {port}")) && help.contains(&format!("0.0.0.0:{port}")));
+    }
+}
