@@ -9,24 +9,26 @@ use tracing::info;
 use super::{Iam, error};
 use crate::{
     api::INLINE_POLICY,
-    role::{Class, Failure, Head, NewRole, Step},
+    role::{Change, Class, Failure, Head, NewRole, Step},
 };
 
 impl Iam {
-    /// Carries out a step on the role of this name. What is gone already counts as taken away. Returns the role where it was made.
+    /// Carries out a change on the role of this name. What is gone already counts as taken away. Returns the role where it was made.
     ///
     /// # Errors
     /// The call failed; its class says whether it may have had an effect.
-    pub async fn execute(&self, role: &str, step: &Step) -> Result<Option<Head>, Failure> {
+    pub async fn execute(&self, role: &str, change: &Change) -> Result<Option<Head>, Failure> {
+        let step = &change.step;
         let attempt = match step.subject() {
             Some(subject) => format!("{} {subject} on role {role}", step.action()),
             None => format!("{} on role {role}", step.action()),
         };
-        // The audit line. What a step takes away is in it whole, so that nothing is lost.
+        // The audit line. What a step takes away or overwrites is in it whole, so that nothing is lost.
         info!(
             role,
             subject = step.subject(),
             content = step.content(),
+            overwrites = change.overwrites,
             "{}",
             step.action()
         );

@@ -121,7 +121,7 @@ fn absent(
 async fn retain(context: &Context, head: &Head) -> Result<(EventReason, String), Stop> {
     let note = format!("role {} stays in AWS, without ownership tags", head.arn);
     for change in release(head) {
-        context.iam.execute(&head.name, &change.step).await?;
+        context.iam.execute(&head.name, &change).await?;
     }
     Ok((EventReason::RoleRetained, note))
 }
@@ -131,7 +131,7 @@ async fn delete(context: &Context, head: Head) -> Result<(EventReason, String), 
     // Documents of inline policies are read so that the log has them whole before they go; our own can be made again from the spec.
     let observed = context.iam.policies(head, |policy| policy != INLINE_POLICY).await?;
     for change in teardown(&observed) {
-        match context.iam.execute(&name, &change.step).await {
+        match context.iam.execute(&name, &change).await {
             Ok(_) => {}
             Err(failure) if failure.class == Class::Blocked && change.step == Step::DeleteRole => {
                 return Err(blocked(context, &name, failure).await.into());

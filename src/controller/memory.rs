@@ -58,6 +58,7 @@ mod tests {
         Change {
             step,
             differences: Vec::new(),
+            overwrites: None,
         }
     }
 

@@ -267,7 +267,7 @@ async fn execute(
             memory.attempt(&change.step, settle);
             before
         });
-        match context.iam.execute(desired.name.as_str(), &change.step).await {
+        match context.iam.execute(desired.name.as_str(), change).await {
             Ok(Some(head)) => remember(found, &head)?,
             Ok(None) => {}
             // IAM may judge by tags, and they may not have arrived yet.

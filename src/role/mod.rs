@@ -15,6 +15,7 @@ pub mod plan;
 pub mod policy;
 pub mod s3;
 pub mod status;
+pub mod step;
 pub mod trust;
 
 pub use desired::{DesiredRole, Surroundings};
@@ -24,4 +25,5 @@ pub use name::{Account, PolicyArn, RoleName, RolePath};
 pub use observed::{Head, ObservedRole};
 pub use outcome::{Class, Failure};
 pub use ownership::{Foreign, Owner, Ownership};
-pub use plan::{Change, NewRole, Plan, Step};
+pub use plan::Plan;
+pub use step::{Change, NewRole, Step};

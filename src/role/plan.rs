@@ -6,123 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    DesiredRole, Difference, Field, Head, ObservedRole,
-    name::{PolicyArn, RolePath},
-};
+use super::{Change, DesiredRole, Difference, Field, Head, NewRole, ObservedRole, Step};
 use crate::api::{INLINE_POLICY, OWNERSHIP_TAGS, v1alpha1::UndeclaredPolicies};
-
-/// One IAM call. The role's name is not part of it: a plan has one role.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// `CreateRole`, with tags and boundary inside.
-    CreateRole(Box<NewRole>),
-    /// `TagRole`.
-    TagRole(BTreeMap<String, String>),
-    /// `UntagRole`.
-    UntagRole(Vec<String>),
-    /// `PutRolePermissionsBoundary`.
-    PutBoundary(PolicyArn),
-    /// `UpdateAssumeRolePolicy`: the document.
-    UpdateTrust(String),
-    /// `UpdateRole`: both at once, so that neither unsets the other.
-    UpdateRole {
-        /// Description; none: as it is.
-        description: Option<String>,
-        /// Longest session in seconds; none: as it is.
-        max_session_duration: Option<i32>,
-    },
-    /// `DetachRolePolicy`: an ARN as IAM gave it.
-    DetachPolicy(String),
-    /// `AttachRolePolicy`.
-    AttachPolicy(PolicyArn),
-    /// `DeleteRolePolicy`, with the document that goes, so that it can be logged whole.
-    DeleteInlinePolicy {
-        /// Name.
-        name: String,
-        /// Document, where it was read.
-        document: Option<String>,
-    },
-    /// `PutRolePolicy` for the buckets: the document.
-    PutBucketPolicy(String),
-    /// `DeleteRole`.
-    DeleteRole,
-}
-
-impl Step {
-    /// The IAM action.
-    #[must_use]
-    pub const fn action(&self) -> &'static str {
-        match self {
-            Self::CreateRole(_) => "CreateRole",
-            Self::TagRole(_) => "TagRole",
-            Self::UntagRole(_) => "UntagRole",
-            Self::PutBoundary(_) => "PutRolePermissionsBoundary",
-            Self::UpdateTrust(_) => "UpdateAssumeRolePolicy",
-            Self::UpdateRole { .. } => "UpdateRole",
-            Self::DetachPolicy(_) => "DetachRolePolicy",
-            Self::AttachPolicy(_) => "AttachRolePolicy",
-            Self::DeleteInlinePolicy { .. } => "DeleteRolePolicy",
-            Self::PutBucketPolicy(_) => "PutRolePolicy",
-            Self::DeleteRole => "DeleteRole",
-        }
-    }
-
-    /// The policy that it is about.
-    #[must_use]
-    pub fn subject(&self) -> Option<&str> {
-        match self {
-            Self::PutBoundary(arn) | Self::AttachPolicy(arn) => Some(arn.as_str()),
-            Self::DetachPolicy(arn) => Some(arn),
-            Self::DeleteInlinePolicy { name, .. } => Some(name),
-            Self::PutBucketPolicy(_) => Some(INLINE_POLICY),
-            _ => None,
-        }
-    }
-
-    /// What is written, or what is lost, whole.
-    #[must_use]
-    pub fn content(&self) -> Option<String> {
-        match self {
-            Self::CreateRole(new) => Some(format!("{new:?}")),
-            Self::TagRole(tags) => Some(format!("{tags:?}")),
-            Self::UntagRole(keys) => Some(keys.join(", ")),
-            Self::UpdateTrust(document) | Self::PutBucketPolicy(document) => Some(document.clone()),
-            Self::UpdateRole {
-                description,
-                max_session_duration,
-            } => Some(format!("{description:?}, {max_session_duration:?}")),
-            Self::DeleteInlinePolicy { document, .. } => document.clone(),
-            Self::PutBoundary(_) | Self::DetachPolicy(_) | Self::AttachPolicy(_) | Self::DeleteRole => None,
-        }
-    }
-}
-
-/// What `CreateRole` bears.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRole {
-    /// Path.
-    pub path: RolePath,
-    /// Trust policy.
-    pub trust: String,
-    /// Description.
-    pub description: String,
-    /// Longest session in seconds.
-    pub max_session_duration: Option<i32>,
-    /// Permissions boundary.
-    pub boundary: Option<PolicyArn>,
-    /// All tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// A step and what it mends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The call.
-    pub step: Step,
-    /// The differences that it ends; none where the step is part of a deletion.
-    pub differences: Vec<Difference>,
-}
 
 /// What to do, in order.
 pub type Plan = Vec<Change>;
@@ -170,6 +55,7 @@ pub fn teardown(observed: &ObservedRole) -> Plan {
         .map(|step| Change {
             step,
             differences: Vec::new(),
+            overwrites: None,
         })
         .collect()
 }
@@ -188,6 +74,7 @@ pub fn release(role: &Head) -> Plan {
     vec![Change {
         step: Step::UntagRole(keys),
         differences: Vec::new(),
+        overwrites: None,
     }]
 }
 
@@ -208,6 +95,7 @@ fn creation(desired: &DesiredRole) -> Plan {
     let create = Change {
         step: Step::CreateRole(Box::new(new)),
         differences: vec![missing],
+        overwrites: None,
     };
     // What follows is part of the same difference: a role that does not exist has no policies.
     let (_, additions) = policies(desired, &ObservedRole::default(), false);
@@ -221,7 +109,12 @@ fn creation(desired: &DesiredRole) -> Plan {
 fn trust(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
     let differences = desired.trust.differences(&observed.head.trust);
     let step = Step::UpdateTrust(desired.trust.document().to_owned());
-    (!differences.is_empty()).then_some(Change { step, differences })
+    let overwrites = Some(observed.head.trust.clone());
+    (!differences.is_empty()).then_some(Change {
+        step,
+        differences,
+        overwrites,
+    })
 }
 
 fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
@@ -237,6 +130,7 @@ fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
     Some(Change {
         step: Step::PutBoundary(declared.clone()),
         differences: vec![difference],
+        overwrites: observed.head.boundary.clone(),
     })
 }
 
@@ -269,7 +163,12 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         description: desired.description.clone().or_else(|| head.description.clone()),
         max_session_duration: desired.max_session_duration.or(head.max_session_duration),
     };
-    (!differences.is_empty()).then_some(Change { step, differences })
+    let overwrites = Some(format!("{:?}, {:?}", head.description, head.max_session_duration));
+    (!differences.is_empty()).then_some(Change {
+        step,
+        differences,
+        overwrites,
+    })
 }
 
 /// Tags to set, and tags to take off. IAM takes keys that differ by case for the same.
@@ -297,6 +196,7 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
         })
         .collect();
     let set = (!wrong.is_empty()).then_some(Change {
+        overwrites: Some(format!("{:?}", observed.head.tags)),
         step: Step::TagRole(wrong),
         differences,
     });
@@ -312,6 +212,7 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
         .map(|key| Difference::new(Field::Tags, format!("tag {key} is no longer declared"), "no such tag"))
         .collect();
     let unset = (!gone.is_empty()).then_some(Change {
+        overwrites: Some(format!("{:?}", observed.head.tags)),
         step: Step::UntagRole(gone),
         differences,
     });
@@ -335,6 +236,7 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
                 format!("managed policy {arn} is attached"),
                 "not attached",
             )],
+            overwrites: None,
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
@@ -360,6 +262,7 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
                     format!("inline policy {name} exists"),
                     "no such policy",
                 )],
+                overwrites: None,
             }),
     );
 
@@ -376,10 +279,16 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
                     document: document.clone(),
                 },
                 differences: std::mem::take(&mut differences),
+                overwrites: None,
             });
         }
         let step = Step::PutBucketPolicy(buckets.document().to_owned());
-        Some(Change { step, differences })
+        let overwrites = found.filter(|_| !frame_changes).cloned().flatten();
+        Some(Change {
+            step,
+            differences,
+            overwrites,
+        })
     });
     let attach = desired
         .attached
@@ -392,6 +301,7 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
                 format!("managed policy {arn} is not attached"),
                 "attached",
             )],
+            overwrites: None,
         });
     (removals, bucket_policy.into_iter().chain(attach).collect())
 }

@@ -28,6 +28,18 @@ fn a_widened_trust_policy_and_an_attached_policy_are_undone_and_told() {
             && !role.trust_policy.contains("999999999999")
     );
     assert!(role.attached.contains(S3_READ_ONLY) && !role.attached.contains(ADMIN) && role.inline.is_empty());
+    // What is overwritten is in the log whole.
+    let log = world.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("UpdateAssumeRolePolicy role="))
+        .expect("an audit line");
+    assert!(
+        line.split("overwrites=")
+            .nth(1)
+            .is_some_and(|lost| lost.contains("999999999999")),
+        "{line}"
+    );
     // What narrows comes before what widens.
     let writes = world.writes();
     assert_eq!(

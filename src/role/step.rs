@@ -1,0 +1,123 @@
+//! The calls of which a plan is made.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Difference,
+    name::{PolicyArn, RolePath},
+};
+use crate::api::INLINE_POLICY;
+
+/// One IAM call. The role's name is not part of it: a plan has one role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `CreateRole`, with tags and boundary inside.
+    CreateRole(Box<NewRole>),
+    /// `TagRole`.
+    TagRole(BTreeMap<String, String>),
+    /// `UntagRole`.
+    UntagRole(Vec<String>),
+    /// `PutRolePermissionsBoundary`.
+    PutBoundary(PolicyArn),
+    /// `UpdateAssumeRolePolicy`: the document.
+    UpdateTrust(String),
+    /// `UpdateRole`: both at once, so that neither unsets the other.
+    UpdateRole {
+        /// Description; none: as it is.
+        description: Option<String>,
+        /// Longest session in seconds; none: as it is.
+        max_session_duration: Option<i32>,
+    },
+    /// `DetachRolePolicy`: an ARN as IAM gave it.
+    DetachPolicy(String),
+    /// `AttachRolePolicy`.
+    AttachPolicy(PolicyArn),
+    /// `DeleteRolePolicy`, with the document that goes, so that it can be logged whole.
+    DeleteInlinePolicy {
+        /// Name.
+        name: String,
+        /// Document, where it was read.
+        document: Option<String>,
+    },
+    /// `PutRolePolicy` for the buckets: the document.
+    PutBucketPolicy(String),
+    /// `DeleteRole`.
+    DeleteRole,
+}
+
+impl Step {
+    /// The IAM action.
+    #[must_use]
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::CreateRole(_) => "CreateRole",
+            Self::TagRole(_) => "TagRole",
+            Self::UntagRole(_) => "UntagRole",
+            Self::PutBoundary(_) => "PutRolePermissionsBoundary",
+            Self::UpdateTrust(_) => "UpdateAssumeRolePolicy",
+            Self::UpdateRole { .. } => "UpdateRole",
+            Self::DetachPolicy(_) => "DetachRolePolicy",
+            Self::AttachPolicy(_) => "AttachRolePolicy",
+            Self::DeleteInlinePolicy { .. } => "DeleteRolePolicy",
+            Self::PutBucketPolicy(_) => "PutRolePolicy",
+            Self::DeleteRole => "DeleteRole",
+        }
+    }
+
+    /// The policy that it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::PutBoundary(arn) | Self::AttachPolicy(arn) => Some(arn.as_str()),
+            Self::DetachPolicy(arn) => Some(arn),
+            Self::DeleteInlinePolicy { name, .. } => Some(name),
+            Self::PutBucketPolicy(_) => Some(INLINE_POLICY),
+            _ => None,
+        }
+    }
+
+    /// What is written, or what is lost, whole.
+    #[must_use]
+    pub fn content(&self) -> Option<String> {
+        match self {
+            Self::CreateRole(new) => Some(format!("{new:?}")),
+            Self::TagRole(tags) => Some(format!("{tags:?}")),
+            Self::UntagRole(keys) => Some(keys.join(", ")),
+            Self::UpdateTrust(document) | Self::PutBucketPolicy(document) => Some(document.clone()),
+            Self::UpdateRole {
+                description,
+                max_session_duration,
+            } => Some(format!("{description:?}, {max_session_duration:?}")),
+            Self::DeleteInlinePolicy { document, .. } => document.clone(),
+            Self::PutBoundary(_) | Self::DetachPolicy(_) | Self::AttachPolicy(_) | Self::DeleteRole => None,
+        }
+    }
+}
+
+/// What `CreateRole` bears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRole {
+    /// Path.
+    pub path: RolePath,
+    /// Trust policy.
+    pub trust: String,
+    /// Description.
+    pub description: String,
+    /// Longest session in seconds.
+    pub max_session_duration: Option<i32>,
+    /// Permissions boundary.
+    pub boundary: Option<PolicyArn>,
+    /// All tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A step and what it mends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The call.
+    pub step: Step,
+    /// The differences that it ends; none where the step is part of a deletion.
+    pub differences: Vec<Difference>,
+    /// What the step overwrites, whole, so that it can be logged: nothing of others is lost.
+    pub overwrites: Option<String>,
+}
