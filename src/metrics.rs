@@ -48,11 +48,10 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("pir");
-        // From 10 ms to 40 s: a pass is some calls, each of which may take its retries.
-        let durations = Histogram::new(exponential_buckets(0.01, 2.0, 13));
         let metrics = Self {
             passes: Family::default(),
-            durations: durations.clone(),
+            // From 10 ms to 40 s: a pass is some calls, each of which may take its retries.
+            durations: Histogram::new(exponential_buckets(0.01, 2.0, 13)),
             calls: Family::default(),
             waited: Counter::default(),
             drifts: Family::default(),
@@ -67,7 +66,12 @@ impl Default for Metrics {
             "Passes over objects, by their outcome",
             metrics.passes.clone(),
         );
-        registry.register_with_unit("pass_duration", "Time of a pass", Unit::Seconds, durations);
+        registry.register_with_unit(
+            "pass_duration",
+            "Time of a pass",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
         registry.register("iam_calls", "Calls to IAM, by action and result", metrics.calls.clone());
         registry.register_with_unit(
             "iam_budget_wait",

@@ -146,16 +146,7 @@ fn an_object_goes_with_its_namespace() {
 #[test]
 fn a_finalizer_taken_off_by_hand_comes_back() {
     let world = World::in_place("by-hand", &json!({}));
-    world
-        .kubectl(&[
-            "patch",
-            "pir",
-            "segments",
-            "--type=merge",
-            "-p",
-            r#"{"metadata":{"finalizers":null}}"#,
-        ])
-        .unwrap();
+    world.take_finalizer_off("segments");
     world.look("segments");
     assert_eq!(
         world.object("segments")["metadata"]["finalizers"],
@@ -170,16 +161,7 @@ fn an_object_torn_from_its_finalizer_leaves_a_role_that_the_next_one_does_not_to
     let before = world.role("segments").unwrap();
     world.kill();
     delete(&world);
-    world
-        .kubectl(&[
-            "patch",
-            "pir",
-            "segments",
-            "--type=merge",
-            "-p",
-            r#"{"metadata":{"finalizers":null}}"#,
-        ])
-        .unwrap();
+    world.take_finalizer_off("segments");
     world.wait_gone("segments");
     world.start();
     world.wait_healthy();

@@ -74,16 +74,7 @@ fn an_object_made_anew_is_not_taken_for_the_old_one_in_a_stale_cache() {
     };
     signal("-STOP");
     world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
-    world
-        .kubectl(&[
-            "patch",
-            "pir",
-            "segments",
-            "--type=merge",
-            "-p",
-            r#"{"metadata":{"finalizers":null}}"#,
-        ])
-        .unwrap();
+    world.take_finalizer_off("segments");
     world.wait_gone("segments");
     world.apply("segments", &json!({})).unwrap();
     signal("-CONT");

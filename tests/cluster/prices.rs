@@ -21,11 +21,9 @@ fn price(name: &str, flow: &'static str, spec: &Value, run: impl FnOnce(&World))
     world.iam.clear_calls();
     run(&world);
     let calls = world.actions();
-    Price {
-        flow,
-        calls,
-        writes: world.versions_of("segments").len() - before,
-    }
+    let writes = world.versions_of("segments").len() - before;
+    println!("| {flow} | {} | {writes} | {} |", calls.len(), calls.join(", "));
+    Price { flow, calls, writes }
 }
 
 fn drift(name: &str, flow: &'static str, spec: &Value, tamper: impl FnOnce(&mut RoleState)) -> Price {
@@ -38,13 +36,6 @@ fn drift(name: &str, flow: &'static str, spec: &Value, tamper: impl FnOnce(&mut 
 
 /// A price is a look, and what must be done besides.
 fn check(price: &Price, besides: &[&str], writes: usize) {
-    println!(
-        "| {} | {} | {} | {} |",
-        price.flow,
-        price.calls.len(),
-        price.writes,
-        price.calls.join(", ")
-    );
     let expected: Vec<&str> = LOOK.iter().chain(besides).copied().collect();
     assert_eq!(price.calls, expected, "{}", price.flow);
     assert_eq!(price.writes, writes, "{}: writes to the object", price.flow);
@@ -132,13 +123,6 @@ fn a_role_deleted_by_hand() {
         world.look("segments");
         world.wait_reconciled("segments");
     });
-    println!(
-        "| {} | {} | {} | {} |",
-        price.flow,
-        price.calls.len(),
-        price.writes,
-        price.calls.join(", ")
-    );
     assert_eq!(price.calls, ["GetRole", "CreateRole", "AttachRolePolicy"]);
     assert_eq!(price.writes, 3);
 }

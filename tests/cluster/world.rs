@@ -271,6 +271,13 @@ impl World {
         .expect("the patch is accepted");
     }
 
+    /// Takes an object's finalizers off, as somebody does by hand.
+    pub fn take_finalizer_off(&self, name: &str) {
+        let patch = r#"{"metadata":{"finalizers":null}}"#;
+        self.kubectl(&["patch", "pir", name, "--type=merge", "-p", patch])
+            .expect("the patch is accepted");
+    }
+
     /// Asks for a look at the role now, and waits until it was taken.
     pub fn look(&self, name: &str) {
         let value = format!("{:?}", Instant::now());

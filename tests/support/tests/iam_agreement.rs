@@ -140,30 +140,16 @@ async fn roles_life(iam: &Client) -> Answers {
     ));
     answers.push(("another trust policy", ok(trust(OTHER_TRUST).await)));
 
-    let update = iam
-        .update_role()
-        .role_name(role)
-        .description("words")
-        .max_session_duration(7200)
-        .send()
-        .await;
-    answers.push(("description and session length", ok(update)));
-    let update = iam
-        .update_role()
-        .role_name("Role")
-        .description("words")
-        .max_session_duration(100)
-        .send()
-        .await;
-    answers.push(("a session too short", ok(update)));
-    let update = iam
-        .update_role()
-        .role_name(role)
-        .description("words")
-        .max_session_duration(7200)
-        .send()
-        .await;
-    answers.push(("a session long enough", ok(update)));
+    let update = |seconds: i32| {
+        iam.update_role()
+            .role_name(role)
+            .description("words")
+            .max_session_duration(seconds)
+            .send()
+    };
+    answers.push(("description and session length", ok(update(7200).await)));
+    answers.push(("a session too short", ok(update(100).await)));
+    answers.push(("a session long enough", ok(update(7200).await)));
     let boundary = iam
         .put_role_permissions_boundary()
         .role_name(role)
