@@ -28,6 +28,25 @@ struct Seen {
     state: &'static str,
     /// The last complete look, or the time at which the object was first seen.
     looked: Instant,
+    /// How long after it the next one is due.
+    interval: Duration,
+}
+
+/// A pass over an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'a> {
+    /// The object.
+    pub uid: &'a str,
+    /// The outcome.
+    pub outcome: &'static str,
+    /// Reason of `Ready`; none while suspended.
+    pub state: Option<Reason>,
+    /// Whether the role was wholly looked at.
+    pub complete: bool,
+    /// Time between full checks of this object.
+    pub interval: Duration,
+    /// How long the pass took.
+    pub took: Duration,
 }
 
 /// All metrics.
@@ -42,6 +61,7 @@ pub struct Metrics {
     leading: Gauge,
     objects: Family<Label, Gauge>,
     oldest_look: Gauge<f64, AtomicU64>,
+    overdue: Gauge<f64, AtomicU64>,
     seen: Mutex<HashMap<String, Seen>>,
 }
 
@@ -58,6 +78,7 @@ impl Default for Metrics {
             leading: Gauge::default(),
             objects: Family::default(),
             oldest_look: Gauge::default(),
+            overdue: Gauge::default(),
             seen: Mutex::default(),
             registry: Registry::default(),
         };
@@ -100,25 +121,32 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.oldest_look.clone(),
         );
+        registry.register_with_unit(
+            "look_overdue",
+            "How long the most overdue complete look at a role is overdue, by the interval of its object",
+            Unit::Seconds,
+            metrics.overdue.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
-    /// Counts a pass over an object. `complete` says whether the role was wholly looked at.
-    pub fn pass(&self, uid: &str, outcome: &'static str, state: Option<Reason>, complete: bool, took: Duration) {
-        self.passes.get_or_create(&[("outcome", outcome)]).inc();
-        self.durations.observe(took.as_secs_f64());
+    /// Counts a pass.
+    pub fn pass(&self, pass: Pass<'_>) {
+        self.passes.get_or_create(&[("outcome", pass.outcome)]).inc();
+        self.durations.observe(pass.took.as_secs_f64());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let one = seen.entry(uid.to_owned()).or_insert(Seen {
-            state: "Suspended",
-            looked: now,
-        });
-        one.state = state.map_or("Suspended", Reason::as_str);
-        if complete {
-            one.looked = now;
-        }
+        let (now, interval) = (Instant::now(), pass.interval);
+        let state = pass.state.map_or("Suspended", Reason::as_str);
+        let before = seen.get(pass.uid).filter(|_| !pass.complete);
+        let looked = before.map_or(now, |before| before.looked);
+        let one = Seen {
+            state,
+            looked,
+            interval,
+        };
+        seen.insert(pass.uid.to_owned(), one);
     }
 
     /// Forgets an object that is gone.
@@ -142,15 +170,19 @@ impl Metrics {
     #[must_use]
     pub fn text(&self) -> String {
         self.objects.clear();
-        let mut oldest = Duration::ZERO;
+        let (mut oldest, mut overdue) = (Duration::ZERO, Duration::ZERO);
         for one in self.seen.lock().unwrap_or_else(PoisonError::into_inner).values() {
             self.objects.get_or_create(&[("reason", one.state)]).inc();
             let rests = ["Suspended", Reason::Deleting.as_str(), Reason::DeletionBlocked.as_str()].contains(&one.state);
             if !rests {
-                oldest = oldest.max(one.looked.elapsed());
+                let age = one.looked.elapsed();
+                oldest = oldest.max(age);
+                // Looks come up to a tenth of the interval late, so that not all come at once.
+                overdue = overdue.max(age.saturating_sub(one.interval.mul_f64(1.1)));
             }
         }
         self.oldest_look.set(oldest.as_secs_f64());
+        self.overdue.set(overdue.as_secs_f64());
         let mut text = String::new();
         // Writing to a string can't fail.
         let _ = encode(&mut text, &self.registry);
@@ -174,21 +206,30 @@ mod tests {
     #[test]
     fn what_is_counted_is_told() {
         let metrics = Metrics::default();
-        metrics.pass(
-            "a",
-            "in_place",
-            Some(Reason::Reconciled),
-            true,
-            Duration::from_millis(30),
-        );
-        metrics.pass(
-            "b",
-            "refused",
-            Some(Reason::RoleNotOwned),
-            false,
-            Duration::from_millis(30),
-        );
-        metrics.pass("c", "suspended", None, false, Duration::ZERO);
+        let pass = Pass {
+            uid: "a",
+            outcome: "in_place",
+            state: Some(Reason::Reconciled),
+            complete: true,
+            interval: Duration::from_mins(10),
+            took: Duration::from_millis(30),
+        };
+        metrics.pass(pass);
+        metrics.pass(Pass {
+            uid: "b",
+            outcome: "refused",
+            state: Some(Reason::RoleNotOwned),
+            complete: false,
+            interval: Duration::ZERO,
+            ..pass
+        });
+        metrics.pass(Pass {
+            uid: "c",
+            outcome: "suspended",
+            state: None,
+            complete: false,
+            ..pass
+        });
         metrics.called("GetRole", "ok", Duration::from_secs(2));
         metrics.drift("trustPolicy");
         metrics.drift("no such field");
@@ -207,6 +248,14 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(!text.contains("no such field"));
+        let overdue = text
+            .lines()
+            .find_map(|line| line.strip_prefix("pir_look_overdue_seconds "));
+        let overdue: f64 = overdue.unwrap().parse().unwrap();
+        assert!(
+            overdue > 0.0 && overdue < 60.0,
+            "b was due at once, a is not yet: {overdue}"
+        );
         metrics.forget("b");
         assert!(!metrics.text().contains("RoleNotOwned"));
     }

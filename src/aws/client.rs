@@ -16,7 +16,7 @@ use aws_sdk_iam::{
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use super::error;
+use super::{error, sessions::Sessions};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -34,6 +34,15 @@ pub struct IamSettings {
     pub burst: NonZeroU32,
 }
 
+/// A role that is assumed, of another account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// ARN.
+    pub arn: String,
+    /// What the role's trust policy asks for as `sts:ExternalId`.
+    pub external_id: Option<String>,
+}
+
 /// Told of every call, for metrics.
 pub trait CallWatch: Send + Sync {
     /// A call was made: its action, what came of it (`ok`, `absent`, or the class of its failure), and how long it waited for the budget.
@@ -45,6 +54,7 @@ pub trait CallWatch: Send + Sync {
 pub struct Iam {
     pub(super) client: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
     watch: Arc<dyn CallWatch>,
 }
@@ -82,10 +92,21 @@ impl Iam {
         Self {
             client: aws_sdk_iam::Client::from_conf(iam),
             sts: aws_sdk_sts::Client::from_conf(sts),
-            budget: Arc::new(RateLimiter::direct(
-                Quota::per_second(settings.calls_per_second).allow_burst(settings.burst),
-            )),
+            settings,
+            budget: budget(settings),
             watch,
+        }
+    }
+
+    /// IAM as seen with an assumed role, with a budget of its own, since IAM throttles per account.
+    #[must_use]
+    pub fn assuming(&self, role: AssumedRole) -> Self {
+        let sessions = Sessions::new(self.sts.clone(), role);
+        let config = self.client.config().to_builder().credentials_provider(sessions).build();
+        Self {
+            client: aws_sdk_iam::Client::from_conf(config),
+            budget: budget(self.settings),
+            ..self.clone()
         }
     }
 
@@ -125,6 +146,11 @@ impl Iam {
         self.watch.called(action, result, waited);
         answer
     }
+}
+
+fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
+    let quota = Quota::per_second(settings.calls_per_second).allow_burst(settings.burst);
+    Arc::new(RateLimiter::direct(quota))
 }
 
 /// The endpoint would get requests in clear text.

@@ -4,6 +4,7 @@ mod client;
 mod error;
 mod execute;
 mod observe;
+mod sessions;
 
-pub use client::{CallWatch, Iam, IamSettings};
+pub use client::{AssumedRole, CallWatch, Iam, IamSettings};
 pub use error::class_of_code;

@@ -5,9 +5,9 @@ mod run;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::Args;
+use crate::config::{Args, File};
 
 /// Keeps the IAM roles through which Amazon Pinpoint imports segments from S3 as Kubernetes objects declare them
 #[derive(Debug, Parser)]
@@ -29,7 +29,30 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     match Line::parse().command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => match with_file(*args) {
+            Ok((args, file)) => run::run(&args, file),
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::from(2)
+            }
+        },
         Command::Crd => crd::crd(),
+    }
+}
+
+/// Reads the settings file, where there is one: what it says is the default of what flags and environment leave out.
+fn with_file(args: Args) -> Result<(Args, File), String> {
+    let Some(path) = &args.config else {
+        return Ok((args, File::default()));
+    };
+    let run = Args::augment_args(clap::Command::new("run"));
+    let file = File::read(path, &run)?;
+    let line = Line::command().mut_subcommand("run", |run| file.as_defaults(run));
+    match Line::from_arg_matches(&line.get_matches())
+        .map_err(|why| why.to_string())?
+        .command
+    {
+        Command::Run(args) => Ok((*args, file)),
+        Command::Crd => Ok((args, file)),
     }
 }

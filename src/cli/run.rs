@@ -21,8 +21,8 @@ use tracing::{error, info, warn};
 use crate::{
     admin::{self, Health},
     aws::Iam,
-    config::{Args, Settings},
-    controller::{self, AccountWatch, Context, ControllerSettings, Election, Scope, watch_account},
+    config::{Args, File, Settings},
+    controller::{self, AccountWatch, Accounts, Context, ControllerSettings, Election, Scope, watch_account},
     metrics::Metrics,
     telemetry,
 };
@@ -31,8 +31,8 @@ use crate::{
 const LONGEST_GOODBYE: Duration = Duration::from_secs(8);
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(args: &Args) -> ExitCode {
-    let settings = match args.check() {
+pub(super) fn run(args: &Args, file: File) -> ExitCode {
+    let settings = match args.check(file) {
         Ok(settings) => settings,
         Err(problems) => {
             for problem in problems {
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    telemetry::start(args.log_format);
+    telemetry::start(settings.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -145,17 +145,16 @@ async fn work(
     filled: Arc<AtomicBool>,
     stop: Stop,
 ) {
+    let accounts = Accounts::new(iam, account, settings.accounts, settings.concurrency);
     let context = Context::new(
         client.clone(),
-        iam,
-        account,
+        accounts,
         ControllerSettings {
             cluster: cluster(&client, settings.cluster_id).await,
             role_path: settings.role_path,
             resync: settings.resync,
             settle: settings.settle,
             guards: settings.guards,
-            concurrency: settings.concurrency,
             instance: identity(),
         },
         metrics,

@@ -8,13 +8,14 @@ use super::{
     context::Context,
     objects::{self, ApiError},
     pass::{Stop, conclude},
-    upkeep::account,
+    upkeep::place,
 };
 use crate::{
     api::{
         EventReason, INLINE_POLICY, Reason,
         v1alpha1::{AdoptionPolicy, DeletionPolicy, PinpointImportRole, PinpointImportRoleStatus},
     },
+    aws::Iam,
     role::{
         Class, Failure, Head, Ownership, RoleName, Step,
         desired::role_name,
@@ -57,17 +58,17 @@ async fn clean_up(
     let Ok(name) = role_name(&object.spec, &objects::owner(context, object)) else {
         return Ok(None);
     };
-    match account(context, object, found).await {
+    let iam = match place(context, object, found).await {
         Err(Stop::With(Outcome::Refused(..))) if found.role_id.is_none() => return Ok(None),
-        other => other?,
+        other => other?.iam,
     };
-    let head = context.iam.head(name.as_str()).await?;
+    let head = iam.head(name.as_str()).await?;
     match whose(context, object, found, head.as_ref()) {
         (Ownership::Absent, _) => absent(context, object, found, &name).map(Some),
         (Ownership::Owned, Some(head)) if object.spec.deletion_policy == DeletionPolicy::Retain => {
-            retain(context, head).await.map(Some)
+            retain(&iam, head).await.map(Some)
         }
-        (Ownership::Owned, Some(head)) => delete(context, head.clone()).await.map(Some),
+        (Ownership::Owned, Some(head)) => delete(&iam, head.clone()).await.map(Some),
         (Ownership::Foreign(foreign), Some(head)) => {
             if context.memory(&object.uid().unwrap_or_default(), |memory| {
                 memory.just_tagged(context.settings.settle)
@@ -118,23 +119,23 @@ fn absent(
     Ok((EventReason::RoleDeleted, format!("role {name} is gone")))
 }
 
-async fn retain(context: &Context, head: &Head) -> Result<(EventReason, String), Stop> {
+async fn retain(iam: &Iam, head: &Head) -> Result<(EventReason, String), Stop> {
     let note = format!("role {} stays in AWS, without ownership tags", head.arn);
     for change in release(head) {
-        context.iam.execute(&head.name, &change).await?;
+        iam.execute(&head.name, &change).await?;
     }
     Ok((EventReason::RoleRetained, note))
 }
 
-async fn delete(context: &Context, head: Head) -> Result<(EventReason, String), Stop> {
+async fn delete(iam: &Iam, head: Head) -> Result<(EventReason, String), Stop> {
     let (name, arn) = (head.name.clone(), head.arn.clone());
     // Documents of inline policies are read so that the log has them whole before they go; our own can be made again from the spec.
-    let observed = context.iam.policies(head, |policy| policy != INLINE_POLICY).await?;
+    let observed = iam.policies(head, |policy| policy != INLINE_POLICY).await?;
     for change in teardown(&observed) {
-        match context.iam.execute(&name, &change).await {
+        match iam.execute(&name, &change).await {
             Ok(_) => {}
             Err(failure) if failure.class == Class::Blocked && change.step == Step::DeleteRole => {
-                return Err(blocked(context, &name, failure).await.into());
+                return Err(blocked(iam, &name, failure).await.into());
             }
             Err(failure) => return Err(failure.into()),
         }
@@ -143,8 +144,8 @@ async fn delete(context: &Context, head: Head) -> Result<(EventReason, String), 
 }
 
 /// Says what is in the way of `DeleteRole`: an instance profile, or a policy that came after we looked.
-async fn blocked(context: &Context, role: &str, failure: Failure) -> Failure {
-    match context.iam.instance_profiles(role).await {
+async fn blocked(iam: &Iam, role: &str, failure: Failure) -> Failure {
+    match iam.instance_profiles(role).await {
         Ok(profiles) if !profiles.is_empty() => Failure {
             class: Class::Blocked,
             message: format!(

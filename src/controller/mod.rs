@@ -1,5 +1,6 @@
 //! Watches the objects, and makes a pass over each whenever something hints at it.
 
+mod accounts;
 mod backoff;
 mod context;
 mod deletion;
@@ -19,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, TryStreamExt, future::join_all};
+use futures::{
+    FutureExt, StreamExt, TryStreamExt,
+    future::{join, join_all},
+};
 use kube::{
     Api, Client, ResourceExt,
     runtime::{
@@ -29,7 +33,8 @@ use kube::{
 };
 use tracing::{debug, warn};
 
-pub use context::{AccountWatch, Context, ControllerSettings, watch_account};
+pub use accounts::{AccountWatch, Accounts, Entry, watch_account};
+pub use context::{Context, ControllerSettings};
 pub use leader::Election;
 
 use crate::api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole};
@@ -70,7 +75,9 @@ pub async fn run(
         };
         watch(api, &scope.selector, Arc::clone(&context), listed, stop.clone())
     });
-    join_all(controllers).await;
+    let accounts = Arc::clone(&context);
+    let closing = stop.clone().map(|()| accounts.accounts.close());
+    join(join_all(controllers), closing).await;
 }
 
 /// Watches the objects of one namespace, or of all. `listed` is called whenever all were listed.
@@ -96,7 +103,8 @@ async fn watch(
         .predicate_filter(hint, kube::runtime::PredicateConfig::default());
 
     Controller::for_stream(hints, reader)
-        .with_config(controller::Config::default().concurrency(context.settings.concurrency))
+        // Unbounded here: each account has its own places (`Accounts::places`).
+        .with_config(controller::Config::default())
         .graceful_shutdown_on(stop)
         .run(pass::reconcile, pass::after_error, context)
         .for_each(|result| async move {

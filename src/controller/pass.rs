@@ -20,6 +20,7 @@ use crate::{
         EventReason, REQUEST_ANNOTATION,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
+    metrics::Pass,
     role::{Class, Failure, outcome::Outcome, status},
 };
 
@@ -64,8 +65,14 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         generation = cached.metadata.generation
     );
     async {
-        // Never closed; a pass waits here if other namespaces' passes have all places.
-        let _place = context.places.acquire().await;
+        let Ok(_place) = context
+            .accounts
+            .places(cached.spec.account_id.as_deref())
+            .acquire()
+            .await
+        else {
+            return Ok(Action::await_change());
+        };
         let started = Instant::now();
         let Some(object) = objects::fresh(&context, &cached).await? else {
             context.forget(&cached.uid().unwrap_or_default());
@@ -118,10 +125,14 @@ pub(super) async fn conclude(
         _ => status::ready_reason(&next),
     };
     let complete = matches!(outcome, Outcome::InPlace(_) | Outcome::Reported(_));
-    let uid = object.uid().unwrap_or_default();
-    context
-        .metrics
-        .pass(&uid, outcome.as_str(), state, complete, started.elapsed());
+    context.metrics.pass(Pass {
+        uid: &object.uid().unwrap_or_default(),
+        outcome: outcome.as_str(),
+        state,
+        complete,
+        interval: interval(context, object),
+        took: started.elapsed(),
+    });
     Ok(next_look(context, object, outcome))
 }
 
@@ -142,9 +153,14 @@ pub(super) async fn tell(
     objects::publish(context, object, events).await;
 }
 
+/// Time between full checks of an object's role.
+fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
+    object.spec.interval().ok().flatten().unwrap_or(context.settings.resync)
+}
+
 /// When to look again.
 fn next_look(context: &Context, object: &PinpointImportRole, outcome: &Outcome) -> Action {
-    let interval = object.spec.interval().ok().flatten().unwrap_or(context.settings.resync);
+    let interval = interval(context, object);
     let uid = object.uid().unwrap_or_default();
     match outcome {
         Outcome::InPlace(_) | Outcome::Reported(_) => {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use kube::{ResourceExt, runtime::controller::Action};
 
 use super::{
+    accounts::Place,
     context::Context,
     objects::{self, ApiError},
     pass::{Stop, conclude, tell},
@@ -14,6 +15,7 @@ use crate::{
         ConditionType, INLINE_POLICY, Reason,
         v1alpha1::{AdoptionPolicy, DriftPolicy, PinpointImportRole, PinpointImportRoleStatus, UndeclaredPolicies},
     },
+    aws::Iam,
     role::{
         Account, Class, DesiredRole, Failure, Head, ObservedRole, Owner, Ownership, Plan, Surroundings,
         outcome::{Did, Outcome},
@@ -42,9 +44,9 @@ async fn bring_there(
     object: &mut PinpointImportRole,
     found: &mut PinpointImportRoleStatus,
 ) -> Result<Outcome, Stop> {
-    let account = account(context, object, found).await?;
+    let Place { account, iam } = place(context, object, found).await?;
     let desired = declare(context, object, account, found)?;
-    let (observed, ownership) = observe(context, object, &desired, found).await?;
+    let (observed, ownership) = observe(context, &iam, object, &desired, found).await?;
     let (plan, late) = settled(
         context,
         object,
@@ -61,7 +63,7 @@ async fn bring_there(
     let did = deed(found, &ownership, &plan, drifted);
     if !plan.is_empty() {
         declare_intent(context, object, &desired, &plan, found).await?;
-        execute(context, object, &desired, &plan, found).await?;
+        execute(context, &iam, object, &desired, &plan, found).await?;
     }
     if let (Ownership::Adoptable, Some(observed)) = (&ownership, &observed) {
         remember(found, &observed.head)?;
@@ -77,31 +79,22 @@ fn generation(object: &PinpointImportRole) -> i64 {
     object.metadata.generation.unwrap_or_default()
 }
 
-/// The account that the role lies in: it must be the one of the credentials, now and since the role was made.
-pub(super) async fn account(
+/// Where the role lies, which must be where it was made.
+pub(super) async fn place(
     context: &Context,
     object: &PinpointImportRole,
     found: &PinpointImportRoleStatus,
-) -> Result<Account, Stop> {
-    let account = context.account().await?;
-    if let Some(declared) = object
-        .spec
-        .account_id
-        .as_ref()
-        .filter(|declared| **declared != account.id)
-    {
+) -> Result<Place, Stop> {
+    let namespace = object.namespace().unwrap_or_default();
+    let place = context
+        .accounts
+        .choose(&namespace, object.spec.account_id.as_deref())
+        .await?;
+    let id = &place.account.id;
+    if let Some(pinned) = found.account_id.as_ref().filter(|pinned| *pinned != id) {
         let message = format!(
-            "spec.accountId is {declared}, but the controller's credentials are of account {}, and its settings give this namespace no \
-             role in another",
-            account.id
-        );
-        return Err(Outcome::Refused(Reason::PolicyNotAllowed, message).into());
-    }
-    if let Some(pinned) = found.account_id.as_ref().filter(|pinned| **pinned != account.id) {
-        let message = format!(
-            "the role was made in account {pinned}, but the controller's credentials are of account {} now: give it credentials of \
-             {pinned} again",
-            account.id
+            "the role was made in account {pinned}, but the controller's credentials are of account {id} now: give it credentials of \
+             {pinned} again"
         );
         return Err(Failure {
             class: Class::Credentials,
@@ -109,7 +102,7 @@ pub(super) async fn account(
         }
         .into());
     }
-    Ok(account)
+    Ok(place)
 }
 
 /// The role as declared; after this nothing about it can be invalid.
@@ -136,11 +129,12 @@ fn declare(
 /// The role as IAM has it, wholly read, and whose it is. A foreign one ends the pass.
 async fn observe(
     context: &Context,
+    iam: &Iam,
     object: &PinpointImportRole,
     desired: &DesiredRole,
     found: &mut PinpointImportRoleStatus,
 ) -> Result<(Option<ObservedRole>, Ownership), Stop> {
-    let head = context.iam.head(desired.name.as_str()).await?;
+    let head = iam.head(desired.name.as_str()).await?;
     let rival_lives = rival_lives(context, &desired.owner, head.as_ref(), object.spec.adoption_policy).await?;
     let claim = Claim {
         owner: &desired.owner,
@@ -169,10 +163,7 @@ async fn observe(
         remember(found, &head)?;
     }
     let remove = object.spec.undeclared_policies == UndeclaredPolicies::Remove;
-    let observed = context
-        .iam
-        .policies(head, |name| remove || name == INLINE_POLICY)
-        .await?;
+    let observed = iam.policies(head, |name| remove || name == INLINE_POLICY).await?;
     Ok((Some(observed), ownership))
 }
 
@@ -254,6 +245,7 @@ async fn declare_intent(
 /// Carries out a plan, up to the first step that fails.
 async fn execute(
     context: &Context,
+    iam: &Iam,
     object: &PinpointImportRole,
     desired: &DesiredRole,
     plan: &Plan,
@@ -267,7 +259,7 @@ async fn execute(
             memory.attempt(&change.step, settle);
             before
         });
-        match context.iam.execute(desired.name.as_str(), change).await {
+        match iam.execute(desired.name.as_str(), change).await {
             Ok(Some(head)) => remember(found, &head)?,
             Ok(None) => {}
             // IAM may judge by tags, and they may not have arrived yet.

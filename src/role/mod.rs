@@ -14,6 +14,7 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod s3;
+pub mod spelling;
 pub mod status;
 pub mod step;
 pub mod trust;

@@ -2,6 +2,7 @@
 
 mod world;
 
+mod accounts;
 mod crash;
 mod deletion;
 mod deploy;

@@ -146,6 +146,11 @@ impl World {
         }
     }
 
+    /// A folder of its own.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Further arguments of the controller.
     pub fn add_args(&mut self, args: &[&str]) {
         self.args.extend(args.iter().map(ToString::to_string));

@@ -65,8 +65,8 @@ const ROOMS: &[Room] = &[
         without: &[AWS, TOKIO, "kube::"],
     },
     Room {
-        at: "config.rs",
-        may_use: &["role", "aws"],
+        at: "config",
+        may_use: &["role", "aws", "controller"],
         without: &[AWS, TOKIO],
     },
     Room {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::paging::page;
 use super::params::Params;
 use super::roles::{Answer, boundary_xml, last_used_xml, role_xml, tags_xml};
-use super::state::{Account, ApiError, InstanceProfile, RoleState};
+use super::state::{Account, ApiError, Door, InstanceProfile, RoleState, Session};
 use super::xml::{date, element, percent_encode, wrap};
 use super::{policies, roles};
 
@@ -50,17 +50,62 @@ pub(crate) fn iam(account: &mut Account, action: &str, params: &Params) -> Answe
 }
 
 /// Carries out an action of STS's.
-pub(crate) fn sts(account: &Account, action: &str, params: &Params) -> Answer {
-    if action != "GetCallerIdentity" {
-        let message = format!("Could not find operation {action} for version 2011-06-15");
-        return Err(ApiError::new(400, "InvalidAction", message));
+pub(crate) fn sts(account: &mut Account, action: &str, params: &Params) -> Answer {
+    match action {
+        "GetCallerIdentity" => {
+            deny(account, action, params)?;
+            Ok(Some(
+                element("Arn", &caller(account))
+                    + &element("UserId", "AROAFAKECALLER0000000:session")
+                    + &element("Account", &account.id),
+            ))
+        }
+        "AssumeRole" => assume(account, params),
+        _ => {
+            let message = format!("Could not find operation {action} for version 2011-06-15");
+            Err(ApiError::new(400, "InvalidAction", message))
+        }
     }
-    deny(account, action, params)?;
-    Ok(Some(
-        element("Arn", &caller(account))
-            + &element("UserId", "AROAFAKECALLER0000000:session")
-            + &element("Account", &account.id),
-    ))
+}
+
+/// Opens a session in another account; STS does not say whether the role, its trust or the external id is at fault.
+fn assume(account: &mut Account, params: &Params) -> Answer {
+    deny(account, "AssumeRole", params)?;
+    let arn = params.required("RoleArn")?.to_owned();
+    let name = params.required("RoleSessionName")?.to_owned();
+    let open = |door: &&Door| door.external_id.as_deref() == params.optional("ExternalId");
+    let Some(door) = account.doors.get(&arn).filter(open).cloned() else {
+        let message = format!(
+            "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+            caller(account)
+        );
+        return Err(ApiError::new(403, "AccessDenied", message));
+    };
+    let until = SystemTime::now() + account.session_length;
+    let key = account.next_id("ASIA");
+    let xml = wrap(
+        "Credentials",
+        &(element("AccessKeyId", &key)
+            + &element("SecretAccessKey", "secret")
+            + &element("SessionToken", "token")
+            + &element("Expiration", &date(until))),
+    ) + &wrap(
+        "AssumedRoleUser",
+        &(element("AssumedRoleId", &format!("AROAFAKEASSUMED000000:{name}"))
+            + &element(
+                "Arn",
+                &format!(
+                    "{}/{name}",
+                    arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+                ),
+            )),
+    );
+    let session = Session {
+        account: door.account,
+        until,
+    };
+    account.sessions.insert(key, session);
+    Ok(Some(xml))
 }
 
 fn caller(account: &Account) -> String {
@@ -78,7 +123,8 @@ fn deny(account: &Account, action: &str, params: &Params) -> Result<(), ApiError
         || format!("arn:{}:iam::{}:role/", account.partition, account.id),
         |name| format!("role {name}"),
     );
-    let service = if action == "GetCallerIdentity" { "sts" } else { "iam" };
+    let sts = ["GetCallerIdentity", "AssumeRole"].contains(&action);
+    let service = if sts { "sts" } else { "iam" };
     Err(ApiError::new(
         403,
         "AccessDenied",

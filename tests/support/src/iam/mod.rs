@@ -20,7 +20,7 @@ mod state;
 mod xml;
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub use faults::{Call, Fault, Gate, GateHandle, Rule};
 pub use state::{AWS_MANAGED, Quotas, RoleState};
 
 use server::Shared;
-use state::Account;
+use state::{Account, Door};
 
 /// How to start the fake.
 #[derive(Clone, Debug)]
@@ -192,6 +192,25 @@ impl FakeIam {
     #[must_use]
     pub fn gate(&self, number: usize, gate: Gate) -> GateHandle {
         self.shared.lock().control.gate(number, gate)
+    }
+
+    /// Lets callers of this account assume a role of another one, whose calls then come in here, at this endpoint, and are logged there.
+    pub fn open_door(&self, into: &FakeIam, role_arn: &str, external_id: Option<&str>) {
+        let id = into.shared.lock().account.id.clone();
+        let guests = self.shared.guests.lock();
+        guests
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), into.shared.clone());
+        let door = Door {
+            account: id,
+            external_id: external_id.map(str::to_owned),
+        };
+        self.shared.lock().account.doors.insert(role_arn.to_owned(), door);
+    }
+
+    /// How long the sessions last that `AssumeRole` opens from now on.
+    pub fn set_session_length(&self, length: Duration) {
+        self.shared.lock().account.session_length = length;
     }
 
     /// Refuses an action with `AccessDenied`.

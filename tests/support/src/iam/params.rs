@@ -65,7 +65,7 @@ impl Params<'_> {
         self.0.get(name).map(String::as_str)
     }
 
-    fn required(&self, name: &str) -> Result<&str, ApiError> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.optional(name)
             .ok_or_else(|| constraint("null", &label(name), "Member must not be null"))
     }

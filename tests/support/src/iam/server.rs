@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
@@ -22,6 +22,18 @@ use super::xml;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// Other accounts, by their id, for the sessions that are opened here.
+    pub(crate) guests: Mutex<BTreeMap<String, Arc<Shared>>>,
+}
+
+/// Whose a request's access key is.
+enum Caller {
+    /// This account's.
+    Own,
+    /// A session in another account.
+    Guest(Arc<Shared>),
+    /// A session that has ended, or never was.
+    Expired,
 }
 
 /// The account and what the test does to the wire.
@@ -41,7 +53,27 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
+            guests: Mutex::default(),
         }
+    }
+
+    fn caller(&self, headers: &hyper::HeaderMap) -> Caller {
+        let header = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|header| header.to_str().ok());
+        let key = header.and_then(|header| header.split("Credential=").nth(1)?.split('/').next());
+        let Some(key) = key.filter(|key| key.starts_with("ASIA")) else {
+            return Caller::Own;
+        };
+        let session = self.lock().account.sessions.get(key).cloned();
+        let Some(session) = session.filter(|session| session.until > SystemTime::now()) else {
+            return Caller::Expired;
+        };
+        let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+        guests
+            .get(&session.account)
+            .cloned()
+            .map_or(Caller::Expired, Caller::Guest)
     }
 
     /// A test that panics while it tampers must not hide its message behind a poisoned lock.
@@ -252,6 +284,12 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
         );
         return Ok(respond(400, "text/xml", "0", text));
     };
+    let caller = shared.caller(&head.headers);
+    let expired = matches!(caller, Caller::Expired);
+    let shared = match caller {
+        Caller::Guest(guest) => guest,
+        Caller::Own | Caller::Expired => shared,
+    };
     let mut plan = plan(&shared, &query);
     tokio::time::sleep(plan.latency).await;
     if let Some(gate) = plan.before.take()
@@ -266,7 +304,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     }
     let (status, text) = {
         let mut state = shared.lock();
-        let result = authenticate(&head.headers, &query).and_then(|()| execute(&mut state.account, &query));
+        let result = authenticate(&head.headers, &query, expired).and_then(|()| execute(&mut state.account, &query));
         let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
         plan.outcome(&mut state, outcome);
         match result {
@@ -332,7 +370,11 @@ async fn fault_before(shared: &Shared, plan: &Plan, query: &Query, fault: Option
 
 /// IAM takes only requests that are signed for it. The signature itself is not checked: that is
 /// the SDK's part, and any credentials will do in a test.
-fn authenticate(headers: &hyper::HeaderMap, query: &Query) -> Result<(), ApiError> {
+fn authenticate(headers: &hyper::HeaderMap, query: &Query, expired: bool) -> Result<(), ApiError> {
+    if expired {
+        let message = "The security token included in the request is expired";
+        return Err(ApiError::new(403, "ExpiredToken", message));
+    }
     let Some(header) = headers.get(header::AUTHORIZATION) else {
         return Err(ApiError::new(
             403,

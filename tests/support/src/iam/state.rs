@@ -128,6 +128,20 @@ pub(crate) struct InstanceProfile {
     pub(crate) roles: BTreeSet<String>,
 }
 
+/// A role that callers of this account may assume, in another account.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) account: String,
+    pub(crate) external_id: Option<String>,
+}
+
+/// A session that `AssumeRole` opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) account: String,
+    pub(crate) until: SystemTime,
+}
+
 /// How far back late reads can look.
 const HISTORY: Duration = Duration::from_mins(2);
 
@@ -145,6 +159,11 @@ pub(crate) struct Account {
     pub(crate) denied: BTreeSet<String>,
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
     pub(crate) profiles: BTreeMap<String, InstanceProfile>,
+    /// By the ARN of the role.
+    pub(crate) doors: BTreeMap<String, Door>,
+    /// By the access key.
+    pub(crate) sessions: BTreeMap<String, Session>,
+    pub(crate) session_length: Duration,
     roles: BTreeMap<String, History>,
     live_roles: usize,
     ids: u64,
@@ -161,6 +180,9 @@ impl Account {
             denied: BTreeSet::new(),
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),
+            doors: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            session_length: Duration::from_hours(1),
             roles: BTreeMap::new(),
             live_roles: 0,
             ids: 0,

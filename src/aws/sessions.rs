@@ -1,0 +1,55 @@
+//! Sessions of an assumed role. The SDK keeps one until shortly before its end, and then asks for the next.
+
+use std::time::SystemTime;
+
+use aws_credential_types::{
+    Credentials,
+    provider::{self, ProvideCredentials, error::CredentialsError, future},
+};
+
+use super::{AssumedRole, error};
+use crate::api::CONTROLLER;
+
+/// Opens sessions. Not `aws_config`'s provider: its client would send requests in clear text to any endpoint.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    sts: aws_sdk_sts::Client,
+    role: AssumedRole,
+}
+
+impl Sessions {
+    pub fn new(sts: aws_sdk_sts::Client, role: AssumedRole) -> Self {
+        Self { sts, role }
+    }
+
+    async fn open(&self) -> provider::Result {
+        let attempt = format!("assuming role {} (AssumeRole)", self.role.arn);
+        let call = self.sts.assume_role().role_arn(&self.role.arn);
+        let call = call
+            .role_session_name(CONTROLLER)
+            .set_external_id(self.role.external_id.clone());
+        let answer = call.send().await;
+        let answer =
+            answer.map_err(|failed| CredentialsError::provider_error(error::failure(&attempt, &failed).message))?;
+        let nonsense = |why: &str| CredentialsError::provider_error(error::nonsense(&attempt, why).message);
+        let found = answer.credentials().ok_or_else(|| nonsense("no credentials in it"))?;
+        let until = SystemTime::try_from(*found.expiration()).map_err(|why| nonsense(&why.to_string()))?;
+        let token = Some(found.session_token().to_owned());
+        Ok(Credentials::new(
+            found.access_key_id(),
+            found.secret_access_key(),
+            token,
+            Some(until),
+            "AssumeRole",
+        ))
+    }
+}
+
+impl ProvideCredentials for Sessions {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.open())
+    }
+}

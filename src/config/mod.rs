@@ -1,0 +1,407 @@
+//! Settings of `run`: flags, environment and settings file as given ([`Args`], [`File`]), and checked ([`Settings`]).
+
+mod file;
+
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, ops::RangeInclusive, str::FromStr, time::Duration};
+
+use clap::Args as ClapArgs;
+
+pub use file::File;
+
+use crate::{
+    aws::IamSettings,
+    controller::Entry,
+    role::{Guards, Patterns, PolicyArn, RoleName, RolePath},
+};
+
+/// Flags of `run`. Credentials, region, endpoints and retries follow the AWS SDK's own environment (`AWS_REGION`, `AWS_PROFILE`,
+/// `AWS_ENDPOINT_URL_IAM`, `AWS_ENDPOINT_URL_STS`, …); the cluster follows `KUBECONFIG` or the pod's service account.
+// All texts, so that [`Args::check`] can say everything that is wrong at once.
+#[derive(ClapArgs, Clone, Debug)]
+pub struct Args {
+    /// YAML file of settings: the names of these flags without the dashes, and `accounts`, the roles to assume in other accounts.
+    /// A flag comes before an environment variable, and this before the file
+    #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
+    pub config: Option<String>,
+
+    /// Watch the objects of these namespaces only. Default: all namespaces
+    #[arg(long, env = "PIR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
+    pub namespaces: Vec<String>,
+
+    /// Watch only objects with these labels, such as shard=a; this, too, is a way to shard. Default: all
+    #[arg(long, env = "PIR_SELECTOR", value_name = "LABELS", default_value = "")]
+    pub selector: String,
+
+    /// Identity of the cluster in the roles' ownership tags. Default: the uid of the namespace kube-system
+    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
+    pub cluster_id: Option<String>,
+
+    /// Path of roles whose object declares none
+    #[arg(long, env = "PIR_ROLE_PATH", value_name = "PATH", default_value = "/")]
+    pub role_path: String,
+
+    /// Time between full checks of a role whose object declares no interval, 5s to 24h, such as 10m or 90s
+    #[arg(long, env = "PIR_RESYNC_INTERVAL", value_name = "DURATION", default_value = "10m")]
+    pub resync_interval: String,
+
+    /// How long after a write IAM may still answer with what was before it, 0s to 10m: what is seen in that time is looked at again
+    /// instead of being taken for drift
+    #[arg(long, env = "PIR_IAM_SETTLE_TIME", value_name = "DURATION", default_value = "60s")]
+    pub iam_settle_time: String,
+
+    /// Most IAM calls per second and account, on average. IAM throttles per account, and others need it too
+    #[arg(long, env = "PIR_IAM_CALLS_PER_SECOND", value_name = "CALLS", default_value = "20")]
+    pub iam_calls_per_second: String,
+
+    /// Most IAM calls at once in an account after a quiet time
+    #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value = "100")]
+    pub iam_burst: String,
+
+    /// Objects worked on at the same time, per account
+    #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value = "10")]
+    pub concurrency: String,
+
+    /// Address of the health endpoints /livez and /readyz; port 0 takes a free one
+    #[arg(
+        long,
+        env = "PIR_HEALTH_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080"
+    )]
+    pub health_address: String,
+
+    /// Address of the metrics, on /metrics; port 0 takes a free one
+    #[arg(
+        long,
+        env = "PIR_METRICS_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:9090"
+    )]
+    pub metrics_address: String,
+
+    /// What operators allow those who write objects
+    #[command(flatten)]
+    pub guards: GuardArgs,
+
+    /// Take turns with other replicas by a Lease, true or false; needed wherever there is more than one
+    #[arg(
+        long,
+        env = "PIR_LEADER_ELECTION",
+        value_name = "BOOL",
+        default_value = "false",
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true
+    )]
+    pub leader_election: String,
+
+    /// Namespace of the Lease. Default: that of the pod
+    #[arg(long, env = "PIR_LEADER_ELECTION_NAMESPACE", value_name = "NAME")]
+    pub leader_election_namespace: Option<String>,
+
+    /// Form of the log: text, lines for people, or json, one object a line. What is logged is set by `RUST_LOG` (default: info)
+    #[arg(long, env = "PIR_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: String,
+}
+
+/// Flags for what those who write objects can't get around. The commands that check manifests know them too.
+#[derive(ClapArgs, Clone, Debug)]
+pub struct GuardArgs {
+    /// Managed policies that objects may declare: ARNs, with * for any characters and ? for one
+    #[arg(
+        long,
+        env = "PIR_ALLOWED_POLICY_ARNS",
+        value_name = "PATTERNS",
+        value_delimiter = ',',
+        default_value = "arn:*:iam::aws:policy/AmazonS3ReadOnlyAccess"
+    )]
+    pub allowed_policy_arns: Vec<String>,
+
+    /// Permissions boundary that every role gets; an object that declares another is refused
+    #[arg(long, env = "PIR_PERMISSIONS_BOUNDARY", value_name = "ARN")]
+    pub permissions_boundary: Option<String>,
+
+    /// What the name of every role must begin with
+    #[arg(long, env = "PIR_ROLE_NAME_PREFIX", value_name = "TEXT", default_value = "")]
+    pub role_name_prefix: String,
+
+    /// Namespaces whose objects may adopt existing roles, with * and ?; empty: none
+    #[arg(
+        long,
+        env = "PIR_ADOPTION_NAMESPACES",
+        value_name = "PATTERNS",
+        value_delimiter = ',',
+        default_value = "*"
+    )]
+    pub adoption_namespaces: Vec<String>,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Namespaces to watch; none: all.
+    pub namespaces: Vec<String>,
+    /// Label selector; empty: all objects.
+    pub selector: String,
+    /// Identity of the cluster; none: the uid of `kube-system`.
+    pub cluster_id: Option<String>,
+    /// Path of roles whose object declares none.
+    pub role_path: RolePath,
+    /// Time between full checks.
+    pub resync: Duration,
+    /// How long IAM may answer with an older state.
+    pub settle: Duration,
+    /// The controller's own budget of IAM calls.
+    pub iam: IamSettings,
+    /// Objects worked on at the same time, per account.
+    pub concurrency: u16,
+    /// Address of the health endpoints.
+    pub health_address: SocketAddr,
+    /// Address of the metrics.
+    pub metrics_address: SocketAddr,
+    /// What operators allow.
+    pub guards: Guards,
+    /// Other accounts, by their id.
+    pub accounts: BTreeMap<String, Entry>,
+    /// Whether replicas take turns, and in which namespace the Lease is (none: the pod's).
+    pub election: Option<Option<String>>,
+    /// Form of the log.
+    pub log_format: LogFormat,
+}
+
+impl Args {
+    /// Checks the flags, and what the settings file has beyond them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, one line each.
+    pub fn check(&self, file: File) -> Result<Settings, Vec<String>> {
+        let mut problems = Problems(file.problems);
+        for name in &self.namespaces {
+            problems.keep(namespace("--namespaces", name));
+        }
+        let lease = self.leader_election_namespace.as_deref();
+        problems.keep(lease.map_or(Ok(()), |name| namespace("--leader-election-namespace", name)));
+        problems.keep(self.cluster_id.as_deref().map_or(Ok(()), cluster_id));
+        let role_path = problems.keep(RolePath::parse(&self.role_path).map_err(|why| format!("--role-path: {why}")));
+        let resync = problems.keep(duration("--resync-interval", &self.resync_interval, 5..=86_400));
+        let settle = problems.keep(duration("--iam-settle-time", &self.iam_settle_time, 0..=600));
+        let calls = problems.keep(number("--iam-calls-per-second", &self.iam_calls_per_second, 1..=10_000));
+        let burst = problems.keep(number("--iam-burst", &self.iam_burst, 1..=10_000));
+        let concurrency = problems.keep(number("--concurrency", &self.concurrency, 1..=1000));
+        let health_address = problems.keep(address("--health-address", &self.health_address));
+        let metrics_address = problems.keep(address("--metrics-address", &self.metrics_address));
+        let guards = problems.keep_all(self.guards.check());
+        let elects = problems.keep(one_of(
+            "--leader-election",
+            &self.leader_election,
+            [("true", true), ("false", false)],
+        ));
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let log_format = problems.keep(one_of("--log-format", &self.log_format, formats));
+
+        let settings = || {
+            Some(Settings {
+                namespaces: self.namespaces.clone(),
+                selector: self.selector.clone(),
+                cluster_id: self.cluster_id.clone(),
+                role_path: role_path?,
+                resync: resync?,
+                settle: settle?,
+                iam: IamSettings {
+                    calls_per_second: calls.and_then(NonZeroU32::new)?,
+                    burst: burst.and_then(NonZeroU32::new)?,
+                },
+                concurrency: u16::try_from(concurrency?).ok()?,
+                health_address: health_address?,
+                metrics_address: metrics_address?,
+                guards: guards?,
+                accounts: file.accounts,
+                election: elects?.then(|| self.leader_election_namespace.clone()),
+                log_format: log_format?,
+            })
+        };
+        match settings() {
+            Some(settings) if problems.0.is_empty() => Ok(settings),
+            _ => Err(problems.0),
+        }
+    }
+}
+
+impl GuardArgs {
+    /// Checks the flags.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, one line each.
+    pub fn check(&self) -> Result<Guards, Vec<String>> {
+        let mut problems = Problems::default();
+        let boundary = self.permissions_boundary.as_deref();
+        let boundary = boundary.map(|arn| PolicyArn::parse("--permissions-boundary", arn));
+        let boundary = problems.keep(boundary.transpose());
+        let prefix = &self.role_name_prefix;
+        if !prefix.is_empty() && RoleName::parse(prefix).is_err() {
+            let why = "no role's name can begin so: at most 64 of letters, digits and _+=,.@-";
+            problems.0.push(format!("--role-name-prefix {prefix:?}: {why}"));
+        }
+        match boundary {
+            Some(boundary) if problems.0.is_empty() => Ok(Guards {
+                policy_arns: Patterns::new(&self.allowed_policy_arns),
+                boundary,
+                name_prefix: prefix.clone(),
+                adoption_namespaces: Patterns::new(&self.adoption_namespaces),
+            }),
+            _ => Err(problems.0),
+        }
+    }
+}
+
+/// All that is wrong.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn keep<T>(&mut self, checked: Result<T, String>) -> Option<T> {
+        checked.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    fn keep_all<T>(&mut self, checked: Result<T, Vec<String>>) -> Option<T> {
+        checked.map_err(|problems| self.0.extend(problems)).ok()
+    }
+}
+
+/// A Go duration within bounds, in seconds.
+fn duration(flag: &str, text: &str, bounds: RangeInclusive<u64>) -> Result<Duration, String> {
+    let parsed = text
+        .parse::<kube::core::Duration>()
+        .ok()
+        .filter(|parsed| !parsed.is_negative())
+        .map(Duration::from);
+    parsed
+        .filter(|parsed| bounds.contains(&parsed.as_secs()))
+        .ok_or_else(|| {
+            format!(
+                "{flag} {text:?} is not a duration between {}s and {}s, such as 90s or 10m",
+                bounds.start(),
+                bounds.end()
+            )
+        })
+}
+
+fn number(flag: &str, text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {
+    let parsed = u32::from_str(text).ok().filter(|parsed| bounds.contains(parsed));
+    parsed.ok_or_else(|| {
+        format!(
+            "{flag} {text:?} is not a number from {} to {}",
+            bounds.start(),
+            bounds.end()
+        )
+    })
+}
+
+fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("{flag} {text:?} is not an IP address with a port, such as 0.0.0.0:8080 or [::]:8080"))
+}
+
+fn one_of<T: Copy, const N: usize>(flag: &str, text: &str, choices: [(&str, T); N]) -> Result<T, String> {
+    let found = choices.iter().find(|(name, _)| *name == text);
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        format!(
+            "{flag} {text:?} is none of {}",
+            choices.map(|(name, _)| name).join(", ")
+        )
+    })
+}
+
+/// A name of a namespace (RFC 1123 label).
+fn namespace(flag: &str, name: &str) -> Result<(), String> {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 63 || !name.chars().all(sound) {
+        return Err(format!(
+            "{flag} {name:?} can't be the name of a namespace: 1 to 63 of a-z, 0-9 and -"
+        ));
+    }
+    Ok(())
+}
+
+fn cluster_id(id: &str) -> Result<(), String> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c);
+    if id.is_empty() || id.len() > 256 || !id.chars().all(sound) {
+        return Err(format!(
+            "--cluster-id {id:?} can't be the value of a tag: 1 to 256 of letters, digits and _.:/=+-@"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_defaults_are_sound() {
+        let settings = Line::parse_from(["x"]).args.check(File::default()).unwrap();
+        assert_eq!((settings.resync.as_secs(), settings.settle.as_secs()), (600, 60));
+        assert_eq!(settings.election, None);
+    }
+
+    #[test]
+    fn leader_election_is_switched_on_and_off() {
+        let elects = |flag| {
+            Line::parse_from(["x", flag])
+                .args
+                .check(File::default())
+                .unwrap()
+                .election
+                .is_some()
+        };
+        assert!(elects("--leader-election") && elects("--leader-election=true") && !elects("--leader-election=false"));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let flags = [
+            "--namespaces=A",
+            "--cluster-id=a b",
+            "--role-path=a",
+            "--resync-interval=1s",
+            "--iam-settle-time=soon",
+            "--iam-calls-per-second=x",
+            "--iam-burst=0",
+            "--concurrency=100000",
+            "--health-address=here",
+            "--metrics-address=80",
+            "--permissions-boundary=x",
+            "--role-name-prefix=a/b",
+            "--leader-election=perhaps",
+            "--leader-election-namespace=a.b",
+            "--log-format=xml",
+        ];
+        let line = Line::parse_from(["x"].into_iter().chain(flags));
+        let problems = line.args.check(File::default()).unwrap_err();
+        assert_eq!(problems.len(), flags.len(), "{problems:#?}");
+        for flag in flags {
+            let (flag, value) = flag.split_once('=').unwrap();
+            let said = problems
+                .iter()
+                .any(|problem| problem.starts_with(flag) && problem.contains(value));
+            assert!(said, "{flag}: {problems:#?}");
+        }
+    }
+}
