@@ -1,6 +1,6 @@
 //! What `kubectl apply -k deploy` installs: accepted by a real API server, enough for the controller, and no more than it needs.
 
-use std::process::Command;
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -101,6 +101,64 @@ fn the_shipped_rights_are_enough_and_no_more() {
     ] {
         assert!(!can(&world, needless), "{needless:?} is allowed");
     }
+}
+
+/// Each right that is shipped is one that the controller uses, and it asks for nothing that it may not do.
+#[test]
+fn every_right_is_used_and_none_is_missing() {
+    let mut world = installed("rights-used");
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    // The second event of a kind is a patch of the first.
+    for _ in 0..2 {
+        World::pass_settle_time();
+        world.iam.tamper(&world.role_name("segments"), |role| {
+            role.attached.insert(ADMIN.to_owned());
+        });
+        world.look("segments");
+        world.wait_reconciled("segments");
+    }
+    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    let controller = world.controller.as_mut().unwrap();
+    controller.terminate().unwrap();
+    controller.wait(Duration::from_secs(30)).unwrap();
+
+    let who = format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}");
+    let mut used = BTreeSet::new();
+    for line in world.plane().audit_log().lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        if event["user"]["username"] != who {
+            continue;
+        }
+        assert_ne!(event["responseStatus"]["code"], 403, "{event}");
+        let text = |key: &str| event["objectRef"][key].as_str().unwrap_or_default().to_owned();
+        let resource = match text("subresource") {
+            none if none.is_empty() => text("resource"),
+            sub => format!("{}/{sub}", text("resource")),
+        };
+        used.insert((text("apiGroup"), resource, event["verb"].as_str().unwrap().to_owned()));
+    }
+    let mut shipped = BTreeSet::new();
+    for (kind, scope) in [("clusterrole", &[][..]), ("role", &["-n", SYSTEM])] {
+        let role = world
+            .plane()
+            .run(&[&["get", kind, ACCOUNT, "-o", "json"], scope].concat())
+            .unwrap();
+        let role: Value = serde_json::from_str(&role).unwrap();
+        for rule in role["rules"].as_array().unwrap() {
+            let all = |key: &str| {
+                rule[key]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|one| one.as_str().unwrap().to_owned())
+            };
+            for (group, resource) in all("apiGroups").zip(all("resources")) {
+                shipped.extend(all("verbs").map(|verb| (group.clone(), resource.clone(), verb)));
+            }
+        }
+    }
+    assert_eq!(used, shipped);
 }
 
 #[test]

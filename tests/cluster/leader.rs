@@ -1,7 +1,9 @@
 //! Of several replicas one works; another takes over; and two that both work do no harm.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
-use test_support::guarded::Guarded;
+use test_support::{guarded::Guarded, proxy::Proxy};
 
 use crate::world::{WIDE_TRUST, World};
 
@@ -51,6 +53,48 @@ fn another_takes_over_from_one_that_was_killed() {
     world.look("segments");
     world.wait_reconciled("segments");
     assert!(!world.role("segments").unwrap().trust_policy.contains("999999999999"));
+}
+
+/// A partition: the holder reaches the API server no more, but IAM still. It has stopped before another one works.
+#[test]
+fn one_that_is_cut_off_stops_before_another_takes_over() {
+    let mut world = World::without_controller("leader-cut");
+    let proxy = Proxy::start(world.plane().api_port());
+    world.reach_through(&proxy);
+    world.add_args(&["--leader-election", "--leader-election-namespace", "t-leader-cut"]);
+    world.controller = Some(world.another_through("first"));
+    world.wait("the first to lead", || {
+        world.log_of("first").contains("this process works now").then_some(())
+    });
+    let second = world.another("second");
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    proxy.cut();
+    let cut = Instant::now();
+    let ended = world.controller.as_mut().unwrap().wait(Duration::from_mins(1)).unwrap();
+    let stopped = cut.elapsed();
+    assert_eq!(ended.code(), Some(1), "{}", world.log_of("first"));
+    assert!(
+        world.log_of("first").contains("could not be renewed"),
+        "{}",
+        world.log_of("first")
+    );
+    assert!(
+        !world.log_of("second").contains("works now"),
+        "the first stopped after the second began"
+    );
+    world.wait("the second to lead", || (holder(&world) == "second").then_some(()));
+    println!(
+        "cut off: stopped after {stopped:?}, taken over after {:?}",
+        cut.elapsed()
+    );
+    World::pass_settle_time();
+    world.iam.tamper(&world.role_name("segments"), |role| {
+        role.trust_policy = WIDE_TRUST.to_owned();
+    });
+    world.look("segments");
+    world.wait_reconciled("segments");
+    drop(second);
 }
 
 #[test]

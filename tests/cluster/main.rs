@@ -15,6 +15,7 @@ mod isolation;
 mod leader;
 mod ownership;
 mod prices;
+mod rights;
 mod samples;
 mod statuses;
 mod validation;

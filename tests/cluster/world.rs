@@ -15,6 +15,7 @@ use test_support::{
     control_plane::ControlPlane,
     guarded::Guarded,
     iam::{Call, Config, FakeIam, RoleState},
+    proxy::Proxy,
 };
 
 /// How long a condition may take to come true. Nothing should come near it but on a machine that is very busy.
@@ -162,16 +163,23 @@ impl World {
             .plane()
             .run(&["create", "token", account, "-n", namespace])
             .expect("a token");
+        self.with_kubeconfig(|line| match line.split_once("token: ") {
+            Some((before, _)) => format!("{before}token: {}", token.trim()),
+            None => line.to_owned(),
+        });
+    }
+
+    /// Has the controller reach the API server through a proxy.
+    pub fn reach_through(&mut self, proxy: &Proxy) {
+        let (direct, through) = (self.plane().api_port().to_string(), proxy.port().to_string());
+        self.with_kubeconfig(|line| line.replace(&format!(":{direct}"), &format!(":{through}")));
+    }
+
+    fn with_kubeconfig(&mut self, change: impl Fn(&str) -> String) {
         let admin = fs::read_to_string(self.plane().kubeconfig()).expect("a kubeconfig");
-        let theirs: Vec<String> = admin
-            .lines()
-            .map(|line| match line.split_once("token: ") {
-                Some((before, _)) => format!("{before}token: {}", token.trim()),
-                None => line.to_owned(),
-            })
-            .collect();
+        let changed: Vec<String> = admin.lines().map(change).collect();
         let path = self.folder.path().join("kubeconfig");
-        fs::write(&path, theirs.join("\n")).expect("a kubeconfig");
+        fs::write(&path, changed.join("\n")).expect("a kubeconfig");
         self.env.push(("KUBECONFIG".to_owned(), path.display().to_string()));
     }
 
@@ -182,6 +190,17 @@ impl World {
 
     /// Starts another replica beside it, by a name of its own.
     pub fn another(&self, name: &str) -> Guarded {
+        self.spawn(
+            name,
+            &[
+                ("HOSTNAME", name),
+                ("KUBECONFIG", &self.plane().kubeconfig().display().to_string()),
+            ],
+        )
+    }
+
+    /// Starts a replica by a name of its own, which reaches the API server as the world's controller does.
+    pub fn another_through(&self, name: &str) -> Guarded {
         self.spawn(name, &[("HOSTNAME", name)])
     }
 
@@ -292,6 +311,13 @@ impl World {
         self.wait("the look is taken", || {
             (self.status(name)["lastHandledReconcileAt"] == value.as_str()).then_some(())
         });
+    }
+
+    /// Asks for a look at the role of an object that may go by it.
+    pub fn look_or_gone(&self, name: &str) {
+        let annotation = format!("pinpoint-import.dev/reconcile-requested-at={:?}", Instant::now());
+        // An error is that it is gone already.
+        let _ = self.kubectl(&["annotate", "pir", name, "--overwrite", &annotation]);
     }
 
     /// The object; null if there is none, a text if the API server does not say.
@@ -421,6 +447,13 @@ impl World {
 
     /// Calls an action of IAM by other hands than the controller's.
     pub fn call_iam(&self, action: &str, params: &[(&str, &str)]) -> String {
+        let answer = self.try_iam(action, params);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
+        answer
+    }
+
+    /// Calls an action of IAM by other hands than the controller's, and returns the answer, whatever it is.
+    pub fn try_iam(&self, action: &str, params: &[(&str, &str)]) -> String {
         let params: String = params.iter().flat_map(|(key, value)| ["&", key, "=", value]).collect();
         let body = format!("Action={action}&Version=2010-05-08{params}");
         let address = self.iam.endpoint().replace("http://", "");
@@ -434,7 +467,6 @@ impl World {
         stream.write_all(request.as_bytes()).expect("the request is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{action}: {answer}");
         answer
     }
 

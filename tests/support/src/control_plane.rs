@@ -15,6 +15,11 @@ use crate::guarded::Guarded;
 
 /// How long etcd and kube-apiserver may take to start; on an idle machine it is 4 s.
 const LONGEST_START: Duration = Duration::from_mins(2);
+/// What service accounts do is logged, one JSON object a line; the rest is not looked at.
+const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+"rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}]}"#;
+const AUDIT_LOG: &str = "audit.log";
+
 /// Tries with other ports, for where somebody takes a port between our look and our use of it.
 const TRIES: usize = 3;
 
@@ -56,6 +61,7 @@ impl ControlPlane {
         let [etcd_port, peer_port, api_port] = free_ports()?;
         write_keys(folder.path()).map_err(|why| format!("can't make the control plane's keys: {why}"))?;
         write_access(folder.path(), api_port)?;
+        fs::write(folder.path().join("audit-policy.yaml"), AUDIT_POLICY).map_err(text)?;
         let etcd_log = folder.path().join("etcd.log");
         let etcd = Guarded::start(
             Command::new(binaries.join("etcd"))
@@ -102,6 +108,8 @@ impl ControlPlane {
                 .arg("--service-account-issuer=https://kubernetes.default.svc")
                 .arg("--service-cluster-ip-range=10.0.0.0/24")
                 .arg("--authorization-mode=RBAC")
+                .arg(format!("--audit-policy-file={}", at("audit-policy.yaml")))
+                .arg(format!("--audit-log-path={}", at(AUDIT_LOG)))
                 .arg("--shutdown-delay-duration=0s"),
             &log,
             Some(self.folder.path()),
@@ -145,6 +153,18 @@ impl ControlPlane {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What service accounts asked of the API server so far: `audit.k8s.io/v1` events, one JSON object a line.
+    #[must_use]
+    pub fn audit_log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(AUDIT_LOG)).unwrap_or_default()
+    }
+
+    /// The API server's port on loopback.
+    #[must_use]
+    pub fn api_port(&self) -> u16 {
+        self.api_port
     }
 
     /// The folder of the binaries.

@@ -5,3 +5,5 @@ pub mod control_plane;
 pub mod guarded;
 pub mod iam;
 pub mod moto;
+pub mod policy;
+pub mod proxy;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use super::authorize::authorize;
 use super::paging::page;
 use super::params::Params;
 use super::roles::{Answer, boundary_xml, last_used_xml, role_xml, tags_xml};
@@ -12,7 +13,7 @@ use super::{policies, roles};
 
 /// Carries out an action of IAM's.
 pub(crate) fn iam(account: &mut Account, action: &str, params: &Params) -> Answer {
-    deny(account, action, params)?;
+    authorize(account, action, params)?;
     match action {
         "GetRole" => roles::get(account, params),
         "CreateRole" => roles::create(account, params),
@@ -53,7 +54,7 @@ pub(crate) fn iam(account: &mut Account, action: &str, params: &Params) -> Answe
 pub(crate) fn sts(account: &mut Account, action: &str, params: &Params) -> Answer {
     match action {
         "GetCallerIdentity" => {
-            deny(account, action, params)?;
+            authorize(account, action, params)?;
             Ok(Some(
                 element("Arn", &caller(account))
                     + &element("UserId", "AROAFAKECALLER0000000:session")
@@ -70,7 +71,7 @@ pub(crate) fn sts(account: &mut Account, action: &str, params: &Params) -> Answe
 
 /// Opens a session in another account; STS does not say whether the role, its trust or the external id is at fault.
 fn assume(account: &mut Account, params: &Params) -> Answer {
-    deny(account, "AssumeRole", params)?;
+    authorize(account, "AssumeRole", params)?;
     let arn = params.required("RoleArn")?.to_owned();
     let name = params.required("RoleSessionName")?.to_owned();
     let open = |door: &&Door| door.external_id.as_deref() == params.optional("ExternalId");
@@ -108,31 +109,11 @@ fn assume(account: &mut Account, params: &Params) -> Answer {
     Ok(Some(xml))
 }
 
-fn caller(account: &Account) -> String {
+pub(crate) fn caller(account: &Account) -> String {
     format!(
         "arn:{}:sts::{}:assumed-role/controller/session",
         account.partition, account.id
     )
-}
-
-fn deny(account: &Account, action: &str, params: &Params) -> Result<(), ApiError> {
-    if !account.denied.contains(action) {
-        return Ok(());
-    }
-    let resource = params.optional("RoleName").map_or_else(
-        || format!("arn:{}:iam::{}:role/", account.partition, account.id),
-        |name| format!("role {name}"),
-    );
-    let sts = ["GetCallerIdentity", "AssumeRole"].contains(&action);
-    let service = if sts { "sts" } else { "iam" };
-    Err(ApiError::new(
-        403,
-        "AccessDenied",
-        format!(
-            "User: {} is not authorized to perform: {service}:{action} on resource: {resource} because no identity-based policy allows the {service}:{action} action",
-            caller(account)
-        ),
-    ))
 }
 
 fn profile_xml(account: &Account, profile: &InstanceProfile) -> String {

@@ -8,6 +8,7 @@
 //! leaves the session length alone when it is not given.
 
 mod actions;
+mod authorize;
 mod builders;
 mod faults;
 mod paging;
@@ -28,6 +29,7 @@ pub use builders::RoleBuilder;
 pub use faults::{Call, Fault, Gate, GateHandle, Rule};
 pub use state::{AWS_MANAGED, Quotas, RoleState};
 
+use crate::policy::Policy;
 use server::Shared;
 use state::{Account, Door};
 
@@ -221,6 +223,11 @@ impl FakeIam {
     /// Takes [`Self::deny`] back.
     pub fn allow(&self, action: &str) {
         self.shared.lock().account.denied.remove(action);
+    }
+
+    /// Gives callers just the rights of a policy document; none takes the limit away.
+    pub fn enforce(&self, policy: Option<&str>) {
+        self.shared.lock().account.rights = policy.map(Policy::parse);
     }
 
     /// How long each call takes at least.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::policy::Policy;
+
 /// An error answer of IAM's.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -157,6 +159,8 @@ pub(crate) struct Account {
     pub(crate) page_size: usize,
     pub(crate) read_lag: Duration,
     pub(crate) denied: BTreeSet<String>,
+    /// The rights of the account's callers; none: everything.
+    pub(crate) rights: Option<Policy>,
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
     pub(crate) profiles: BTreeMap<String, InstanceProfile>,
     /// By the ARN of the role.
@@ -178,6 +182,7 @@ impl Account {
             page_size: 100,
             read_lag: Duration::ZERO,
             denied: BTreeSet::new(),
+            rights: None,
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),
             doors: BTreeMap::new(),
