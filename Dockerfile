@@ -1,4 +1,4 @@
-# Not built by this project's own checks, which have no container engine: docker build -t pinpoint-import-role-controller:0.1.0 .
+# Linted, but not built by this project's own checks, which have no container engine: docker build -t pinpoint-import-role-controller:0.1.0 .
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .

@@ -11,9 +11,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Build the control plane and install moto, once: about 5 minutes; the other targets do it too
+setup: ## Build the control plane and promtool, install moto and linters, once: about 8 minutes; the other targets do it too
 	@tests/control-plane/build.sh >/dev/null
-	@tests/moto/setup.sh >/dev/null
+	@tests/python/setup.sh >/dev/null
+	@tests/promtool/build.sh >/dev/null
 
 build:
 	@[ -e $(TARGET)/release/demo ] || echo "building the release binaries: about 6 minutes on two cores the first time" >&2
@@ -32,7 +33,9 @@ format:
 
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
-	for script in .ci/run tests/control-plane/build.sh tests/moto/setup.sh; do bash -n $$script; done
+	tools=$$(dirname "$$(tests/python/setup.sh)"); \
+	$$tools/shellcheck .ci/run tests/*/*.sh; \
+	$$tools/hadolint Dockerfile
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --locked

@@ -109,15 +109,6 @@ fn every_right_is_used_and_none_is_missing() {
     let mut world = installed("rights-used");
     world.apply("segments", &json!({})).unwrap();
     world.wait_reconciled("segments");
-    // The second event of a kind is a patch of the first.
-    for _ in 0..2 {
-        World::pass_settle_time();
-        world.iam.tamper(&world.role_name("segments"), |role| {
-            role.attached.insert(ADMIN.to_owned());
-        });
-        world.look("segments");
-        world.wait_reconciled("segments");
-    }
     world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
     let controller = world.controller.as_mut().unwrap();
     controller.terminate().unwrap();
@@ -214,15 +205,36 @@ fn the_deployment_starts_the_binary_as_it_is() {
         .output()
         .unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for name in manifest
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- name: PIR_"))
-    {
+    let mut manifests = manifest.clone();
+    for overlay in ["irsa", "pod-identity"] {
+        manifests +=
+            &std::fs::read_to_string(folder(&format!("deploy/overlays/{overlay}/kustomization.yaml"))).unwrap();
+    }
+    for name in manifests.split("name: PIR_").skip(1) {
+        let name = name
+            .split(|c: char| !c.is_ascii_uppercase() && c != '_')
+            .next()
+            .unwrap();
         assert!(
             help.contains(&format!("PIR_{name}=")),
             "PIR_{name} is no setting of run"
         );
     }
+    // The settings file is sound: what is wrong here is the flag alone.
+    let refused = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+        .args([
+            "run",
+            "--concurrency=0",
+            "--config",
+            &folder("deploy/base/settings.yaml"),
+        ])
+        .output()
+        .unwrap();
+    let refused = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        refused.lines().count() == 1 && refused.contains("--concurrency"),
+        "{refused}"
+    );
     for port in ["8080", "9090"] {
         assert!(manifest.contains(&format!("containerPort: {port}")) && help.contains(&format!("0.0.0.0:{port}")));
     }

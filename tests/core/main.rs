@@ -6,4 +6,5 @@ mod documents;
 mod generated;
 mod laws;
 mod model;
+mod monitoring;
 mod statuses;

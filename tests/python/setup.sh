@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Prints the Python of a virtual environment that holds moto's server; makes it first if it is not there yet.
+# Prints the Python of a virtual environment that holds moto's server and the linters; makes it first if it is not there yet.
 set -euo pipefail
 
-say() { echo "moto: $*" >&2; }
+say() { echo "python: $*" >&2; }
 
 cd "$(dirname "$0")"
 hash=$(cat requirements.txt setup.sh | sha256sum | cut -c1-12)
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/pinpoint-import-role-controller"
-folder="$cache/moto-$hash"
+folder="$cache/python-$hash"
 mkdir -p "$cache"
 
 # One at a time; an interrupted set-up lacks the mark and is made anew.
@@ -15,7 +15,7 @@ exec 9>"$folder.lock"
 flock 9
 if [ ! -e "$folder/complete" ]; then
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { say "Python 3.10 or later is needed"; exit 1; }
-  say "installing moto, a server that speaks IAM's protocol, once: about a minute"
+  say "installing moto, a server that speaks IAM's protocol, and linters, once: about a minute"
   started=$SECONDS
   rm -rf "$folder"
   python3 -m venv "$folder" >&2 || { say "python3 -m venv failed (Debian has it in the package python3-venv)"; exit 1; }
