@@ -4,10 +4,8 @@ use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, World};
+use crate::world::{ACCOUNT, ADMIN, SYSTEM, World, install};
 
-const SYSTEM: &str = "pinpoint-import-system";
-const ACCOUNT: &str = "pinpoint-import-role-controller";
 const FINALIZER_OFF: &str = r#"{"metadata":{"finalizers":null}}"#;
 
 fn folder(path: &str) -> String {
@@ -17,16 +15,8 @@ fn folder(path: &str) -> String {
 /// A control plane on which the manifests are applied, and a controller that has just the rights of its service account.
 fn installed(name: &str) -> World {
     let mut world = World::on_own_plane(name);
-    world
-        .plane()
-        .run(&["apply", "--server-side", "-k", &folder("deploy")])
-        .unwrap();
-    let crd = "crd/pinpointimportroles.pinpoint-import.dev";
-    world
-        .plane()
-        .run(&["wait", "--for=condition=Established", crd])
-        .unwrap();
-    world.act_as(SYSTEM, ACCOUNT);
+    install(world.plane());
+    world.limit_rights();
     world.add_args(&["--leader-election", "--leader-election-namespace", SYSTEM]);
     world.start();
     world.wait_healthy();
@@ -155,10 +145,7 @@ fn every_right_is_used_and_none_is_missing() {
 #[test]
 fn the_manifests_are_accepted_and_the_pod_fits_the_restricted_standard() {
     let world = World::on_own_plane("manifests");
-    world
-        .plane()
-        .run(&["apply", "--server-side", "-k", &folder("deploy")])
-        .unwrap();
+    install(world.plane());
     let deployment = world
         .plane()
         .run(&["get", "deployment", ACCOUNT, "-n", SYSTEM, "-o", "json"])

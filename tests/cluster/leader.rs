@@ -9,12 +9,10 @@ use crate::world::{WIDE_TRUST, World};
 
 /// A world in which replicas take turns, with two of them: the first holds the lease.
 fn two_replicas(name: &str) -> (World, Guarded) {
-    let namespace = format!("t-{name}");
-    let first = World::with(
-        name,
-        &["--leader-election", "--leader-election-namespace", &namespace],
-        &[("HOSTNAME", "first")],
-    );
+    let mut first = World::without_controller(name);
+    first.lend_lease();
+    first.add_env("HOSTNAME", "first");
+    first.start();
     first.wait("the first to lead", || {
         first.log().contains("this process works now").then_some(())
     });
@@ -61,7 +59,7 @@ fn one_that_is_cut_off_stops_before_another_takes_over() {
     let mut world = World::without_controller("leader-cut");
     let proxy = Proxy::start(world.plane().api_port());
     world.reach_through(&proxy);
-    world.add_args(&["--leader-election", "--leader-election-namespace", "t-leader-cut"]);
+    world.lend_lease();
     world.controller = Some(world.another_through("first"));
     world.wait("the first to lead", || {
         world.log_of("first").contains("this process works now").then_some(())

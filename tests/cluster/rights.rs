@@ -136,6 +136,7 @@ fn the_shipped_policy_is_enough_for_all_that_the_controller_does() {
 
 /// What somebody tries who has stolen the controller's AWS session.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn a_stolen_session_is_denied_everything_else() {
     let mut world = limited("aws-stolen");
     world.apply("segments", &json!({})).unwrap();

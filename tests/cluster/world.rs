@@ -23,19 +23,43 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the controller takes IAM for late, in tests.
 pub const SETTLE: Duration = Duration::from_secs(1);
 
+/// Namespace and service account of the controller, as `deploy` has them.
+pub const SYSTEM: &str = "pinpoint-import-system";
+/// See [`SYSTEM`].
+pub const ACCOUNT: &str = "pinpoint-import-role-controller";
+
 static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| {
     let plane = ControlPlane::start().expect("the control plane starts");
-    let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/pinpointimportroles.yaml");
-    plane.run(&["apply", "-f", crd]).expect("the CRD is accepted");
-    plane
-        .run(&[
-            "wait",
-            "--for=condition=Established",
-            "crd/pinpointimportroles.pinpoint-import.dev",
-        ])
-        .expect("the CRD is served");
+    install(&plane);
     plane
 });
+
+/// A token of the controller's service account on the shared control plane.
+static TOKEN: LazyLock<String> = LazyLock::new(|| token(&PLANE));
+
+/// Applies what users apply.
+pub fn install(plane: &ControlPlane) {
+    let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
+    plane
+        .run(&["apply", "--server-side", "-k", deploy])
+        .expect("the manifests are accepted");
+    let crd = "crd/pinpointimportroles.pinpoint-import.dev";
+    plane
+        .run(&["wait", "--for=condition=Established", crd])
+        .expect("the CRD is served");
+}
+
+fn token(plane: &ControlPlane) -> String {
+    let token = plane.run(&["create", "token", ACCOUNT, "-n", SYSTEM]);
+    token.expect("a token").trim().to_owned()
+}
+
+/// A kubeconfig that differs from another one in some lines.
+fn derived(from: &Path, to: &Path, change: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(from).expect("a kubeconfig");
+    let lines: Vec<String> = text.lines().map(change).collect();
+    fs::write(to, lines.join("\n")).expect("a kubeconfig");
+}
 
 static RUNTIME: LazyLock<tokio::runtime::Runtime> =
     LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
@@ -135,7 +159,7 @@ impl World {
         let reader = RUNTIME
             .block_on(reader(&kubeconfig))
             .expect("a client for the API server");
-        Self {
+        let world = Self {
             namespace,
             iam: FakeIam::start(),
             controller: None,
@@ -144,7 +168,13 @@ impl World {
             folder: tempfile::tempdir().expect("a folder"),
             args: Vec::new(),
             env: Vec::new(),
+        };
+        if world.own_plane.is_none() {
+            world.limit_rights();
+        } else {
+            derived(&kubeconfig, &world.kubeconfig(), str::to_owned);
         }
+        world
     }
 
     /// A folder of its own.
@@ -157,30 +187,53 @@ impl World {
         self.args.extend(args.iter().map(ToString::to_string));
     }
 
-    /// Has the controller act as a service account, with just its rights.
-    pub fn act_as(&mut self, namespace: &str, account: &str) {
-        let token = self
-            .plane()
-            .run(&["create", "token", account, "-n", namespace])
-            .expect("a token");
-        self.with_kubeconfig(|line| match line.split_once("token: ") {
-            Some((before, _)) => format!("{before}token: {}", token.trim()),
-            None => line.to_owned(),
+    /// Environment of the controller.
+    pub fn add_env(&mut self, key: &str, value: &str) {
+        self.env.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Has the controller act as its own service account, with just the rights that `deploy` gives it. On the shared control plane it
+    /// always does.
+    pub fn limit_rights(&self) {
+        let own = self.own_plane.as_ref().map(token);
+        let token = own.as_ref().unwrap_or(&TOKEN);
+        derived(&self.plane().kubeconfig(), &self.kubeconfig(), |line| {
+            match line.split_once("token: ") {
+                Some((before, _)) => format!("{before}token: {token}"),
+                None => line.to_owned(),
+            }
         });
+    }
+
+    /// Gives the controller, in the world's own namespace, the rights on leases that `deploy` gives it in its own.
+    pub fn lend_lease(&mut self) {
+        let role = self
+            .plane()
+            .run(&["get", "role", ACCOUNT, "-n", SYSTEM, "-o", "json"])
+            .expect("the role");
+        let mut role: Value = serde_json::from_str(&role).expect("JSON");
+        role["metadata"] = json!({"name": "lease", "namespace": self.namespace});
+        self.plane().apply(&role.to_string()).expect("a role");
+        let account = format!("--serviceaccount={SYSTEM}:{ACCOUNT}");
+        self.kubectl(&["create", "rolebinding", "lease", "--role=lease", &account])
+            .expect("a binding");
+        let namespace = self.namespace.clone();
+        self.add_args(&["--leader-election", "--leader-election-namespace", &namespace]);
     }
 
     /// Has the controller reach the API server through a proxy.
     pub fn reach_through(&mut self, proxy: &Proxy) {
         let (direct, through) = (self.plane().api_port().to_string(), proxy.port().to_string());
-        self.with_kubeconfig(|line| line.replace(&format!(":{direct}"), &format!(":{through}")));
+        let path = self.folder.path().join("kubeconfig-through-proxy");
+        derived(&self.kubeconfig(), &path, |line| {
+            line.replace(&format!(":{direct}"), &format!(":{through}"))
+        });
+        self.add_env("KUBECONFIG", path.to_str().expect("UTF-8"));
     }
 
-    fn with_kubeconfig(&mut self, change: impl Fn(&str) -> String) {
-        let admin = fs::read_to_string(self.plane().kubeconfig()).expect("a kubeconfig");
-        let changed: Vec<String> = admin.lines().map(change).collect();
-        let path = self.folder.path().join("kubeconfig");
-        fs::write(&path, changed.join("\n")).expect("a kubeconfig");
-        self.env.push(("KUBECONFIG".to_owned(), path.display().to_string()));
+    /// The controller's kubeconfig.
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
     }
 
     /// Starts the controller, as it was started before.
@@ -194,7 +247,7 @@ impl World {
             name,
             &[
                 ("HOSTNAME", name),
-                ("KUBECONFIG", &self.plane().kubeconfig().display().to_string()),
+                ("KUBECONFIG", &self.kubeconfig().display().to_string()),
             ],
         )
     }
@@ -214,7 +267,7 @@ impl World {
             .args(["--health-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
             .env("PIR_ALLOWED_POLICY_ARNS", "*")
             .args(&self.args)
-            .env("KUBECONFIG", self.plane().kubeconfig())
+            .env("KUBECONFIG", self.kubeconfig())
             .env("AWS_ENDPOINT_URL_IAM", self.iam.endpoint())
             .env("AWS_ENDPOINT_URL_STS", self.iam.endpoint())
             .env("AWS_ACCESS_KEY_ID", "test")
@@ -295,10 +348,15 @@ impl World {
         .expect("the patch is accepted");
     }
 
-    /// Takes an object's finalizers off, as somebody does by hand.
+    /// Takes an object's finalizers off, as somebody of the break-glass group does by hand.
     pub fn take_finalizer_off(&self, name: &str) {
         let patch = r#"{"metadata":{"finalizers":null}}"#;
-        self.kubectl(&["patch", "pir", name, "--type=merge", "-p", patch])
+        let glass = [
+            "--as=somebody",
+            "--as-group=system:masters",
+            "--as-group=pinpoint-import.dev:break-glass",
+        ];
+        self.kubectl(&[&["patch", "pir", name, "--type=merge", "-p", patch], &glass[..]].concat())
             .expect("the patch is accepted");
     }
 

@@ -141,7 +141,7 @@ fn compare(operator: &str, wanted: &str, found: &str, context: &Context) -> bool
         return false;
     };
     match operator {
-        "StringEquals" | "StringNotEquals" => pattern.iter().map(Token::text).collect::<String>() == found,
+        "StringEquals" | "StringNotEquals" => pattern.iter().map(|token| token.text()).collect::<String>() == found,
         "StringLike" | "StringNotLike" => glob(&pattern, found),
         // Both take wildcards, within each of the six parts of an ARN.
         "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => {
@@ -167,11 +167,11 @@ enum Token {
 }
 
 impl Token {
-    fn text(&self) -> char {
+    fn text(self) -> char {
         match self {
             Self::One => '?',
             Self::Any => '*',
-            Self::Char(c) => *c,
+            Self::Char(c) => c,
         }
     }
 }
