@@ -168,6 +168,13 @@ fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<String> {
         if folded.starts_with("aws:") || OWNERSHIP_TAGS.iter().any(|tag| tag.key() == folded) {
             problems.push(format!("tags: {key:?} is kept for AWS or for the controller"));
         }
+        let allowed = |text: &str| {
+            text.chars()
+                .all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+@-".contains(c))
+        };
+        if !allowed(key) || !allowed(value) {
+            problems.push(format!("tags: {key:?} or its value has characters that IAM refuses: letters, digits, spaces and _ . : / = + @ -"));
+        }
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
             problems.push(format!(
                 "tags: {key:?} is longer than 128 characters, or its value than 256, or it is empty"
