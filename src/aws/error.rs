@@ -172,8 +172,11 @@ fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
+/// The words of the last cause. Of several lines, such as the SDK's list of all places where it looked for credentials, the first.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    let words = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    let first = words.lines().next().unwrap_or_default();
+    first.trim_end_matches(" Attempted:").trim_end_matches('.').to_owned()
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -5,6 +5,7 @@ mod error;
 mod execute;
 mod observe;
 mod sessions;
+mod sweep;
 
 pub use client::{AssumedRole, CallWatch, Iam, IamSettings};
 pub use error::class_of_code;

@@ -129,7 +129,7 @@ impl Iam {
 }
 
 /// A list is complete only when IAM says so; a truncated one without a marker can't be completed.
-fn next_page(attempt: &str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, Failure> {
+pub(super) fn next_page(attempt: &str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, Failure> {
     match (truncated, marker) {
         (false, _) => Ok(None),
         (true, Some(marker)) => Ok(Some(marker.to_owned())),
@@ -179,7 +179,7 @@ pub(super) fn head_of(role: &Role) -> Result<Head, String> {
 }
 
 /// IAM percent-encodes documents (RFC 3986: `+` is a plus). Other servers that speak its protocol don't always.
-fn decoded(document: &str) -> Result<String, String> {
+pub(super) fn decoded(document: &str) -> Result<String, String> {
     if document.trim_start().starts_with('{') {
         return Ok(document.to_owned());
     }

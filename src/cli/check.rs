@@ -1,18 +1,17 @@
 //! Checks of manifests, offline: what the API server would refuse by the CRD's schema, and what the controller would.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
-use jsonschema::{
-    Validator,
-    error::{TypeKind, ValidationErrorKind},
+use kube::Resource;
+use serde_json::Value;
+
+use super::{
+    manifests::{Content, Manifest, Node, Step, written},
+    schema::{self, Found, keys, unknown},
 };
-use kube::{CustomResourceExt, Resource};
-use serde_json::{Map, Value, json};
-
-use super::manifests::{Content, Manifest, Node, Step, written};
 use crate::{
     api::v1alpha1::PinpointImportRole,
-    role::{Account, DesiredRole, Guards, Owner, RolePath, Surroundings, spelling::nearest},
+    role::{Account, DesiredRole, Guards, Owner, RolePath, Surroundings},
 };
 
 /// What the controller's settings say of every role.
@@ -113,24 +112,11 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
     checked
 }
 
-type Found = Vec<(Vec<Step>, String)>;
-
-fn keys(path: &[&str]) -> Vec<Step> {
-    path.iter().map(|key| Step::Key((*key).to_owned())).collect()
-}
-
 /// Checks one object. None if it can't even be read.
 fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImportRole, DesiredRole)> {
     let value = node.value();
     names(node, found);
-    let errors = SCHEMA.as_ref().ok()?;
-    for error in errors.validator.iter_errors(&value) {
-        let pointer = error.instance_path().as_str().to_owned();
-        let path = steps(&pointer, &value);
-        let schema = schema_at(&errors.schema, &path);
-        said(error.kind(), &path, value.pointer(&pointer), schema, found);
-    }
-    repeats(&errors.schema, &value, &mut Vec::new(), found);
+    found.extend(schema::problems(&value)?);
 
     // Fields that are wrong by the schema are left out of what follows, so that what else is wrong is said too.
     let mut sound = value.clone();
@@ -148,7 +134,12 @@ fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImpo
         for problem in problems {
             let default_name = problem.starts_with("the default role name");
             if !(default_name && wrong.iter().any(|field| field == "roleName")) {
-                found.push((way(node, &problem), problem));
+                let way = way(node, &problem);
+                let field = field_of_spec(&way)
+                    .map(|field| format!("{field}: "))
+                    .unwrap_or_default();
+                let message = problem.strip_prefix(&field).unwrap_or(&problem).to_owned();
+                found.push((way, message));
             }
         }
     };
@@ -276,170 +267,5 @@ fn names(node: &Node, found: &mut Found) {
     {
         let message = format!("{namespace:?} can't be a namespace: 1 to 63 of a-z, 0-9 and -");
         found.push((keys(&["metadata", "namespace"]), message));
-    }
-}
-
-fn unknown(field: &str, known: &[&str]) -> String {
-    match nearest(field, known) {
-        Some(near) => format!("unknown field; did you mean {near}?"),
-        None => format!("unknown field; there are {}", known.join(", ")),
-    }
-}
-
-/// The CRD's schema, and what checks values by it.
-struct Schema {
-    schema: Value,
-    validator: Validator,
-}
-
-/// The schema as the API server reads it under strict field validation: what is not named is refused.
-static SCHEMA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
-    let crd = PinpointImportRole::crd();
-    let version = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
-    let schema = version.and_then(|version| version.open_api_v3_schema.as_ref());
-    let mut schema = serde_json::to_value(schema).map_err(|why| why.to_string())?;
-    for metadata in ["apiVersion", "kind", "metadata"] {
-        schema["properties"][metadata] = json!({});
-    }
-    close(&mut schema);
-    let validator = jsonschema::validator_for(&schema).map_err(|why| why.to_string())?;
-    Ok(Schema { schema, validator })
-});
-
-/// Objects take no field but those that they name.
-fn close(schema: &mut Value) {
-    if let Some(schema) = schema.as_object_mut() {
-        if schema.contains_key("properties") && !schema.contains_key("additionalProperties") {
-            schema.insert("additionalProperties".to_owned(), false.into());
-        }
-        schema.values_mut().for_each(close);
-    } else if let Some(many) = schema.as_array_mut() {
-        many.iter_mut().for_each(close);
-    }
-}
-
-/// A JSON pointer as steps.
-fn steps(pointer: &str, value: &Value) -> Vec<Step> {
-    let mut at = Some(value);
-    let mut steps = Vec::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        let step = match (at, part.parse()) {
-            (Some(Value::Array(items)), Ok(index)) => {
-                at = items.get(index);
-                Step::Index(index)
-            }
-            _ => {
-                at = at.and_then(|value| value.get(&part));
-                Step::Key(part)
-            }
-        };
-        steps.push(step);
-    }
-    steps
-}
-
-/// The schema of a field.
-fn schema_at<'a>(schema: &'a Value, path: &[Step]) -> &'a Value {
-    path.iter().fold(schema, |schema, step| match step {
-        Step::Key(key) => schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]),
-        Step::Index(_) => &schema["items"],
-    })
-}
-
-/// A violation of the schema in words that say what to write instead.
-fn said(kind: &ValidationErrorKind, path: &[Step], value: Option<&Value>, schema: &Value, found: &mut Found) {
-    let here = value.map_or(String::new(), Value::to_string);
-    let meant = schema["description"].as_str().map(first_sentence).unwrap_or_default();
-    let message = match kind {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known: Vec<&str> = schema["properties"]
-                .as_object()
-                .map(Map::keys)
-                .into_iter()
-                .flatten()
-                .map(String::as_str)
-                .collect();
-            for field in unexpected {
-                found.push(([path, &keys(&[field])].concat(), unknown(field, &known)));
-            }
-            return;
-        }
-        ValidationErrorKind::Required { property } => format!("has no {}", property.as_str().unwrap_or_default()),
-        ValidationErrorKind::Enum { options } => {
-            let options = options.as_array().into_iter().flatten().map(Value::to_string);
-            format!("{here} is none of {}", options.collect::<Vec<_>>().join(", "))
-        }
-        ValidationErrorKind::Type {
-            kind: TypeKind::Single(wanted),
-        } => {
-            let quotes = if wanted.to_string() == "string"
-                && value.is_some_and(|value| !value.is_object() && !value.is_array())
-            {
-                ": put it in quotes"
-            } else {
-                ""
-            };
-            format!("{here} is not of the type {wanted}{quotes}")
-        }
-        ValidationErrorKind::Pattern { .. } => format!("{here} does not fit. It is: {meant}"),
-        ValidationErrorKind::MinLength { limit } => {
-            format!("{here} is shorter than {limit} characters. It is: {meant}")
-        }
-        ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
-        ValidationErrorKind::Minimum { limit } => format!("{here} is less than {limit}. It is: {meant}"),
-        ValidationErrorKind::Maximum { limit } => format!("{here} is more than {limit}. It is: {meant}"),
-        ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} items"),
-        ValidationErrorKind::MaxProperties { limit } => format!("has more than {limit} entries"),
-        other => format!("{here} breaks the rule {}", other.keyword()),
-    };
-    found.push((path.to_vec(), message));
-}
-
-fn first_sentence(text: &str) -> String {
-    let text = text.replace('\n', " ");
-    text.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
-}
-
-/// Lists that Kubernetes takes for sets and maps have no item twice.
-fn repeats(schema: &Value, value: &Value, path: &mut Vec<Step>, found: &mut Found) {
-    match value {
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                path.push(Step::Key(key.clone()));
-                let below = schema["properties"].get(key).unwrap_or(&Value::Null);
-                repeats(below, field, path, found);
-                path.pop();
-            }
-        }
-        Value::Array(items) => {
-            let identity = |item: &Value| match (
-                schema["x-kubernetes-list-type"].as_str(),
-                &schema["x-kubernetes-list-map-keys"],
-            ) {
-                (Some("set"), _) => Some(item.clone()),
-                (Some("map"), Value::Array(keys)) => {
-                    let key = |key: &Value| item.get(key.as_str()?).cloned();
-                    Some(keys.iter().map(|name| key(name).unwrap_or_default()).collect())
-                }
-                _ => None,
-            };
-            for (index, item) in items.iter().enumerate() {
-                path.push(Step::Index(index));
-                let this = identity(item);
-                if let Some(first) = items[..index]
-                    .iter()
-                    .position(|other| this.is_some() && identity(other) == this)
-                {
-                    found.push((
-                        path.clone(),
-                        format!("is the same as item {first}, and each may be there once only"),
-                    ));
-                }
-                repeats(&schema["items"], item, path, found);
-                path.pop();
-            }
-        }
-        _ => {}
     }
 }

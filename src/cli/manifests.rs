@@ -38,15 +38,12 @@ pub(super) enum Step {
 
 /// A way to a field, as people write it: `spec.buckets[0].name`.
 pub(super) fn written(path: &[Step]) -> String {
-    let mut text = String::new();
-    for step in path {
-        match step {
-            Step::Key(key) if text.is_empty() => text += key,
-            Step::Key(key) => text += &format!(".{key}"),
-            Step::Index(index) => text += &format!("[{index}]"),
-        }
-    }
-    text
+    let words = path.iter().enumerate().map(|(n, step)| match step {
+        Step::Key(key) if n == 0 => key.clone(),
+        Step::Key(key) => format!(".{key}"),
+        Step::Index(index) => format!("[{index}]"),
+    });
+    words.collect()
 }
 
 impl Node {
@@ -89,9 +86,12 @@ impl Node {
         }
     }
 
-    /// The way to a scalar or key whose text occurs in quotes in a message.
+    /// The way to a scalar or key whose text occurs in a message, in quotes or at length.
     pub fn way_to_quoted(&self, message: &str) -> Option<Vec<Step>> {
-        let quoted = |text: &str| !text.is_empty() && message.contains(&format!("{text:?}"));
+        // What is long is no word of the message by chance.
+        let quoted = |text: &str| {
+            !text.is_empty() && (message.contains(&format!("{text:?}")) || text.len() > 12 && message.contains(text))
+        };
         let below = |step: Step, node: &Node| {
             let way = node.way_to_quoted(message)?;
             Some([vec![step], way].concat())

@@ -1,12 +1,20 @@
 //! The command line: one file per command.
 
+mod audit;
 mod check;
+mod cloud;
 mod crd;
+mod export;
 mod manifests;
+mod plan;
+mod plan_output;
+mod reference;
+mod report;
 mod run;
+mod schema;
 mod validate;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -31,18 +39,17 @@ enum Command {
     Crd,
     /// Check manifests offline, as API server and controller would. Exit code 0: sound, 1: problems
     Validate(validate::ValidateArgs),
-}
-
-/// Which manifests.
-#[derive(clap::Args, Clone, Debug)]
-struct ManifestArgs {
-    /// Files of YAML or JSON, folders with all that lies below them, or - for standard input
-    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1.., required = true)]
-    file: Vec<PathBuf>,
-
-    /// Namespace of objects that name none
-    #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
-    namespace: String,
+    /// Print what the controller would do to IAM, for manifests or for the cluster's objects. Reads only. Exit code 0: nothing to do,
+    /// 2: changes, 1: error
+    Plan(Box<plan::PlanArgs>),
+    /// List every role of the account that trusts Pinpoint: who manages it, when it was last used, how wide it is. Reads only
+    Audit(audit::AuditArgs),
+    /// Print manifests that adopt existing roles as they are. Reads only
+    Export(export::ExportArgs),
+    /// Print completions for a shell
+    Completions(reference::CompletionsArgs),
+    /// Print the manual page, or with --markdown a reference of all commands
+    Manual(reference::ManualArgs),
 }
 
 /// The controller's settings, as far as they say what a role may be.
@@ -51,6 +58,10 @@ struct RuleArgs {
     /// The controller's settings file, whose rules then hold here too
     #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
     config: Option<String>,
+
+    /// Namespace of manifests that name none
+    #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
+    namespace: String,
 
     /// The controller's --role-path
     #[arg(long, env = "PIR_ROLE_PATH", value_name = "PATH", default_value = "/")]
@@ -61,13 +72,13 @@ struct RuleArgs {
 }
 
 impl RuleArgs {
-    fn check(&self, manifests: &ManifestArgs, file: File) -> Result<check::Rules, Vec<String>> {
+    fn check(&self, file: File) -> Result<check::Rules, Vec<String>> {
         let role_path = RolePath::parse(&self.role_path).map_err(|why| vec![format!("--role-path: {why}")]);
         match (role_path, self.guards.check()) {
             (Ok(role_path), Ok(guards)) if file.problems.is_empty() => Ok(check::Rules {
                 role_path,
                 guards,
-                namespace: manifests.namespace.clone(),
+                namespace: self.namespace.clone(),
             }),
             (path, guards) => Err([
                 file.problems,
@@ -90,6 +101,11 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, file),
         Command::Crd => crd::crd(),
         Command::Validate(args) => validate::validate(&args, file),
+        Command::Plan(args) => plan::plan(&args, file),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Export(args) => export::export(&args),
+        Command::Completions(args) => reference::completions(&args),
+        Command::Manual(args) => reference::manual(&args),
     }
 }
 
@@ -98,17 +114,32 @@ fn refuse(problems: &[String]) -> ExitCode {
     for problem in problems {
         eprintln!("{problem}");
     }
-    // The exit code of clap for wrong arguments.
-    ExitCode::from(2)
+    ExitCode::from(wrong_usage())
+}
+
+/// The exit code for wrong arguments and settings: 2 as usual, but 1 where 2 has a meaning of its own.
+fn wrong_usage() -> u8 {
+    let command = std::env::args().nth(1);
+    let has_meaning =
+        command.is_some_and(|command| ["plan", "audit", "validate", "export"].contains(&command.as_str()));
+    if has_meaning { 1 } else { 2 }
+}
+
+/// Ends with what clap has to say: help on standard output, what is wrong on standard error.
+fn exit(why: &clap::Error) -> ! {
+    // Nobody is left to be told that this can't be written.
+    let _ = why.print();
+    std::process::exit(if why.use_stderr() { wrong_usage().into() } else { 0 })
 }
 
 /// The command line. Where it names a settings file, what that says is the default of what flags and environment leave out.
 fn command() -> Result<(Command, File), String> {
-    let line = Line::parse().command;
+    let line = Line::try_parse().unwrap_or_else(|why| exit(&why)).command;
     let (name, path) = match &line {
         Command::Run(args) => ("run", &args.config),
         Command::Validate(args) => ("validate", &args.rules.config),
-        Command::Crd => return Ok((line, File::default())),
+        Command::Plan(args) => ("plan", &args.rules.config),
+        _ => return Ok((line, File::default())),
     };
     let Some(path) = path else {
         return Ok((line, File::default()));

@@ -11,7 +11,7 @@ use std::{
 
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, Config, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, file: File) -> ExitCode {
 async fn serve(settings: Settings) -> Result<(), String> {
     info!(version = env!("CARGO_PKG_VERSION"), ?settings, "starting");
     let stop = stop_signal()?;
-    let client = client().await?;
+    let client = super::cloud::client().await?;
     let metrics = Arc::new(Metrics::default());
     let iam = Iam::from_environment(settings.iam, Arc::clone(&metrics) as _).await;
     let (account_found, account) = watch::channel(None);
@@ -176,15 +176,6 @@ fn set(flag: &AtomicBool) {
     if !flag.swap(true, Ordering::Relaxed) {
         info!("the PinpointImportRoles are listed and watched");
     }
-}
-
-/// A client for `KUBECONFIG` or the pod's service account. Retries are the controller's own: the client's would hold a pass for minutes.
-async fn client() -> Result<Client, String> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|error| format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod"))?;
-    config.default_retry = false;
-    Client::try_from(config).map_err(|error| format!("the cluster's configuration can't be used: {error}"))
 }
 
 /// The cluster's identity; waits for an API server that is not there yet.

@@ -1,28 +1,30 @@
 //! `validate`: checks manifests offline, as API server and controller would.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{ManifestArgs, RuleArgs, check::check, manifests};
+use super::{RuleArgs, check::check, manifests};
 use crate::config::File;
 
 /// Flags of `validate`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ValidateArgs {
-    #[command(flatten)]
-    manifests: ManifestArgs,
+    /// Files of YAML or JSON, folders with all that lies below them, or - for standard input
+    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1.., required = true)]
+    file: Vec<PathBuf>,
+
     #[command(flatten)]
     pub(super) rules: RuleArgs,
 }
 
 /// Prints every problem, one a line: file, line, field and what to write instead.
 pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
-    let rules = match args.rules.check(&args.manifests, file) {
+    let rules = match args.rules.check(file) {
         Ok(rules) => rules,
         Err(problems) => return super::refuse(&problems),
     };
-    let (found, unread) = manifests::read(&args.manifests.file);
+    let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, &rules);
     for problem in &checked.problems {
         println!("{problem}");

@@ -43,8 +43,10 @@ pub struct Accounts {
 }
 
 /// Where an object's role lies, and IAM there.
-pub(super) struct Place {
+pub struct Place {
+    /// The account.
     pub account: Account,
+    /// IAM in it.
     pub iam: Iam,
 }
 
@@ -69,7 +71,10 @@ impl Accounts {
     }
 
     /// The account that an object of a namespace declares.
-    pub(super) async fn choose(&self, namespace: &str, declared: Option<&str>) -> Result<Place, Outcome> {
+    ///
+    /// # Errors
+    /// The namespace may not use it, or the controller's own account is not known.
+    pub async fn choose(&self, namespace: &str, declared: Option<&str>) -> Result<Place, Outcome> {
         let refuse = |why: String| Err(Outcome::Refused(Reason::PolicyNotAllowed, why));
         if let Some(other) = declared.and_then(|id| self.others.get(id)) {
             let id = &other.entry.account.id;

@@ -33,7 +33,7 @@ use kube::{
 };
 use tracing::{debug, warn};
 
-pub use accounts::{AccountWatch, Accounts, Entry, watch_account};
+pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
 

@@ -12,12 +12,13 @@ use super::{
 };
 use crate::{
     api::{
-        ConditionType, INLINE_POLICY, Reason,
+        ConditionType, INLINE_POLICY,
         v1alpha1::{AdoptionPolicy, DriftPolicy, PinpointImportRole, PinpointImportRoleStatus, UndeclaredPolicies},
     },
     aws::Iam,
     role::{
         Account, Class, DesiredRole, Failure, Head, ObservedRole, Owner, Ownership, Plan, Surroundings,
+        forecast::obstacle,
         outcome::{Did, Outcome},
         ownership::{Claim, ownership},
         plan::plan,
@@ -116,12 +117,11 @@ fn declare(
         account,
         role_path: context.settings.role_path.clone(),
     };
-    let desired = DesiredRole::declare(&object.spec, objects::owner(context, object), &around)
-        .map_err(|problems| Outcome::Refused(Reason::InvalidSpec, problems.join("; ")))?;
-    let guards = &context.settings.guards;
-    let desired = guards
-        .apply(&object.spec, desired)
-        .map_err(|refused| Outcome::Refused(Reason::PolicyNotAllowed, refused.join("; ")))?;
+    let declared = context
+        .settings
+        .guards
+        .declare(&object.spec, objects::owner(context, object), &around);
+    let desired = declared.map_err(|(reason, message)| Outcome::Refused(reason, message))?;
     found.role_name = Some(desired.name.to_string());
     Ok(desired)
 }
@@ -143,22 +143,16 @@ async fn observe(
         rival_lives,
     };
     let ownership = ownership(head.as_ref(), claim);
-    if let Ownership::Foreign(foreign) = &ownership {
-        if context.memory(&desired.owner.uid, |memory| memory.just_tagged(context.settings.settle)) {
-            return Err(Outcome::Waiting.into());
-        }
-        return Err(Outcome::Refused(Reason::RoleNotOwned, foreign.message(desired.name.as_str())).into());
+    let just_tagged = || context.memory(&desired.owner.uid, |memory| memory.just_tagged(context.settings.settle));
+    if matches!(ownership, Ownership::Foreign(_)) && just_tagged() {
+        return Err(Outcome::Waiting.into());
+    }
+    if let Some((reason, message)) = obstacle(desired, head.as_ref(), &ownership) {
+        return Err(Outcome::Refused(reason, message).into());
     }
     let Some(head) = head else {
         return Ok((None, ownership));
     };
-    if head.path != desired.path.as_str() {
-        let message = format!(
-            "role {} has the path {}, but {} is declared, and IAM can't move a role: make the object again with spec.path: {}",
-            head.name, head.path, desired.path, head.path
-        );
-        return Err(Outcome::Refused(Reason::InvalidSpec, message).into());
-    }
     if ownership == Ownership::Owned {
         remember(found, &head)?;
     }

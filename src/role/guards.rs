@@ -2,8 +2,11 @@
 
 use wildmatch::WildMatch;
 
-use super::{DesiredRole, name::PolicyArn};
-use crate::api::v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec};
+use super::{DesiredRole, Owner, Surroundings, name::PolicyArn};
+use crate::api::{
+    Reason,
+    v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec},
+};
 
 /// Texts with `*` (any characters) and `?` (one).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +50,22 @@ pub struct Guards {
 }
 
 impl Guards {
+    /// The role that a spec declares, if these guards allow it.
+    ///
+    /// # Errors
+    /// The reason of `Ready=False`, and its message.
+    pub fn declare(
+        &self,
+        spec: &PinpointImportRoleSpec,
+        owner: Owner,
+        around: &Surroundings,
+    ) -> Result<DesiredRole, (Reason, String)> {
+        let desired =
+            DesiredRole::declare(spec, owner, around).map_err(|problems| (Reason::InvalidSpec, problems.join("; ")))?;
+        self.apply(spec, desired)
+            .map_err(|refused| (Reason::PolicyNotAllowed, refused.join("; ")))
+    }
+
     /// Puts the forced boundary on, and checks the rest.
     ///
     /// # Errors

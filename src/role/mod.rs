@@ -5,6 +5,9 @@
 
 pub mod desired;
 pub mod difference;
+pub mod export;
+pub mod exposure;
+pub mod forecast;
 mod grammar;
 pub mod guards;
 pub mod name;
@@ -18,12 +21,13 @@ pub mod spelling;
 pub mod status;
 pub mod step;
 pub mod trust;
+pub mod widening;
 
 pub use desired::{DesiredRole, Surroundings};
 pub use difference::{Difference, Field};
 pub use guards::{Guards, Patterns};
 pub use name::{Account, PolicyArn, RoleName, RolePath};
-pub use observed::{Head, ObservedRole};
+pub use observed::{Head, ObservedRole, SweptRole};
 pub use outcome::{Class, Failure};
 pub use ownership::{Foreign, Owner, Ownership};
 pub use plan::Plan;

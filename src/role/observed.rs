@@ -35,3 +35,25 @@ pub struct ObservedRole {
     /// Names of the inline policies, with their documents (JSON, percent-decoded) where they were read.
     pub inline: BTreeMap<String, Option<String>>,
 }
+
+/// A role as a sweep over the account finds it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SweptRole {
+    /// The role, without description and session length.
+    pub role: ObservedRole,
+    /// When it was made (ISO 8601).
+    pub created: Option<String>,
+    /// When it was last used (ISO 8601), as far as IAM keeps track: 400 days.
+    pub last_used: Option<String>,
+    /// In which region.
+    pub last_used_region: Option<String>,
+}
+
+/// All roles of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Sweep {
+    /// By name in lower case: names differ by more than case.
+    pub roles: BTreeMap<String, SweptRole>,
+    /// Documents of the account's own managed policies, by ARN.
+    pub policies: BTreeMap<String, String>,
+}

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, DesiredRole, Difference, Field, Head, NewRole, ObservedRole, Step};
+use serde_json::json;
+
+use super::{Change, DesiredRole, Difference, Field, Head, NewRole, ObservedRole, Step, step::role_settings};
 use crate::api::{INLINE_POLICY, OWNERSHIP_TAGS, v1alpha1::UndeclaredPolicies};
 
 /// What to do, in order.
@@ -163,7 +165,7 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         description: desired.description.clone().or_else(|| head.description.clone()),
         max_session_duration: desired.max_session_duration.or(head.max_session_duration),
     };
-    let overwrites = Some(format!("{:?}, {:?}", head.description, head.max_session_duration));
+    let overwrites = Some(role_settings(head.description.as_ref(), head.max_session_duration));
     (!differences.is_empty()).then_some(Change {
         step,
         differences,
@@ -196,7 +198,7 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
         })
         .collect();
     let set = (!wrong.is_empty()).then_some(Change {
-        overwrites: Some(format!("{:?}", observed.head.tags)),
+        overwrites: Some(json!(observed.head.tags).to_string()),
         step: Step::TagRole(wrong),
         differences,
     });
@@ -212,7 +214,7 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
         .map(|key| Difference::new(Field::Tags, format!("tag {key} is no longer declared"), "no such tag"))
         .collect();
     let unset = (!gone.is_empty()).then_some(Change {
-        overwrites: Some(format!("{:?}", observed.head.tags)),
+        overwrites: Some(json!(observed.head.tags).to_string()),
         step: Step::UntagRole(gone),
         differences,
     });

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::{
     Difference,
     name::{PolicyArn, RolePath},
@@ -80,17 +82,38 @@ impl Step {
     #[must_use]
     pub fn content(&self) -> Option<String> {
         match self {
-            Self::CreateRole(new) => Some(format!("{new:?}")),
-            Self::TagRole(tags) => Some(format!("{tags:?}")),
+            Self::CreateRole(new) => Some(new.content()),
+            Self::TagRole(tags) => Some(json!(tags).to_string()),
             Self::UntagRole(keys) => Some(keys.join(", ")),
             Self::UpdateTrust(document) | Self::PutBucketPolicy(document) => Some(document.clone()),
             Self::UpdateRole {
                 description,
                 max_session_duration,
-            } => Some(format!("{description:?}, {max_session_duration:?}")),
+            } => Some(role_settings(description.as_ref(), *max_session_duration)),
             Self::DeleteInlinePolicy { document, .. } => document.clone(),
             Self::PutBoundary(_) | Self::DetachPolicy(_) | Self::AttachPolicy(_) | Self::DeleteRole => None,
         }
+    }
+}
+
+/// What `UpdateRole` sets, as JSON.
+pub(super) fn role_settings(description: Option<&String>, seconds: Option<i32>) -> String {
+    json!({"description": description, "maxSessionDuration": seconds}).to_string()
+}
+
+impl NewRole {
+    /// All of it, as JSON.
+    fn content(&self) -> String {
+        let trust: Value = serde_json::from_str(&self.trust).unwrap_or_else(|_| self.trust.clone().into());
+        json!({
+            "path": self.path.as_str(),
+            "trustPolicy": trust,
+            "description": self.description,
+            "maxSessionDuration": self.max_session_duration,
+            "permissionsBoundary": self.boundary.as_ref().map(PolicyArn::as_str),
+            "tags": self.tags,
+        })
+        .to_string()
     }
 }
 

@@ -8,3 +8,4 @@ mod laws;
 mod model;
 mod monitoring;
 mod statuses;
+mod validate;

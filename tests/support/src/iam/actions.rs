@@ -222,7 +222,7 @@ fn list_profiles(account: &Account, params: &Params) -> Answer {
     .map(|page| Some(page.xml("InstanceProfiles")))
 }
 
-/// Only the roles: the account has no users and no groups.
+/// Roles and the account's own policies: it has no users and no groups.
 fn details(account: &Account, params: &Params) -> Answer {
     let filter = params.list("Filter");
     let known = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
@@ -239,8 +239,17 @@ fn details(account: &Account, params: &Params) -> Answer {
             .filter(move |_| wanted)
             .map(|(key, role)| (key.clone(), wrap("member", &detail_xml(account, role))))
     })?;
+    // Here they come with the first page; IAM spreads them over the pages.
+    let with_policies =
+        params.optional("Marker").is_none() && (filter.is_empty() || filter.contains(&"LocalManagedPolicy"));
+    let policies = account
+        .policies
+        .iter()
+        .filter(|_| with_policies)
+        .map(|(arn, policy)| wrap("member", &policies::detail_xml(arn, policy)))
+        .collect::<String>();
     Ok(Some(
-        page.xml("RoleDetailList") + "<UserDetailList/><GroupDetailList/><Policies/>",
+        page.xml("RoleDetailList") + "<UserDetailList/><GroupDetailList/>" + &wrap("Policies", &policies),
     ))
 }
 

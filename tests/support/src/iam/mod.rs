@@ -3,7 +3,7 @@
 //! It shares no code with the controller. Codes, messages, limits and patterns are AWS's as far as
 //! they are public; what is not is written down where it is used.
 //!
-//! Its own limits: signatures are not verified, `GetAccountAuthorizationDetails` knows only roles,
+//! Its own limits: signatures are not verified, `GetAccountAuthorizationDetails` knows roles and policies alone,
 //! inline policy names are case-sensitive, a managed policy has one version, and `UpdateRole`
 //! leaves the session length alone when it is not given.
 

@@ -123,6 +123,17 @@ pub(crate) fn list_inline(account: &Account, params: &Params) -> Answer {
     .map(|page| Some(page.xml("PolicyNames")))
 }
 
+/// A policy in `GetAccountAuthorizationDetails`, as far as anybody here reads it.
+pub(crate) fn detail_xml(arn: &str, policy: &ManagedPolicy) -> String {
+    let version = element("Document", &percent_encode(&policy.document))
+        + &element("VersionId", "v1")
+        + &element("IsDefaultVersion", "true");
+    element("PolicyName", &policy.name)
+        + &element("Arn", arn)
+        + &element("DefaultVersionId", "v1")
+        + &wrap("PolicyVersionList", &wrap("member", &version))
+}
+
 fn policy_xml(account: &Account, arn: &str, policy: &ManagedPolicy) -> String {
     let attached = account.roles().filter(|role| role.attached.contains(arn)).count();
     let bounding = account
@@ -156,6 +167,7 @@ pub(crate) fn create_policy(account: &mut Account, params: &Params) -> Answer {
     let arn = format!("arn:{}:iam::{}:policy{path}{name}", account.partition, account.id);
     let id = account.next_id("ANPA");
     let policy = ManagedPolicy {
+        document: document.to_owned(),
         name,
         path,
         id,
@@ -180,6 +192,7 @@ pub(crate) fn get_policy(account: &Account, params: &Params) -> Answer {
     }
     let path = arn.split_once(":policy").map_or("/", |(_, path)| path);
     let policy = ManagedPolicy {
+        document: String::new(),
         name: name_of(arn).to_owned(),
         path: path[..=path.rfind('/').unwrap_or(0)].to_owned(),
         id: "ANPAFAKEAWSMANAGED000".to_owned(),

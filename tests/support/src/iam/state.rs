@@ -113,6 +113,7 @@ impl Default for Quotas {
 /// A customer managed policy.
 #[derive(Clone, Debug)]
 pub(crate) struct ManagedPolicy {
+    pub(crate) document: String,
     pub(crate) name: String,
     pub(crate) path: String,
     pub(crate) id: String,

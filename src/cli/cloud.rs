@@ -1,0 +1,144 @@
+//! What the commands that only read have in common: IAM, and the cluster where there is one.
+
+use std::{
+    future::Future,
+    num::NonZeroU32,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, Config, ResourceExt, api::ListParams};
+
+use crate::{
+    api::v1alpha1::PinpointImportRole,
+    aws::{CallWatch, Iam, IamSettings},
+};
+
+/// Longest wait for the API server.
+const API_CALL: Duration = Duration::from_secs(15);
+/// Objects of a page.
+const PAGE: u32 = 500;
+
+/// How much of IAM's limits a command may use.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct IamArgs {
+    /// Most IAM calls per second, on average. IAM throttles per account, and others need it too
+    #[arg(long, env = "PIR_IAM_CALLS_PER_SECOND", value_name = "CALLS", default_value = "20")]
+    iam_calls_per_second: NonZeroU32,
+
+    /// Most IAM calls at once after a quiet time
+    #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value = "100")]
+    iam_burst: NonZeroU32,
+}
+
+/// Counts the calls.
+#[derive(Debug, Default)]
+pub(super) struct Calls(AtomicUsize);
+
+impl Calls {
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl CallWatch for Calls {
+    fn called(&self, _: &'static str, _: &'static str, _: Duration) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl IamArgs {
+    pub async fn iam(&self, calls: &Arc<Calls>) -> Iam {
+        let settings = IamSettings {
+            calls_per_second: self.iam_calls_per_second,
+            burst: self.iam_burst,
+        };
+        Iam::from_environment(settings, Arc::clone(calls) as _).await
+    }
+}
+
+/// Runs a command to its end. An error is said in a line or two.
+pub(super) fn finish(work: impl Future<Output = Result<ExitCode, String>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return super::refuse(&[format!("can't start: {why}")]),
+    };
+    runtime.block_on(work).unwrap_or_else(|why| {
+        eprintln!("error: {why}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A client for `KUBECONFIG` or the pod's service account. Retries are ours to make: the client's would hold us for minutes.
+pub(super) async fn client() -> Result<Client, String> {
+    let mut config = Config::infer()
+        .await
+        .map_err(|error| format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod"))?;
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| format!("the cluster's configuration can't be used: {error}"))
+}
+
+/// The cluster that the objects are in.
+pub(super) struct Cluster {
+    /// Its identity in the ownership tags.
+    pub id: String,
+    /// All objects of ours.
+    pub objects: Vec<PinpointImportRole>,
+}
+
+impl Cluster {
+    /// Reads it. `id` is its identity where that is not the uid of `kube-system`.
+    pub async fn read(id: Option<&str>) -> Result<Self, String> {
+        let client = client().await?;
+        let id = if let Some(id) = id {
+            id.to_owned()
+        } else {
+            let namespaces: Api<Namespace> = Api::all(client.clone());
+            let what = "reading the namespace kube-system, whose uid is the cluster's identity";
+            bounded(what, namespaces.get("kube-system"))
+                .await?
+                .uid()
+                .unwrap_or_default()
+        };
+        let api: Api<PinpointImportRole> = Api::all(client);
+        let mut objects = Vec::new();
+        let mut page = ListParams::default().limit(PAGE);
+        loop {
+            let found = bounded(
+                "listing the PinpointImportRoles (is the CRD applied, and may you list them?)",
+                api.list(&page),
+            )
+            .await?;
+            objects.extend(found.items);
+            match found.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => return Ok(Self { id, objects }),
+            }
+        }
+    }
+
+    /// An object by its names.
+    pub fn object(&self, namespace: &str, name: &str) -> Option<&PinpointImportRole> {
+        self.objects
+            .iter()
+            .find(|object| object.namespace().as_deref() == Some(namespace) && object.name_any() == name)
+    }
+
+    /// Whether an object of this uid is there.
+    pub fn lives(&self, uid: &str) -> bool {
+        self.objects.iter().any(|object| object.uid().as_deref() == Some(uid))
+    }
+}
+
+async fn bounded<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match tokio::time::timeout(API_CALL, call).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(why)) => Err(format!("{what} failed: {why}")),
+        Err(_) => Err(format!("{what} failed: the API server does not answer")),
+    }
+}

@@ -1,0 +1,295 @@
+//! `plan`: what the controller would do to IAM, found by the controller's own functions. It reads only.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, ValueEnum};
+use futures::{StreamExt, TryStreamExt, stream};
+use kube::ResourceExt;
+use tokio::sync::watch;
+
+use super::{
+    RuleArgs,
+    check::{Rules, check},
+    cloud::{Calls, Cluster, IamArgs, finish},
+    manifests, plan_output as output,
+    report::{ObjectPlan, Report},
+};
+use crate::{
+    api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    aws::Iam,
+    config::File,
+    controller::{Accounts, Place},
+    role::{
+        Account, ObservedRole, Owner,
+        desired::role_name,
+        forecast::{Forecast, Known, forecast},
+        outcome::Outcome,
+        status::applied,
+    },
+};
+
+/// From so many roles of an account on, all of it is read in bulk: three calls a role, or one for up to 1,000.
+const BULK: usize = 30;
+/// Roles read at the same time.
+const AT_ONCE: usize = 8;
+
+/// Flags of `plan`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct PlanArgs {
+    /// Manifests instead of the cluster's objects: files of YAML or JSON, folders with all that lies below them, or - for standard
+    /// input
+    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
+    file: Vec<PathBuf>,
+
+    /// Identity of the cluster in the roles' ownership tags. With -f no cluster is asked then: a role is taken for an object's if its
+    /// tags name this cluster, namespace and name
+    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
+    cluster_id: Option<String>,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+
+    /// Exit code 1 if a change widens access
+    #[arg(long)]
+    fail_on_widening: bool,
+
+    #[command(flatten)]
+    pub(super) rules: RuleArgs,
+
+    #[command(flatten)]
+    iam: IamArgs,
+}
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// For people; with colour on terminals, unless `NO_COLOR` is set
+    Text,
+    /// For programs; the schema is deploy/pipeline/plan.schema.json
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
+/// An object, and what is known of it beside its spec.
+struct Subject {
+    file: Option<String>,
+    object: PinpointImportRole,
+    status: PinpointImportRoleStatus,
+    applied: bool,
+}
+
+pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
+    let accounts = file.accounts.clone();
+    let rules = match args.rules.check(file) {
+        Ok(rules) => rules,
+        Err(problems) => return super::refuse(&problems),
+    };
+    finish(async {
+        let calls = Arc::new(Calls::default());
+        let cluster = match &args.cluster_id {
+            Some(_) if !args.file.is_empty() => None,
+            id => Some(Cluster::read(id.as_deref()).await.map_err(|why| {
+                let way_out = if args.file.is_empty() {
+                    "; or name manifests with -f"
+                } else {
+                    "; or give --cluster-id, to plan without the cluster"
+                };
+                format!("{why}{way_out}")
+            })?),
+        };
+        let subjects = subjects(args, &rules, cluster.as_ref())?;
+        let iam = args.iam.iam(&calls).await;
+        let own = iam.account().await.map_err(|failure| failure.message)?;
+        let (_told, known) = watch::channel(Some(Ok(own)));
+        let accounts = Accounts::new(iam, known, accounts, 1);
+        let found = observe(&subjects, &accounts).await?;
+        let id = args
+            .cluster_id
+            .as_deref()
+            .or(cluster.as_ref().map(|cluster| cluster.id.as_str()))
+            .unwrap_or_default();
+        let report = Report::new(subjects.iter().zip(found).map(|(subject, found)| {
+            let (forecast, account, observed) = predict(subject, found, &rules, id, cluster.as_ref());
+            ObjectPlan::new(
+                &subject.object,
+                subject.file.clone(),
+                account.as_ref(),
+                observed.as_ref(),
+                &forecast,
+            )
+        }));
+        match args.output {
+            Output::Text => output::text(&report),
+            Output::Json => output::json(&report)?,
+            Output::Markdown => print!("{}", output::markdown(&report)),
+        }
+        eprintln!("{} IAM calls, all of them reads", calls.count());
+        if report.summary.refused > 0 {
+            eprintln!("error: {} objects would be refused", report.summary.refused);
+            return Ok(ExitCode::FAILURE);
+        }
+        if args.fail_on_widening && report.summary.widening > 0 {
+            eprintln!(
+                "error: {} changes widen access, and --fail-on-widening is set",
+                report.summary.widening
+            );
+            return Ok(ExitCode::FAILURE);
+        }
+        Ok(if report.changes() {
+            ExitCode::from(2)
+        } else {
+            ExitCode::SUCCESS
+        })
+    })
+}
+
+/// The objects: those of the manifests, with what the cluster knows of them, or those of the cluster.
+fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result<Vec<Subject>, String> {
+    if args.file.is_empty() {
+        let objects = cluster.map(|cluster| cluster.objects.clone()).unwrap_or_default();
+        return Ok(objects.into_iter().map(|object| live(None, object)).collect());
+    }
+    let (found, unread) = manifests::read(&args.file);
+    let checked = check(&found, rules);
+    if !unread.is_empty() || !checked.problems.is_empty() {
+        let problems = checked.problems.iter().map(ToString::to_string).chain(unread);
+        return Err(format!(
+            "the manifests have problems:\n{}",
+            problems.collect::<Vec<_>>().join("\n")
+        ));
+    }
+    Ok(checked
+        .sound
+        .into_iter()
+        .map(|declared| {
+            let mut object = declared.object;
+            let namespace = object.namespace().unwrap_or_default();
+            match cluster.and_then(|cluster| cluster.object(&namespace, &object.name_any())) {
+                Some(there) => {
+                    let same = there.spec == object.spec;
+                    object.metadata.uid.clone_from(&there.metadata.uid);
+                    object.metadata.generation = there.metadata.generation;
+                    object.status.clone_from(&there.status);
+                    let mut subject = live(Some(declared.file), object);
+                    subject.applied &= same;
+                    subject
+                }
+                None => live(Some(declared.file), object),
+            }
+        })
+        .collect())
+}
+
+fn live(file: Option<String>, object: PinpointImportRole) -> Subject {
+    let status = object.status.clone().unwrap_or_default();
+    Subject {
+        applied: object
+            .metadata
+            .generation
+            .is_some_and(|generation| applied(&status, generation)),
+        file,
+        status,
+        object,
+    }
+}
+
+/// An object's account and role, or why neither is known.
+type Found = Result<(Account, Option<ObservedRole>), Outcome>;
+
+/// Reads the roles, in the order of their objects.
+async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Found>, String> {
+    let mut places: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
+    let mut found: Vec<Found> = Vec::new();
+    for (index, Subject { object, .. }) in subjects.iter().enumerate() {
+        let namespace = object.namespace().unwrap_or_default();
+        match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {
+            Ok(Place { account, iam }) => {
+                if let Ok(name) = role_name(&object.spec, &owner(object, "")) {
+                    let entry = places.entry(account.id.clone()).or_insert_with(|| (iam, Vec::new()));
+                    entry.1.push((index, name.as_str().to_owned()));
+                }
+                found.push(Ok((account, None)));
+            }
+            Err(outcome) => found.push(Err(outcome)),
+        }
+    }
+    for (iam, names) in places.into_values() {
+        for (index, role) in read(&iam, names).await? {
+            if let Ok((_, observed)) = &mut found[index] {
+                *observed = role;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads roles of one account, one by one or all at once.
+async fn read(iam: &Iam, names: Vec<(usize, String)>) -> Result<Vec<(usize, Option<ObservedRole>)>, String> {
+    if names.len() >= BULK {
+        let mut sweep = iam.sweep(|_| {}).await.map_err(|failure| failure.message)?;
+        iam.complete(&mut sweep).await.map_err(|failure| failure.message)?;
+        let role = |name: &str| sweep.roles.get(&name.to_lowercase()).map(|swept| swept.role.clone());
+        return Ok(names.iter().map(|(index, name)| (*index, role(name))).collect());
+    }
+    let reads = names.into_iter().map(|(index, name)| async move {
+        let role = match iam.head(&name).await? {
+            Some(head) => Some(iam.policies(head, |_| true).await?),
+            None => None,
+        };
+        Ok((index, role))
+    });
+    let all: Result<Vec<_>, crate::role::Failure> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await;
+    all.map_err(|failure| failure.message)
+}
+
+fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
+    Owner {
+        cluster: cluster.to_owned(),
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+    }
+}
+
+fn predict(
+    subject: &Subject,
+    found: Found,
+    rules: &Rules,
+    id: &str,
+    cluster: Option<&Cluster>,
+) -> (Forecast, Option<Account>, Option<ObservedRole>) {
+    let (account, observed) = match found {
+        Ok(found) => found,
+        Err(Outcome::Refused(reason, message)) => return (Forecast::Refused(reason, message), None, None),
+        Err(Outcome::Failed(failure)) => {
+            return (Forecast::Refused(failure.class.reason(), failure.message), None, None);
+        }
+        Err(_) => return (Forecast::Nothing, None, None),
+    };
+    let mut owner = owner(&subject.object, id);
+    let tagged = observed.as_ref().and_then(|role| Owner::of(&role.head.tags));
+    if let (None, Some(tagged)) = (cluster, &tagged)
+        && (&tagged.cluster, &tagged.namespace, &tagged.name) == (&owner.cluster, &owner.namespace, &owner.name)
+    {
+        owner.uid.clone_from(&tagged.uid);
+    }
+    let rival_lives = match (cluster, &tagged) {
+        (Some(cluster), Some(tagged)) if tagged.cluster == cluster.id => cluster.lives(&tagged.uid),
+        _ => true,
+    };
+    let forecast = forecast(Known {
+        spec: &subject.object.spec,
+        owner: &owner,
+        status: &subject.status,
+        applied: subject.applied,
+        deleting: subject.object.metadata.deletion_timestamp.is_some(),
+        account: &account,
+        role_path: &rules.role_path,
+        guards: &rules.guards,
+        observed: observed.as_ref(),
+        rival_lives,
+    });
+    (forecast, Some(account), observed)
+}

@@ -1,0 +1,104 @@
+//! Completions, manual page and reference, all from the definitions behind `--help`.
+
+use std::{fmt::Write as _, process::ExitCode};
+
+use clap::{Args, Command, CommandFactory};
+use clap_complete::Shell;
+
+use super::Line;
+
+/// Flags of `completions`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Flags of `manual`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ManualArgs {
+    /// Markdown instead of a manual page: every command with all its flags
+    #[arg(long)]
+    markdown: bool,
+}
+
+pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
+    let mut line = Line::command();
+    let name = line.get_name().to_owned();
+    clap_complete::generate(args.shell, &mut line, name, &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+pub(super) fn manual(args: &ManualArgs) -> ExitCode {
+    if args.markdown {
+        print!("{}", markdown());
+        return ExitCode::SUCCESS;
+    }
+    match pages() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => super::refuse(&[format!("the manual page can't be printed: {why}")]),
+    }
+}
+
+/// The page of the program and, after it, those of its commands.
+fn pages() -> std::io::Result<()> {
+    let mut line = Line::command();
+    line.build();
+    clap_mangen::Man::new(line.clone()).render(&mut std::io::stdout())?;
+    for command in line.get_subcommands().filter(|command| command.get_name() != "help") {
+        clap_mangen::Man::new(command.clone()).render(&mut std::io::stdout())?;
+    }
+    Ok(())
+}
+
+fn markdown() -> String {
+    let mut line = Line::command();
+    line.build();
+    let mut text = "# Commands\n\nMade by `pinpoint-import-role-controller manual --markdown`.\n".to_owned();
+    for command in line.get_subcommands().filter(|command| command.get_name() != "help") {
+        let _ = write!(
+            text,
+            "\n## {}\n\n{}.\n\n",
+            command.get_name(),
+            command.get_about().map(ToString::to_string).unwrap_or_default()
+        );
+        text += &flags(command);
+    }
+    text
+}
+
+fn flags(command: &Command) -> String {
+    let mut text = "| argument | environment | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
+    for arg in command.get_arguments().filter(|arg| arg.get_id() != "help") {
+        let name = match (arg.get_long(), arg.get_short()) {
+            (Some(long), Some(short)) => format!("`-{short}`, `--{long}`"),
+            (Some(long), None) => format!("`--{long}`"),
+            _ => format!("`{}`", arg.get_id().as_str().to_uppercase()),
+        };
+        let environment = arg
+            .get_env()
+            .map(|name| format!("`{}`", name.display()))
+            .unwrap_or_default();
+        let defaults: Vec<_> = arg
+            .get_default_values()
+            .iter()
+            .map(|value| value.display().to_string())
+            .collect();
+        let default = defaults.join(",");
+        let takes = arg.get_action().takes_values();
+        let default = if takes && !default.is_empty() {
+            format!("`{default}`")
+        } else {
+            String::new()
+        };
+        let help = arg
+            .get_help()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+            .replace('|', "\\|")
+            .replace('\n', " ");
+        let _ = writeln!(text, "| {name} | {environment} | {default} | {help} |");
+    }
+    text
+}

@@ -1,0 +1,218 @@
+//! What the API server would refuse by the CRD's schema under strict field validation, in words that say what to write instead.
+
+use std::sync::LazyLock;
+
+use jsonschema::{
+    Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
+use kube::CustomResourceExt;
+use serde_json::{Map, Value, json};
+
+use super::manifests::Step;
+use crate::{api::v1alpha1::PinpointImportRole, role::spelling::nearest};
+
+/// Problems, each with the way to its field.
+pub(super) type Found = Vec<(Vec<Step>, String)>;
+
+/// A way of keys.
+pub(super) fn keys(path: &[&str]) -> Vec<Step> {
+    path.iter().map(|key| Step::Key((*key).to_owned())).collect()
+}
+
+/// What is wrong with an object. None if the schema itself can't be read, which a test would have found.
+pub(super) fn problems(object: &Value) -> Option<Found> {
+    let Schema { schema, validator } = SCHEMA.as_ref().ok()?;
+    let mut found = Found::new();
+    for error in validator.iter_errors(object) {
+        let pointer = error.instance_path().as_str();
+        let (path, value) = (steps(pointer, object), object.pointer(pointer));
+        let before = found.iter().position(|(other, _)| *other == path);
+        let mut these = said(error.kind(), &path, value, schema);
+        match before.filter(|_| value.is_some_and(|value| !value.is_object() && !value.is_array())) {
+            // A value that does not fit may also be too short, or of the wrong type: what says what to write is enough.
+            Some(before)
+                if matches!(
+                    error.kind(),
+                    ValidationErrorKind::Pattern { .. } | ValidationErrorKind::Enum { .. }
+                ) =>
+            {
+                found[before] = these.remove(0);
+            }
+            Some(_) => {}
+            None => found.extend(these),
+        }
+    }
+    repeats(schema, object, &mut Vec::new(), &mut found);
+    Some(found)
+}
+
+/// An unknown field, with the known one that it may have been.
+pub(super) fn unknown(field: &str, known: &[&str]) -> String {
+    match nearest(field, known) {
+        Some(near) => format!("unknown field; did you mean {near}?"),
+        None => format!("unknown field; there are {}", known.join(", ")),
+    }
+}
+
+/// The CRD's schema, and what checks values by it.
+struct Schema {
+    schema: Value,
+    validator: Validator,
+}
+
+/// The schema as the API server reads it under strict field validation: what is not named is refused.
+static SCHEMA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
+    let crd = PinpointImportRole::crd();
+    let version = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
+    let schema = version.and_then(|version| version.open_api_v3_schema.as_ref());
+    let mut schema = serde_json::to_value(schema).map_err(|why| why.to_string())?;
+    for metadata in ["apiVersion", "kind", "metadata"] {
+        schema["properties"][metadata] = json!({});
+    }
+    close(&mut schema);
+    let validator = jsonschema::validator_for(&schema).map_err(|why| why.to_string())?;
+    Ok(Schema { schema, validator })
+});
+
+/// Objects take no field but those that they name.
+fn close(schema: &mut Value) {
+    if let Some(schema) = schema.as_object_mut() {
+        if schema.contains_key("properties") && !schema.contains_key("additionalProperties") {
+            schema.insert("additionalProperties".to_owned(), false.into());
+        }
+        schema.values_mut().for_each(close);
+    } else if let Some(many) = schema.as_array_mut() {
+        many.iter_mut().for_each(close);
+    }
+}
+
+/// A JSON pointer as steps.
+fn steps(pointer: &str, value: &Value) -> Vec<Step> {
+    let mut at = Some(value);
+    let mut steps = Vec::new();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        let step = if let (Some(Value::Array(items)), Ok(index)) = (at, part.parse()) {
+            at = items.get(index);
+            Step::Index(index)
+        } else {
+            at = at.and_then(|value| value.get(&part));
+            Step::Key(part)
+        };
+        steps.push(step);
+    }
+    steps
+}
+
+/// The schema of a field.
+fn schema_at<'a>(schema: &'a Value, path: &[Step]) -> &'a Value {
+    path.iter().fold(schema, |schema, step| match step {
+        Step::Key(key) => schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]),
+        Step::Index(_) => &schema["items"],
+    })
+}
+
+/// A violation of the schema in words that say what to write instead.
+fn said(kind: &ValidationErrorKind, path: &[Step], value: Option<&Value>, schema: &Value) -> Found {
+    let here = value.map_or(String::new(), Value::to_string);
+    // An item has no description of its own, but its list has.
+    let ways = (0..=path.len())
+        .rev()
+        .map(|length| &schema_at(schema, &path[..length])["description"]);
+    let meant = ways
+        .into_iter()
+        .find_map(Value::as_str)
+        .map(first_sentence)
+        .unwrap_or_default();
+    let schema = schema_at(schema, path);
+    let message = match kind {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known: Vec<&str> = schema["properties"]
+                .as_object()
+                .map(Map::keys)
+                .into_iter()
+                .flatten()
+                .map(String::as_str)
+                .collect();
+            let message = |field: &String| ([path, &keys(&[field])].concat(), unknown(field, &known));
+            return unexpected.iter().map(message).collect();
+        }
+        ValidationErrorKind::Required { property } => format!("has no {}", property.as_str().unwrap_or_default()),
+        ValidationErrorKind::Enum { options } => {
+            let options = options.as_array().into_iter().flatten().map(Value::to_string);
+            format!("{here} is none of {}", options.collect::<Vec<_>>().join(", "))
+        }
+        ValidationErrorKind::Type {
+            kind: TypeKind::Single(wanted),
+        } => {
+            let quotes = if wanted.to_string() == "string"
+                && value.is_some_and(|value| !value.is_object() && !value.is_array())
+            {
+                ": put it in quotes"
+            } else {
+                ""
+            };
+            format!("{here} is not of the type {wanted}{quotes}")
+        }
+        ValidationErrorKind::Pattern { pattern } => format!("{here} does not fit {pattern}. It is: {meant}"),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("{here} is shorter than {limit} characters. It is: {meant}")
+        }
+        ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
+        ValidationErrorKind::Minimum { limit } => format!("{here} is less than {limit}. It is: {meant}"),
+        ValidationErrorKind::Maximum { limit } => format!("{here} is more than {limit}. It is: {meant}"),
+        ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} items"),
+        ValidationErrorKind::MaxProperties { limit } => format!("has more than {limit} entries"),
+        other => format!("{here} breaks the rule {}", other.keyword()),
+    };
+    vec![(path.to_vec(), message)]
+}
+
+fn first_sentence(text: &str) -> String {
+    let text = text.replace('\n', " ");
+    text.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
+}
+
+/// Lists that Kubernetes takes for sets and maps have no item twice.
+fn repeats(schema: &Value, value: &Value, path: &mut Vec<Step>, found: &mut Found) {
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                path.push(Step::Key(key.clone()));
+                let below = schema["properties"].get(key).unwrap_or(&Value::Null);
+                repeats(below, field, path, found);
+                path.pop();
+            }
+        }
+        Value::Array(items) => {
+            let identity = |item: &Value| match (
+                schema["x-kubernetes-list-type"].as_str(),
+                &schema["x-kubernetes-list-map-keys"],
+            ) {
+                (Some("set"), _) => Some(item.clone()),
+                (Some("map"), Value::Array(keys)) => {
+                    let key = |key: &Value| item.get(key.as_str()?).cloned();
+                    Some(keys.iter().map(|name| key(name).unwrap_or_default()).collect())
+                }
+                _ => None,
+            };
+            for (index, item) in items.iter().enumerate() {
+                path.push(Step::Index(index));
+                let this = identity(item);
+                if let Some(first) = items[..index]
+                    .iter()
+                    .position(|other| this.is_some() && identity(other) == this)
+                {
+                    found.push((
+                        path.clone(),
+                        format!("is the same as item {first}, and each may be there once only"),
+                    ));
+                }
+                repeats(&schema["items"], item, path, found);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,268 @@
+//! `validate`: what is wrong with a manifest is said with its line, and what is right passes.
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+fn validate(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+        .env_clear()
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("validate")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const HEAD: &str = "apiVersion: pinpoint-import.dev/v1alpha1\nkind: PinpointImportRole\nmetadata:\n  name: segments\n";
+
+/// Manifests with one mistake each, on the line that ends in `# here`, and words of the message.
+const WRONG: &[(&str, &str)] = &[
+    ("spec:\n  rolename: a # here", "did you mean roleName?"),
+    (
+        "spec:\n  managedPolicyArn: [] # here",
+        "did you mean managedPolicyArns?",
+    ),
+    ("spec:\n  nonsense: 1 # here", "unknown field"),
+    (
+        "spec:\n  trust:\n    application: [] # here",
+        "did you mean applications?",
+    ),
+    (
+        "spec:\n  buckets:\n  - name: my-bucket\n    prefx: a # here",
+        "did you mean prefix?",
+    ),
+    ("spec:\n  roleName: a b # here", "Name of the role in IAM"),
+    ("spec:\n  roleName: '' # here", "Name of the role in IAM"),
+    ("spec:\n  roleName: 12 # here", "put it in quotes"),
+    ("spec:\n  path: a/b # here", "`/` or `/…/`"),
+    ("spec:\n  maxSessionDuration: 60 # here", "less than 3600"),
+    ("spec:\n  maxSessionDuration: 90000 # here", "more than 43200"),
+    ("spec:\n  maxSessionDuration: 1h # here", "not of the type integer"),
+    ("spec:\n  permissionsBoundary: boundary # here", "does not fit"),
+    (
+        "spec:\n  managedPolicyArns:\n  - arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\n  - AdministratorAccess # here",
+        "ARNs of the managed policies",
+    ),
+    (
+        "spec:\n  managedPolicyArns:\n  - arn:aws:iam::aws:policy/AdministratorAccess # here",
+        "--allowed-policy-arns",
+    ),
+    (
+        "spec:\n  managedPolicyArns:\n  - arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\n  - arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess # here",
+        "the same as item 0",
+    ),
+    (
+        "spec:\n  buckets:\n  - name: my-bucket\n  - name: My_Bucket # here",
+        "Name of the S3 bucket",
+    ),
+    ("spec:\n  buckets:\n  - prefix: a # here", "has no name"),
+    (
+        "spec:\n  buckets:\n  - name: my-bucket\n    kmsKeyArn: arn:aws:kms:us-east-1:111122223333:alias/x # here",
+        "not of an alias",
+    ),
+    ("spec:\n  buckets: my-bucket # here", "not of the type array"),
+    (
+        "spec:\n  trust:\n    applications:\n    - region: us-east-1 # here",
+        "has no id",
+    ),
+    (
+        "spec:\n  trust:\n    applications:\n    - region: us-east-1\n      id: XYZ # here",
+        "32",
+    ),
+    ("spec:\n  trust:\n    sourceAccount: '1' # here", "12"),
+    (
+        "spec:\n  trust:\n    sourceAccount: 111122223333 # here",
+        "put it in quotes",
+    ),
+    ("spec:\n  tags:\n    aws:a: b # here", "kept for AWS"),
+    (
+        "spec:\n  tags:\n    pinpoint-import.dev/uid: b # here",
+        "kept for AWS or for the controller",
+    ),
+    ("spec:\n  tags:\n    team: a # here\n    Team: b", "there twice"),
+    ("spec:\n  tags:\n    team: 7 # here", "put it in quotes"),
+    ("spec:\n  tags:\n    'a!': b # here", "characters that IAM refuses"),
+    ("spec:\n  undeclaredPolicies: Delete # here", "is none of"),
+    ("spec:\n  driftPolicy: repair # here", "\"Repair\""),
+    ("spec:\n  adoptionPolicy: yes # here", "is none of"),
+    ("spec:\n  deletionPolicy: Orphan # here", "\"Retain\""),
+    ("spec:\n  accountId: '12' # here", "12"),
+    ("spec:\n  suspend: 'no' # here", "not of the type boolean"),
+    ("spec:\n  interval: 5 minutes # here", "does not fit"),
+    ("spec:\n  interval: 1s # here", "between 30s and 24h"),
+    ("spec:\n  interval: 25h # here", "between 30s and 24h"),
+    ("spec:\n  description: \"\\u2713\" # here", "does not fit"),
+    ("spec: [] # here", "not of the type object"),
+    ("status: {}\nspec: {}\nspecs: {} # here", "did you mean spec?"),
+    ("spec:\n  suspend: true\n  suspend: false # here", "is no YAML"),
+];
+
+#[test]
+fn each_mistake_is_said_with_its_line() {
+    let mut located = 0;
+    for (body, words) in WRONG {
+        let manifest = format!("{HEAD}{body}\n");
+        let line = 1 + manifest.lines().position(|line| line.ends_with("# here")).unwrap();
+        let output = validate(&["-f", "-"], &manifest);
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{body}: {said}");
+        assert!(said.contains(words), "{body}: {said}");
+        assert!(said.contains(&format!("-:{line}:")), "{body}: line {line}: {said}");
+        assert_eq!(said.lines().count(), 1, "one mistake is said once: {body}: {said}");
+        located += 1;
+    }
+    println!("{located} of {} invalid manifests are located to the line", WRONG.len());
+}
+
+#[test]
+fn what_is_wrong_with_names_is_said_too() {
+    for (manifest, field) in [
+        (HEAD.replace("segments", "Segments"), ":4: metadata.name"),
+        (HEAD.replace("  name: segments", "  namespace: a"), ": metadata.name"),
+        (
+            HEAD.replace("name: segments", "name: a\n  namespace: a.b"),
+            ":5: metadata.namespace",
+        ),
+        (
+            HEAD.replace("name: segments", "name: a\n  lables: {}"),
+            "did you mean labels?",
+        ),
+        (
+            HEAD.replace("v1alpha1", "v1"),
+            ":1: apiVersion: must be pinpoint-import.dev/v1alpha1",
+        ),
+        (
+            HEAD.replace("PinpointImportRole", "PinpointRole"),
+            ":2: kind: must be PinpointImportRole",
+        ),
+        (HEAD.replace("segments", &"a".repeat(70)), "spec.roleName"),
+    ] {
+        let output = validate(&["-f", "-"], &format!("{manifest}spec: {{}}\n"));
+        let said = text(&output.stdout);
+        assert!(
+            output.status.code() == Some(1) && said.contains(field),
+            "{manifest}: {said}"
+        );
+    }
+}
+
+#[test]
+fn all_mistakes_are_said_at_once() {
+    let body =
+        "spec:\n  path: a\n  interval: 1s\n  driftPolicy: x\n  nonsense: 1\n  tags: {'aws:a': b}\n  roleName: a b\n";
+    let output = validate(&["-f", "-"], &format!("{HEAD}{body}---\n{HEAD}spec: {{suspend: 1}}\n"));
+    let said = text(&output.stdout);
+    assert_eq!(said.lines().count(), 7, "{said}");
+    assert!(text(&output.stderr).contains("2 PinpointImportRoles checked, 7 problems"));
+}
+
+#[test]
+fn what_is_right_passes_and_other_kinds_are_counted() {
+    let output = validate(&["-f", "deploy/samples", "--namespace", "team"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("5 PinpointImportRoles checked, 0 problems; 0 objects of other kinds"));
+    let list =
+        format!("apiVersion: v1\nkind: List\nitems:\n- {{kind: ConfigMap, apiVersion: v1}}\n---\n{HEAD}spec: {{}}\n");
+    let output = validate(&["-f", "-"], &list);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("1 PinpointImportRoles checked, 0 problems; 1 objects of other kinds"));
+    // JSON is YAML.
+    let json = r#"{"apiVersion":"pinpoint-import.dev/v1alpha1","kind":"PinpointImportRole","metadata":{"name":"a"},"spec":{"path":"x"}}"#;
+    assert!(text(&validate(&["-f", "-"], json).stdout).contains("-:1: spec.path"));
+}
+
+#[test]
+fn guards_and_settings_files_hold_here_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.yaml");
+    std::fs::write(&settings, "role-name-prefix: pp-\nresync-interval: 5m\n").unwrap();
+    let manifest = format!("{HEAD}spec:\n  roleName: other\n");
+    let output = validate(&["-f", "-", "--config", settings.to_str().unwrap()], &manifest);
+    let said = text(&output.stdout);
+    assert!(
+        output.status.code() == Some(1) && said.contains("-:6:") && said.contains("pp-"),
+        "{said}"
+    );
+    let output = validate(
+        &["-f", "-", "--allowed-policy-arns=*"],
+        &format!("{HEAD}spec:\n  managedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']\n"),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
+#[test]
+fn two_objects_with_one_role_are_found() {
+    let second = HEAD.replace("segments", "other");
+    let manifests = format!("{HEAD}spec: {{roleName: Import}}\n---\n{second}spec:\n  roleName: import\n");
+    let said = text(&validate(&["-f", "-"], &manifests).stdout);
+    assert!(
+        said.contains("-:12: spec.roleName: role import is declared at -:1 too"),
+        "{said}"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_are_problems() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("a/b");
+    std::fs::create_dir_all(&deep).unwrap();
+    std::fs::write(deep.join("x.yaml"), format!("{HEAD}spec: {{path: a}}\n")).unwrap();
+    std::fs::write(deep.join("broken.yml"), "a: [\n").unwrap();
+    std::fs::write(deep.join("readme.md"), "a: [\n").unwrap();
+    let output = validate(&["-f", folder.path().to_str().unwrap(), "/nowhere.yaml"], "");
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    for words in [
+        "x.yaml:5: spec.path",
+        "broken.yml:",
+        "is no YAML",
+        "/nowhere.yaml: can't be read: No such file",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert_eq!(validate(&[], "").status.code(), Some(1));
+}
+
+/// The reference is made from the same definitions as `--help`, and is the one that is committed.
+#[test]
+fn the_reference_is_up_to_date() {
+    let print = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        text(&output.stdout)
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/commands.md");
+    let found = print(&["manual", "--markdown"]);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        found,
+        "UPDATE=1 cargo test --test core reference renews it"
+    );
+    for words in ["--resync-interval", "--fail-on-widening", "PIR_ALLOWED_POLICY_ARNS"] {
+        assert!(found.contains(words));
+    }
+    let page = print(&["manual"]);
+    assert!(page.contains(".TH") && page.contains("validate") && page.contains("resync"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(print(&["completions", shell]).contains("fail-on-widening"), "{shell}");
+    }
+}
