@@ -34,7 +34,7 @@ format:
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 	tools=$$(dirname "$$(tests/python/setup.sh)"); \
-	$$tools/shellcheck .ci/run tests/*/*.sh; \
+	$$tools/shellcheck .ci/run tests/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile
 
 docs:
@@ -47,7 +47,7 @@ dependencies:
 	  fi; \
 	done; echo "no ring and no hyper 0.14 among the dependencies"
 
-bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest
+bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit and plan of many
 	@$(TARGET)/release/bench
 
 unit:

@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn every_field_has_its_line() {
-        let text = "# a\na: 1\nb:\n  - c: x\n  - d:\n      e: y\n---\nf: {g: z}\n";
+        let text = "# a\na: 1\nb:\n  - c: x\n  - d:\n      e: w\n---\nf: {g: z}\n";
         let found = parse("x", text).unwrap();
         let line = |n: usize, path: &[Step]| found[n].node.line_of(path);
         let key = |key: &str| Step::Key(key.to_owned());
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(written(&[key("b"), Step::Index(1), key("d")]), "b[1].d");
         assert_eq!(
             found[0].node.value(),
-            serde_json::json!({"a": 1, "b": [{"c": "x"}, {"d": {"e": "y"}}]})
+            serde_json::json!({"a": 1, "b": [{"c": "x"}, {"d": {"e": "w"}}]})
         );
     }
 

@@ -742,3 +742,50 @@ fn the_way_out_from_audit_to_the_last_role_deleted() {
     let audit = run_with(&world, &["audit"], &[]);
     assert!(audit.code == 0 && audit.err.contains("0 of 0 roles"), "{}", audit.err);
 }
+
+/// What a pipeline runs: the manifests of a pull request are checked and planned, and the plan goes into a comment.
+#[test]
+fn the_pipeline_stops_what_should_not_be_merged() {
+    let world = World::in_place("pipeline", &json!({}));
+    let folder = world.folder().join("roles");
+    fs::create_dir(&folder).unwrap();
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+        .parent()
+        .unwrap();
+    let comment = world.folder().join("comment.md");
+    let review = |spec: &Value, allow: &str| {
+        fs::copy(
+            manifests(&world, &[("segments", spec.clone())]),
+            folder.join("segments.yaml"),
+        )
+        .unwrap();
+        let output = Command::new("bash")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pipeline/review.sh"))
+            .args([&folder, &comment])
+            .env("PATH", format!("{}:/usr/bin:/bin", binary.display()))
+            .env("KUBECONFIG", world.plane().kubeconfig())
+            .env("AWS_ENDPOINT_URL_IAM", world.iam.endpoint())
+            .env("AWS_ENDPOINT_URL_STS", world.iam.endpoint())
+            .env("AWS_ACCESS_KEY_ID", "pipeline")
+            .env("AWS_SECRET_ACCESS_KEY", "pipeline")
+            .env("ALLOW_WIDENING", allow)
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), fs::read_to_string(&comment).unwrap())
+    };
+    let (code, said) = review(&json!({}), "");
+    assert!(code == 0 && said.contains("1 as declared"), "{code} {said}");
+    let narrow = json!({"managedPolicyArns": []});
+    let (code, said) = review(&narrow, "");
+    assert!(code == 0 && said.contains("DetachRolePolicy"), "{code} {said}");
+    let wide = json!({"buckets": [{"name": "my-bucket"}]});
+    let (code, said) = review(&wide, "");
+    assert!(code == 1 && said.contains("WIDENS ACCESS"), "{code} {said}");
+    assert_eq!(review(&wide, "1").0, 0);
+    let (code, said) = review(&json!({"bucket": []}), "1");
+    assert!(
+        code == 1 && said.contains("did you mean buckets?") && said.contains("segments.yaml:"),
+        "{code} {said}"
+    );
+    assert_eq!(world.writes(), Vec::<String>::new());
+}

@@ -13,10 +13,21 @@ use crate::world::{ADMIN, GUIDE_TRUST, World};
 
 /// What kstatus, the library that Flux and others use, makes of the objects of a namespace: lines of name and status.
 fn kstatus(world: &World) -> Vec<String> {
+    read_by("kstatus", &[], world)
+}
+
+/// What Argo CD makes of them by the shipped script: lines of name, health, and whether there is a message.
+fn argo_cd(world: &World) -> Vec<String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/gitops/argocd-health.lua");
+    read_by("argocd-health", &[script], world)
+}
+
+fn read_by(program: &str, arguments: &[&str], world: &World) -> Vec<String> {
     let objects = world.kubectl(&["get", "pir", "-o", "json"]).unwrap();
     let mut child = Command::new("go")
         .args(["run", "."])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kstatus"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program))
         .env("GOFLAGS", "-mod=readonly")
         .env("GOTOOLCHAIN", "local")
         .stdin(Stdio::piped())
@@ -25,7 +36,7 @@ fn kstatus(world: &World) -> Vec<String> {
         .expect("go runs");
     child.stdin.take().unwrap().write_all(objects.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "tests/kstatus failed");
+    assert!(output.status.success(), "tests/{program} failed");
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()
@@ -34,7 +45,7 @@ fn kstatus(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn kstatus_reads_every_state_right() {
+fn kstatus_and_argo_cd_read_every_state_right() {
     let world = World::new("kstatus");
     world.wait_healthy();
     world.iam.put_role(RoleBuilder::new("theirs").trust_policy(GUIDE_TRUST));
@@ -91,6 +102,20 @@ fn kstatus_reads_every_state_right() {
     ];
     expected.sort();
     assert_eq!(found, expected);
+
+    let mut found = argo_cd(&world);
+    found.sort();
+    let mut expected = vec![
+        "blocked Degraded true".to_owned(),
+        "foreign Degraded true".to_owned(),
+        format!("{long} Degraded true"),
+        "ready Healthy true".to_owned(),
+        "report Degraded true".to_owned(),
+        "suspended Suspended true".to_owned(),
+        "throttled Progressing true".to_owned(),
+    ];
+    expected.sort();
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -100,6 +125,7 @@ fn an_object_that_no_controller_has_seen_is_not_current() {
     let found = kstatus(&world);
     // kstatus takes an object without any status for current, unless its conditions say otherwise; `kubectl wait` waits.
     assert_eq!(found.len(), 1);
+    assert_eq!(argo_cd(&world), ["segments Progressing true"]);
     let waited = world.kubectl(&["wait", "--for=condition=Ready", "pir/segments", "--timeout=1s"]);
     assert!(waited.is_err());
 }

@@ -266,3 +266,34 @@ fn the_reference_is_up_to_date() {
         assert!(print(&["completions", shell]).contains("fail-on-widening"), "{shell}");
     }
 }
+
+/// The examples for pipelines and GitOps are YAML of other kinds, and name what there is.
+#[test]
+fn the_examples_name_what_there_is() {
+    let output = validate(&["-f", "deploy/gitops", "deploy/pipeline/github-actions.yaml"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stderr).contains("4 objects of other kinds"),
+        "{}",
+        text(&output.stderr)
+    );
+    let read =
+        |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)).unwrap();
+    assert!(
+        read("gitops/flux.yaml").contains("apiVersion: pinpoint-import.dev/v1alpha1\n      kind: PinpointImportRole")
+    );
+    assert!(read("pipeline/github-actions.yaml").contains("run: deploy/pipeline/review.sh roles comment.md"));
+    assert!(read("gitops/argocd-health.lua").contains("pinpoint-import.dev_PinpointImportRole"));
+    let guides = read("guides.md");
+    for path in guides
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|path| !path.starts_with(['#', 'h']))
+    {
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path).exists(),
+            "guides.md links to {path}"
+        );
+    }
+}

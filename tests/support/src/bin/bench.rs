@@ -3,11 +3,16 @@
 
 use std::{
     fs,
-    process::Command,
+    path::PathBuf,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use test_support::{control_plane::ControlPlane, guarded::Guarded, iam::FakeIam};
+use test_support::{
+    control_plane::ControlPlane,
+    guarded::Guarded,
+    iam::{FakeIam, RoleBuilder},
+};
 
 /// Time of each IAM call, as in the measurements of the best-known peer.
 const LATENCY: Duration = Duration::from_millis(20);
@@ -31,7 +36,88 @@ fn main() -> Result<(), String> {
     for count in counts {
         measure(count)?;
     }
+    println!("\n| command | time | IAM calls | peak memory |\n| --- | --- | --- | --- |");
+    audit(5000)?;
+    plan(1000)
+}
+
+/// `audit` of an account, of which each tenth role trusts Pinpoint.
+fn audit(count: usize) -> Result<(), String> {
+    let iam = FakeIam::start();
+    iam.set_latency(LATENCY);
+    iam.set_page_size(1000);
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    for n in 0..count {
+        let role = RoleBuilder::new(&format!("role-{n}")).attached("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess");
+        iam.put_role(if n % 10 == 0 { role.trust_policy(trust) } else { role });
+    }
+    command(
+        &format!("audit of {count} roles"),
+        &iam,
+        &["audit", "--no-cluster", "--output=json"],
+    )
+}
+
+/// `plan` of manifests whose roles are not there yet.
+fn plan(count: usize) -> Result<(), String> {
+    let iam = FakeIam::start();
+    iam.set_latency(LATENCY);
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    fs::write(folder.path().join("roles.yaml"), objects(count)).map_err(|error| error.to_string())?;
+    let path = folder.path().display().to_string();
+    command(
+        &format!("plan of {count} manifests"),
+        &iam,
+        &["plan", "-f", &path, "--cluster-id=bench", "--output=json"],
+    )
+}
+
+/// Runs a command to its end, and prints what it took.
+fn command(what: &str, iam: &FakeIam, arguments: &[&str]) -> Result<(), String> {
+    let started = Instant::now();
+    let mut child = Command::new(binary()?)
+        .args(arguments)
+        .env("AWS_ENDPOINT_URL_IAM", iam.endpoint())
+        .env("AWS_ENDPOINT_URL_STS", iam.endpoint())
+        .env("AWS_ACCESS_KEY_ID", "bench")
+        .env("AWS_SECRET_ACCESS_KEY", "bench")
+        .env("AWS_REGION", "us-east-1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    let mut peak = 0;
+    while child.try_wait().map_err(|error| error.to_string())?.is_none() {
+        peak = peak.max(memory(child.id(), "VmHWM:"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let calls = iam
+        .calls()
+        .iter()
+        .filter(|call| call.action != "GetCallerIdentity")
+        .count();
+    println!(
+        "| {what} | {:.2} s | {calls} | {peak} MiB |",
+        started.elapsed().as_secs_f64()
+    );
     Ok(())
+}
+
+fn binary() -> Result<PathBuf, String> {
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(here.with_file_name("pinpoint-import-role-controller"))
+}
+
+/// Manifests of the shortest kind.
+fn objects(count: usize) -> String {
+    let objects: Vec<String> = (0..count)
+        .map(|n| {
+            format!(
+                "{{apiVersion: pinpoint-import.dev/v1alpha1, kind: PinpointImportRole, metadata: {{name: r{n}}}, spec: {{}}}}"
+            )
+        })
+        .collect();
+    objects.join("\n---\n")
 }
 
 fn measure(count: usize) -> Result<(), String> {
@@ -46,10 +132,7 @@ fn measure(count: usize) -> Result<(), String> {
         "crd/pinpointimportroles.pinpoint-import.dev",
     ])?;
     let log = plane.folder().join("controller.log");
-    let binary = std::env::current_exe()
-        .map_err(|error| error.to_string())?
-        .with_file_name("pinpoint-import-role-controller");
-    let mut run = Command::new(binary);
+    let mut run = Command::new(binary()?);
     run.args([
         "run",
         "--health-address=127.0.0.1:0",
@@ -64,14 +147,7 @@ fn measure(count: usize) -> Result<(), String> {
     .env("AWS_SECRET_ACCESS_KEY", "bench")
     .env("AWS_REGION", "us-east-1");
     // The objects are there first: kubectl would take longer to make them than the controller to bring their roles there.
-    let objects: Vec<String> = (0..count)
-        .map(|n| {
-            format!(
-                "{{apiVersion: pinpoint-import.dev/v1alpha1, kind: PinpointImportRole, metadata: {{name: r{n}}}, spec: {{}}}}"
-            )
-        })
-        .collect();
-    plane.feed(&["create", "-f", "-"], &objects.join("\n---\n"))?;
+    plane.feed(&["create", "-f", "-"], &objects(count))?;
     let started = Instant::now();
     let controller = Guarded::start(&mut run, &log, None).map_err(|error| error.to_string())?;
     wait("the first call", || !iam.calls().is_empty())?;
