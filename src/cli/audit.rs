@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -23,15 +23,15 @@ const UNUSED: SignedDuration = SignedDuration::from_hours(90 * 24);
 #[derive(Args, Clone, Debug)]
 pub(super) struct AuditArgs {
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    #[arg(short, long, env = "PIR_AUDIT_OUTPUT", value_enum, default_value_t = Output::Table)]
     output: Output,
 
     /// Exit code 2 if there is a finding of this severity or a worse one
-    #[arg(long, value_enum, default_value_t = FailOn::None)]
+    #[arg(long, env = "PIR_FAIL_ON", value_enum, default_value_t = FailOn::None)]
     fail_on: FailOn,
 
     /// Ask no cluster: then it is not known whether the objects that the roles' tags name are there
-    #[arg(long)]
+    #[arg(long, env = "PIR_NO_CLUSTER", value_parser = FalseyValueParser::new())]
     no_cluster: bool,
 
     /// Identity of the cluster in the ownership tags. Default: the uid of its namespace kube-system

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, io::IsTerminal, process::ExitCode, sync::Arc};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use serde_json::{Value, json};
 
 use super::cloud::{Calls, IamArgs, finish};
@@ -19,11 +19,17 @@ pub(super) struct ExportArgs {
     roles: Vec<String>,
 
     /// Every role of the account that trusts Pinpoint and belongs to no object yet, as `audit` finds them
-    #[arg(long, conflicts_with = "roles")]
+    #[arg(long, env = "PIR_ALL", value_parser = FalseyValueParser::new(), conflicts_with = "roles")]
     all: bool,
 
     /// Namespace of the objects
-    #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
+    #[arg(
+        short = 'n',
+        long,
+        env = "PIR_NAMESPACE",
+        value_name = "NAME",
+        default_value = "default"
+    )]
     namespace: String,
 
     #[command(flatten)]

@@ -60,7 +60,13 @@ struct RuleArgs {
     config: Option<String>,
 
     /// Namespace of manifests that name none
-    #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
+    #[arg(
+        short = 'n',
+        long,
+        env = "PIR_NAMESPACE",
+        value_name = "NAME",
+        default_value = "default"
+    )]
     namespace: String,
 
     /// The controller's --role-path
@@ -149,4 +155,30 @@ fn command() -> Result<(Command, File), String> {
     let with_defaults = Line::command().mut_subcommand(name, |command| file.as_defaults(command));
     let line = Line::from_arg_matches(&with_defaults.get_matches()).map_err(|why| why.to_string())?;
     Ok((line.command, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Line;
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        let mut line = Line::command();
+        line.build();
+        line.clone().debug_assert();
+        for command in line
+            .get_subcommands()
+            .filter(|command| !["manual", "help"].contains(&command.get_name()))
+        {
+            for arg in command
+                .get_arguments()
+                .filter(|arg| arg.get_long().is_some() && arg.get_id() != "help")
+            {
+                let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                assert!(name.starts_with("PIR_"), "{} --{}", command.get_name(), arg.get_id());
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
 use tokio::sync::watch;
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 8;
 pub(super) struct PlanArgs {
     /// Manifests instead of the cluster's objects: files of YAML or JSON, folders with all that lies below them, or - for standard
     /// input
-    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
+    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1..)]
     file: Vec<PathBuf>,
 
     /// Identity of the cluster in the roles' ownership tags. With -f no cluster is asked then: a role is taken for an object's if its
@@ -47,11 +47,11 @@ pub(super) struct PlanArgs {
     cluster_id: Option<String>,
 
     /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = Output::Text)]
     output: Output,
 
     /// Exit code 1 if a change widens access
-    #[arg(long)]
+    #[arg(long, env = "PIR_FAIL_ON_WIDENING", value_parser = FalseyValueParser::new())]
     fail_on_widening: bool,
 
     #[command(flatten)]

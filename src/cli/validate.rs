@@ -11,7 +11,7 @@ use crate::config::File;
 #[derive(Args, Clone, Debug)]
 pub(super) struct ValidateArgs {
     /// Files of YAML or JSON, folders with all that lies below them, or - for standard input
-    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1.., required = true)]
+    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1.., required = true)]
     file: Vec<PathBuf>,
 
     #[command(flatten)]

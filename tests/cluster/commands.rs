@@ -789,3 +789,30 @@ fn the_pipeline_stops_what_should_not_be_merged() {
     );
     assert_eq!(world.writes(), Vec::<String>::new());
 }
+
+/// `deploy/iam-policy-readers.json` is for people and pipelines: with it the commands work, and nothing can be written.
+#[test]
+fn the_rights_of_readers_are_enough_for_the_commands() {
+    let world = World::without_controller("readers");
+    world.iam.put_role(
+        RoleBuilder::new("ByHand")
+            .trust_policy(GUIDE_TRUST)
+            .inline("x", r#"{"Version":"2012-10-17","Statement":[]}"#),
+    );
+    let policy = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/iam-policy-readers.json")).unwrap();
+    world.iam.enforce(Some(&policy.replace("111122223333", "123456789012")));
+    let by_hand = json!({"roleName": "ByHand", "adoptionPolicy": "Adopt"});
+    let few = manifests(&world, &[("a", json!({})), ("b", by_hand)]);
+    assert_eq!(run(&world, &["plan", "-f", &few]).code, 2);
+    let many: Vec<(String, Value)> = (0..40).map(|n| (format!("r{n}"), json!({}))).collect();
+    let many: Vec<(&str, Value)> = many.iter().map(|(name, spec)| (name.as_str(), spec.clone())).collect();
+    assert_eq!(run(&world, &["plan", "-f", &manifests(&world, &many)]).code, 2);
+    assert_eq!(run(&world, &["audit"]).code, 0);
+    assert_eq!(run(&world, &["export", "--all"]).code, 0);
+    assert_eq!(run(&world, &["export", "ByHand"]).code, 0);
+    assert!(
+        world
+            .try_iam("DeleteRole", &[("RoleName", "ByHand")])
+            .contains("AccessDenied")
+    );
+}

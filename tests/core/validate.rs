@@ -267,7 +267,7 @@ fn the_reference_is_up_to_date() {
     }
 }
 
-/// The examples for pipelines and GitOps are YAML of other kinds, and name what there is.
+/// The examples for pipelines and for Flux are YAML of other kinds, and name what there is.
 #[test]
 fn the_examples_name_what_there_is() {
     let output = validate(&["-f", "deploy/gitops", "deploy/pipeline/github-actions.yaml"], "");
