@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use aws_sdk_iam::{operation::get_role::GetRoleError, types::Role};
+use aws_sdk_iam::{
+    operation::get_role::GetRoleError,
+    types::{AttachedPermissionsBoundary, Role, Tag},
+};
 use percent_encoding::percent_decode_str;
 
 use super::{Iam, error};
@@ -166,16 +169,18 @@ pub(super) fn head_of(role: &Role) -> Result<Head, String> {
         trust: decoded(role.assume_role_policy_document().unwrap_or_default())?,
         description: role.description().map(str::to_owned),
         max_session_duration: role.max_session_duration(),
-        boundary: role
-            .permissions_boundary()
-            .and_then(|b| b.permissions_boundary_arn())
-            .map(str::to_owned),
-        tags: role
-            .tags()
-            .iter()
-            .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-            .collect(),
+        boundary: boundary(role.permissions_boundary()),
+        tags: tags(role.tags()),
     })
+}
+
+pub(super) fn boundary(attached: Option<&AttachedPermissionsBoundary>) -> Option<String> {
+    Some(attached?.permissions_boundary_arn()?.to_owned())
+}
+
+pub(super) fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
+    let pair = |tag: &Tag| (tag.key().to_owned(), tag.value().to_owned());
+    tags.iter().map(pair).collect()
 }
 
 /// IAM percent-encodes documents (RFC 3986: `+` is a plus). Other servers that speak its protocol don't always.

@@ -9,7 +9,7 @@ use aws_sdk_iam::{
 
 use super::{
     Iam, error,
-    observe::{decoded, next_page},
+    observe::{boundary, decoded, next_page, tags},
 };
 use crate::role::{Class, Failure, Head, ObservedRole, SweptRole, observed::Sweep};
 
@@ -121,15 +121,8 @@ fn swept(role: &RoleDetail) -> Result<SweptRole, String> {
                 trust: decoded(role.assume_role_policy_document().unwrap_or_default())?,
                 description: None,
                 max_session_duration: None,
-                boundary: role
-                    .permissions_boundary()
-                    .and_then(|boundary| boundary.permissions_boundary_arn())
-                    .map(str::to_owned),
-                tags: role
-                    .tags()
-                    .iter()
-                    .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
-                    .collect(),
+                boundary: boundary(role.permissions_boundary()),
+                tags: tags(role.tags()),
             },
             attached: role
                 .attached_managed_policies()

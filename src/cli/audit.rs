@@ -132,14 +132,11 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
         };
         let sweep = iam.sweep(progress).await.map_err(|failure| failure.message)?;
         let report = report(&account, &sweep, cluster.as_ref());
-        match args.output {
+        super::print(&match args.output {
             Output::Table => table(&report),
-            Output::Json => println!(
-                "{}",
-                serde_json::to_string_pretty(&report).map_err(|why| why.to_string())?
-            ),
+            Output::Json => serde_json::to_string_pretty(&report).map_err(|why| why.to_string())? + "\n",
             Output::Csv => csv(&report)?,
-        }
+        })?;
         eprintln!(
             "{} of {} roles in account {} trust Pinpoint, whose support AWS ended on 2026-10-30; {} IAM calls",
             report.roles.len(),
@@ -285,7 +282,7 @@ impl Row {
     }
 }
 
-fn table(report: &Report) {
+fn table(report: &Report) -> String {
     let head = [
         "ROLE",
         "WORST",
@@ -321,24 +318,26 @@ fn table(report: &Report) {
             .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..8).map(width).collect();
+    let mut lines = Vec::new();
     for row in &rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
-        println!("{}", cells.join("  ").trim_end());
+        lines.push(cells.join("  ").trim_end().to_owned());
     }
     for row in report.roles.iter().filter(|row| !row.findings.is_empty()) {
-        println!("\n{}", row.name);
+        lines.push(format!("\n{}", row.name));
         for finding in &row.findings {
-            println!("  {}: {}", finding.severity.as_str(), finding.message);
+            lines.push(format!("  {}: {}", finding.severity.as_str(), finding.message));
         }
     }
+    lines.join("\n") + "\n"
 }
 
-fn csv(report: &Report) -> Result<(), String> {
-    let mut writer = csv::Writer::from_writer(std::io::stdout());
+fn csv(report: &Report) -> Result<String, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
     let head = [
         "role",
         "arn",
@@ -384,7 +383,8 @@ fn csv(report: &Report) -> Result<(), String> {
         ];
         write(&mut writer, &cells)?;
     }
-    writer.flush().map_err(|why| why.to_string())
+    let written = writer.into_inner().map_err(|why| why.to_string())?;
+    String::from_utf8(written).map_err(|why| why.to_string())
 }
 
 /// Spreadsheets take some beginnings for formulas, and names of roles may have them.

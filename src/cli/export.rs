@@ -52,11 +52,11 @@ pub(super) fn export(args: &ExportArgs) -> ExitCode {
         for role in &roles {
             match manifest(role, &account, &args.namespace, &mut names) {
                 Ok((text, whole)) => {
-                    print!("{text}");
+                    super::print(&text)?;
                     failed += usize::from(!whole);
                 }
                 Err(why) => {
-                    println!("---\n# {} is not exported: {why}", role.head.name);
+                    super::print(&format!("---\n# {} is not exported: {why}\n", role.head.name))?;
                     eprintln!("error: role {} can't be exported: {why}", role.head.name);
                     failed += 1;
                 }

@@ -14,7 +14,7 @@ mod run;
 mod schema;
 mod validate;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -112,6 +112,19 @@ pub fn main() -> ExitCode {
         Command::Export(args) => export::export(&args),
         Command::Completions(args) => reference::completions(&args),
         Command::Manual(args) => reference::manual(&args),
+    }
+}
+
+/// Prints to standard output. Colours go to terminals only, unless `NO_COLOR` is set.
+///
+/// # Errors
+/// It can't be written. A reader that has gone, such as `head`, has read what it wanted.
+fn print(text: &str) -> Result<(), String> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("can't write to standard output: {why}"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -120,11 +120,11 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
                 &forecast,
             )
         }));
-        match args.output {
+        super::print(&match args.output {
             Output::Text => output::text(&report),
             Output::Json => output::json(&report)?,
-            Output::Markdown => print!("{}", output::markdown(&report)),
-        }
+            Output::Markdown => output::markdown(&report),
+        })?;
         eprintln!("{} IAM calls, all of them reads", calls.count());
         if report.summary.refused > 0 {
             eprintln!("error: {} objects would be refused", report.summary.refused);

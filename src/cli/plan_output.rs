@@ -68,35 +68,50 @@ impl Report {
 }
 
 /// JSON; the schema is `deploy/pipeline/plan.schema.json`.
-pub(super) fn json(report: &Report) -> Result<(), String> {
+pub(super) fn json(report: &Report) -> Result<String, String> {
     let text = serde_json::to_string_pretty(report).map_err(|why| why.to_string())?;
-    println!("{text}");
-    Ok(())
+    Ok(text + "\n")
 }
 
 const BOLD: &str = "\x1b[1m";
 const RED: &str = "\x1b[31m";
 const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
 const PLAIN: &str = "\x1b[0m";
 
-/// For people. Colours go to terminals only.
-pub(super) fn text(report: &Report) {
+/// For people, with colours.
+pub(super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = write_text(&mut text, report);
+    text
+}
+
+fn write_text(text: &mut String, report: &Report) -> std::fmt::Result {
     for object in report.objects.iter().filter(|object| object.action != Action::Nothing) {
-        anstream::println!("{BOLD}{}{PLAIN}: {} {}", object.title(), object.role(), object.verb());
-        anstream::println!("  whose it is: {}", object.owner);
+        writeln!(
+            text,
+            "{BOLD}{}{PLAIN}: {} {}",
+            object.title(),
+            object.role(),
+            object.verb()
+        )?;
+        writeln!(text, "  whose it is: {}", object.owner)?;
         if let (Some(reason), Some(message)) = (&object.reason, &object.message) {
-            anstream::println!("  {RED}{reason}{PLAIN}: {message}");
+            writeln!(text, "  {RED}{reason}{PLAIN}: {message}")?;
         }
         for call in &object.calls {
             let mark = if call.widens {
-                format!("  {YELLOW}WIDENS ACCESS{PLAIN}")
+                "  \x1b[33mWIDENS ACCESS\x1b[0m"
             } else {
-                String::new()
+                ""
             };
-            anstream::println!("  {}{mark}", line(call));
+            writeln!(text, "  {}{mark}", line(call))?;
             for difference in &call.differences {
-                anstream::println!("      now: {}; declared: {}", difference.observed, difference.declared);
+                writeln!(
+                    text,
+                    "      now: {}; declared: {}",
+                    difference.observed, difference.declared
+                )?;
             }
             for line in diff(call).lines() {
                 let colour = match line.chars().next() {
@@ -104,12 +119,12 @@ pub(super) fn text(report: &Report) {
                     Some('-') => RED,
                     _ => "",
                 };
-                anstream::println!("      {colour}{line}{PLAIN}");
+                writeln!(text, "      {colour}{line}{PLAIN}")?;
             }
         }
-        println!();
+        writeln!(text)?;
     }
-    println!("Plan: {}.", report.headline());
+    writeln!(text, "Plan: {}.", report.headline())
 }
 
 fn line(call: &Call) -> String {

@@ -26,30 +26,34 @@ pub(super) struct ManualArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
     let mut line = Line::command();
     let name = line.get_name().to_owned();
-    clap_complete::generate(args.shell, &mut line, name, &mut std::io::stdout());
-    ExitCode::SUCCESS
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut line, name, &mut text);
+    told(String::from_utf8(text).map_err(|why| why.to_string()))
 }
 
 pub(super) fn manual(args: &ManualArgs) -> ExitCode {
-    if args.markdown {
-        print!("{}", markdown());
-        return ExitCode::SUCCESS;
-    }
-    match pages() {
+    told(if args.markdown { Ok(markdown()) } else { pages() })
+}
+
+fn told(text: Result<String, String>) -> ExitCode {
+    match text.and_then(|text| super::print(&text)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => super::refuse(&[format!("the manual page can't be printed: {why}")]),
+        Err(why) => super::refuse(&[why]),
     }
 }
 
 /// The page of the program and, after it, those of its commands.
-fn pages() -> std::io::Result<()> {
+fn pages() -> Result<String, String> {
     let mut line = Line::command();
     line.build();
-    clap_mangen::Man::new(line.clone()).render(&mut std::io::stdout())?;
-    for command in line.get_subcommands().filter(|command| command.get_name() != "help") {
-        clap_mangen::Man::new(command.clone()).render(&mut std::io::stdout())?;
+    let mut text = Vec::new();
+    let commands = line.get_subcommands().filter(|command| command.get_name() != "help");
+    for page in std::iter::once(&line).chain(commands) {
+        clap_mangen::Man::new(page.clone())
+            .render(&mut text)
+            .map_err(|why| why.to_string())?;
     }
-    Ok(())
+    String::from_utf8(text).map_err(|why| why.to_string())
 }
 
 fn markdown() -> String {

@@ -26,11 +26,10 @@ pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     };
     let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, &rules);
-    for problem in &checked.problems {
-        println!("{problem}");
-    }
-    for problem in &unread {
-        println!("{problem}");
+    let lines = checked.problems.iter().map(ToString::to_string).chain(unread.clone());
+    let text: String = lines.map(|line| line + "\n").collect();
+    if let Err(why) = super::print(&text) {
+        return super::refuse(&[why]);
     }
     let problems = checked.problems.len() + unread.len();
     eprintln!(

@@ -297,3 +297,20 @@ fn the_examples_name_what_there_is() {
         );
     }
 }
+
+/// `… | head`: a reader that goes is no error, and nothing panics.
+#[test]
+fn a_reader_that_goes_is_no_error() {
+    let script = format!(
+        "set -o pipefail; '{}' manual --markdown | head -c 1 >/dev/null",
+        env!("CARGO_BIN_EXE_pinpoint-import-role-controller")
+    );
+    for _ in 0..5 {
+        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
