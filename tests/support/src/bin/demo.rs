@@ -108,6 +108,7 @@ impl World {
         let iam = iam(&self.moto).await;
         self.create(&iam).await?;
         self.tamper(&iam).await?;
+        self.audit()?;
         self.delete(&iam).await?;
         say("What the controller wrote to IAM, from its log:");
         for line in self.log().lines().filter(|line| line.contains(" role=")) {
@@ -188,6 +189,21 @@ impl World {
         )?;
         role.print();
         Ok(())
+    }
+
+    fn audit(&self) -> Result<()> {
+        say("What a security colleague sees of the whole account:");
+        println!("   $ pinpoint-import-role-controller audit");
+        let mut audit = Command::new(controller_binary()?);
+        audit
+            .arg("audit")
+            .env("KUBECONFIG", self.plane.kubeconfig())
+            .envs(aws_environment(&self.moto));
+        let output = audit.output().map_err(text)?;
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        println!("{}", indented(&said));
+        let found = output.status.success() && said.contains("default/segment-import") && said.contains("every bucket");
+        check(found, "the audit does not tell of the role")
     }
 
     async fn delete(&self, iam: &Client) -> Result<()> {
