@@ -195,23 +195,7 @@ fn row(swept: &SweptRole, exposure: Exposure, cluster: Option<&Cluster>) -> Row 
         Management::Foreign => findings.push(Finding::new(Severity::Low, "nothing declares it: see `export`")),
         Management::Managed | Management::Claimed => {}
     }
-    let used = swept
-        .last_used
-        .as_deref()
-        .and_then(|text| text.parse::<Timestamp>().ok());
-    match used {
-        None => findings.push(Finding::new(
-            Severity::Low,
-            "it was not used in the last 400 days, or never: retire it",
-        )),
-        Some(used) if Timestamp::now().duration_since(used) > UNUSED => {
-            findings.push(Finding::new(
-                Severity::Low,
-                "it was not used in the last 90 days: retire it",
-            ));
-        }
-        Some(_) => {}
-    }
+    findings.extend(disuse(swept, Timestamp::now()));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Row {
         name: head.name.clone(),
@@ -227,6 +211,20 @@ fn row(swept: &SweptRole, exposure: Exposure, cluster: Option<&Cluster>) -> Row 
         exposure,
         findings,
     }
+}
+
+/// Whether a role lies unused. One that was made of late had no time to be used.
+fn disuse(swept: &SweptRole, now: Timestamp) -> Option<Finding> {
+    let long_ago = |time: &Option<String>| {
+        let time = time.as_ref()?.parse::<Timestamp>().ok()?;
+        Some(now.duration_since(time) > UNUSED)
+    };
+    let message = match (long_ago(&swept.last_used), long_ago(&swept.created)) {
+        (Some(true), _) => "it was not used in the last 90 days: retire it",
+        (None, Some(true) | None) => "it was not used in the last 400 days, or never: retire it",
+        (Some(false), _) | (None, Some(false)) => return None,
+    };
+    Some(Finding::new(Severity::Low, message))
 }
 
 impl Row {

@@ -414,7 +414,9 @@ fn mixed_account(world: &World) {
         .iam
         .put_role(RoleBuilder::new("Wild").trust_policy(&trust(r#""*""#)).attached(ADMIN));
     let shared = trust(r#"{"Service":["pinpoint.amazonaws.com","ec2.amazonaws.com"]}"#);
-    world.iam.put_role(RoleBuilder::new("Shared").trust_policy(&shared));
+    world
+        .iam
+        .put_role(RoleBuilder::new("Shared").trust_policy(&shared).created(long_ago));
     let gone = RoleBuilder::new("Gone")
         .trust_policy(GUIDE_TRUST)
         .tag("pinpoint-import.dev/cluster", &cluster);
@@ -470,7 +472,7 @@ fn audit_finds_every_role_that_trusts_pinpoint() {
             .to_owned()
     };
     for (name, management, severity) in [
-        (managed.as_str(), "managed", "low"),
+        (managed.as_str(), "managed", ""),
         ("GuideByHand", "foreign", "medium"),
         ("Regional", "foreign", "medium"),
         ("Wild", "foreign", "high"),
@@ -495,6 +497,8 @@ fn audit_finds_every_role_that_trusts_pinpoint() {
     assert_eq!(roles["Wild"]["others"], json!(["everybody (*)"]));
     assert_eq!(roles["Shared"]["others"], json!(["ec2.amazonaws.com"]));
     assert!(roles["Regional"]["findings"].to_string().contains("90 days"));
+    assert!(roles["Shared"]["findings"].to_string().contains("or never"));
+    assert!(!roles["Gone"]["findings"].to_string().contains("or never"), "it is new");
     assert!(roles["GuideByHand"]["created"].as_str().unwrap().starts_with("20"));
 
     let table = run(&world, &["audit"]);

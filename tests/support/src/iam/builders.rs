@@ -92,6 +92,13 @@ impl RoleBuilder {
         self
     }
 
+    /// When it was made.
+    #[must_use]
+    pub fn created(mut self, at: SystemTime) -> Self {
+        self.state.created = at;
+        self
+    }
+
     /// When and where it was last used.
     #[must_use]
     pub fn last_used(mut self, at: SystemTime, region: &str) -> Self {
