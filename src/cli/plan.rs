@@ -249,7 +249,7 @@ fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
         cluster: cluster.to_owned(),
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
-        uid: object.uid().unwrap_or_default(),
+        uid: object.uid().unwrap_or_else(|| "(the new object's)".to_owned()),
     }
 }
 

@@ -21,10 +21,10 @@ impl ObjectPlan {
 
     fn verb(&self) -> &'static str {
         match self.action {
-            Action::Nothing => "as declared",
-            Action::Suspended => "suspended: nothing is done",
-            Action::Refused => "refused",
-            Action::Reported => "drift: reported, not repaired",
+            Action::Nothing => "is as declared",
+            Action::Suspended => "is suspended: nothing is done",
+            Action::Refused => "is refused",
+            Action::Reported => "has drifted, which is reported and not repaired",
             Action::Create => "is created",
             Action::Adopt => "is taken over",
             Action::Change => "is changed",

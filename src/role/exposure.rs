@@ -100,6 +100,13 @@ const READ_EVERY_BUCKET: [&str; 5] = [
     "ReadOnlyAccess",
 ];
 
+/// Whether a policy is one of AWS' own by which every bucket may be read.
+#[must_use]
+pub fn reads_every_bucket(arn: &str) -> bool {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    arn.contains(":iam::aws:policy/") && READ_EVERY_BUCKET.contains(&name)
+}
+
 /// What a role lets happen, if it trusts Pinpoint in any form: also a regional principal of old, and wildcards that include it. A trust
 /// policy that can't be read counts if it names Pinpoint.
 #[must_use]
@@ -226,8 +233,7 @@ fn acts(grant: &Grant, action: &str) -> bool {
 fn reach(swept: &SweptRole, all: &Sweep) -> Reach {
     let mut reach = Reach::default();
     for arn in &swept.role.attached {
-        let name = arn.rsplit('/').next().unwrap_or_default();
-        if arn.contains(":iam::aws:policy/") && READ_EVERY_BUCKET.contains(&name) {
+        if reads_every_bucket(arn) {
             reach.every_bucket = true;
         } else if let Some(document) = all.policies.get(arn) {
             add(&mut reach, document, arn);

@@ -105,15 +105,19 @@ impl NewRole {
     /// All of it, as JSON.
     fn content(&self) -> String {
         let trust: Value = serde_json::from_str(&self.trust).unwrap_or_else(|_| self.trust.clone().into());
-        json!({
+        let mut content = json!({
             "path": self.path.as_str(),
             "trustPolicy": trust,
             "description": self.description,
-            "maxSessionDuration": self.max_session_duration,
-            "permissionsBoundary": self.boundary.as_ref().map(PolicyArn::as_str),
             "tags": self.tags,
-        })
-        .to_string()
+        });
+        if let Some(seconds) = self.max_session_duration {
+            content["maxSessionDuration"] = seconds.into();
+        }
+        if let Some(boundary) = &self.boundary {
+            content["permissionsBoundary"] = boundary.as_str().into();
+        }
+        content.to_string()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Change, ObservedRole, Step,
+    exposure::reads_every_bucket,
     policy::{Effect, Grant, Meaning, Scope},
 };
 use crate::api::INLINE_POLICY;
@@ -13,11 +14,17 @@ use crate::api::INLINE_POLICY;
 pub fn widens(change: &Change, observed: Option<&ObservedRole>) -> bool {
     match &change.step {
         Step::CreateRole(_) | Step::AttachPolicy(_) => true,
-        Step::UpdateTrust(declared) => observed.is_none_or(|role| permits_more(declared, &role.head.trust)),
-        Step::PutBucketPolicy(declared) => {
-            let found = observed.and_then(|role| role.inline.get(INLINE_POLICY)?.as_deref());
-            found.is_none_or(|found| permits_more(declared, found))
-        }
+        Step::UpdateTrust(declared) => observed.is_none_or(|role| permits_more(declared, &role.head.trust, |_| false)),
+        Step::PutBucketPolicy(declared) => observed.is_none_or(|role| {
+            let found = role
+                .inline
+                .get(INLINE_POLICY)
+                .and_then(Option::as_deref)
+                .unwrap_or(EMPTY);
+            // In place of a policy that reads every bucket, a bucket policy narrows.
+            let reads = role.attached.iter().any(|arn| reads_every_bucket(arn));
+            permits_more(declared, found, |grant| reads && is_read_of_s3(grant))
+        }),
         // Another boundary may allow what the one before did not.
         Step::PutBoundary(_) => observed.is_some_and(|role| role.head.boundary.is_some()),
         Step::UpdateRole {
@@ -34,8 +41,15 @@ pub fn widens(change: &Change, observed: Option<&ObservedRole>) -> bool {
     }
 }
 
-/// Whether a document permits something that another one does not.
-fn permits_more(declared: &str, found: &str) -> bool {
+/// A document that permits nothing.
+const EMPTY: &str = r#"{"Version":"2012-10-17","Statement":[]}"#;
+
+fn is_read_of_s3(grant: &Grant) -> bool {
+    matches!(&grant.action, Scope::Is(action) if ["s3:GetObject", "s3:ListBucket"].contains(&action.to_string().as_str()))
+}
+
+/// Whether a document permits something that another one does not, nor whatever else `covered` knows of.
+fn permits_more(declared: &str, found: &str, covered: impl Fn(&Grant) -> bool) -> bool {
     let (Ok(declared), Ok(found)) = (Meaning::parse(declared), Meaning::parse(found)) else {
         return true;
     };
@@ -50,7 +64,7 @@ fn permits_more(declared: &str, found: &str) -> bool {
     let allowed = of(&found, Effect::Allow);
     let more = of(&declared, Effect::Allow)
         .iter()
-        .any(|grant| !allowed.iter().any(|other| covers(other, grant)));
+        .any(|grant| !covered(grant) && !allowed.iter().any(|other| covers(other, grant)));
     let denied = of(&declared, Effect::Deny);
     let less_denied = of(&found, Effect::Deny).iter().any(|grant| !denied.contains(grant));
     more || less_denied
@@ -85,7 +99,8 @@ fn pattern_covers(wide: &str, narrow: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::permits_more;
+    use super::*;
+    use crate::role::Head;
 
     fn bucket(resource: &str, condition: &str) -> String {
         format!(
@@ -118,7 +133,11 @@ mod tests {
             (&bucket("arn:aws:s3:::b/*", ""), &all, true),
             (&all, &"nonsense".to_owned(), true),
         ] {
-            assert_eq!(permits_more(declared, found), more, "{declared} after {found}");
+            assert_eq!(
+                permits_more(declared, found, |_| false),
+                more,
+                "{declared} after {found}"
+            );
         }
     }
 
@@ -128,6 +147,33 @@ mod tests {
         let deny = r#"{"Effect":"Deny","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}"#;
         let with = format!(r#"{{"Version":"2012-10-17","Statement":[{allow},{deny}]}}"#);
         let without = format!(r#"{{"Version":"2012-10-17","Statement":[{allow}]}}"#);
-        assert!(permits_more(&without, &with) && !permits_more(&with, &without));
+        let more = |declared, found| permits_more(declared, found, |_| false);
+        assert!(more(&without, &with) && !more(&with, &without));
+    }
+
+    #[test]
+    fn a_bucket_in_place_of_every_bucket_is_less() {
+        let role = |attached: &[&str]| ObservedRole {
+            head: Head::default(),
+            attached: attached.iter().map(ToString::to_string).collect(),
+            ..ObservedRole::default()
+        };
+        let put = |document: String| Change {
+            step: Step::PutBucketPolicy(document),
+            differences: Vec::new(),
+            overwrites: None,
+        };
+        let read_only = role(&["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]);
+        let part = bucket("arn:aws:s3:::a/b/*", "");
+        assert!(!widens(&put(part.clone()), Some(&read_only)));
+        assert!(widens(&put(part.clone()), Some(&role(&[]))));
+        assert!(widens(
+            &put(part.clone()),
+            Some(&role(&["arn:aws:iam::111122223333:policy/AmazonS3ReadOnlyAccess"]))
+        ));
+        assert!(
+            widens(&put(part.replace("s3:GetObject", "kms:Decrypt")), Some(&read_only)),
+            "that it could not do"
+        );
     }
 }

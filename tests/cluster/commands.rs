@@ -772,6 +772,7 @@ fn the_pipeline_stops_what_should_not_be_merged() {
             .env("AWS_ENDPOINT_URL_STS", world.iam.endpoint())
             .env("AWS_ACCESS_KEY_ID", "pipeline")
             .env("AWS_SECRET_ACCESS_KEY", "pipeline")
+            .env("PIR_ALLOWED_POLICY_ARNS", "*")
             .env("ALLOW_WIDENING", allow)
             .output()
             .unwrap();
@@ -782,7 +783,12 @@ fn the_pipeline_stops_what_should_not_be_merged() {
     let narrow = json!({"managedPolicyArns": []});
     let (code, said) = review(&narrow, "");
     assert!(code == 0 && said.contains("DetachRolePolicy"), "{code} {said}");
-    let wide = json!({"buckets": [{"name": "my-bucket"}]});
+    let (code, said) = review(&json!({"buckets": [{"name": "my-bucket"}]}), "");
+    assert!(
+        code == 0 && said.contains("PutRolePolicy"),
+        "less than every bucket: {code} {said}"
+    );
+    let wide = json!({"managedPolicyArns": [S3_READ_ONLY, ADMIN]});
     let (code, said) = review(&wide, "");
     assert!(code == 1 && said.contains("WIDENS ACCESS"), "{code} {said}");
     assert_eq!(review(&wide, "1").0, 0);
