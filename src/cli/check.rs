@@ -116,7 +116,7 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
 fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImportRole, DesiredRole)> {
     let value = node.value();
     names(node, found);
-    found.extend(schema::problems(&value)?);
+    found.extend(schema::problems(&value));
 
     // Fields that are wrong by the schema are left out of what follows, so that what else is wrong is said too.
     let mut sound = value.clone();
@@ -124,7 +124,16 @@ fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImpo
     if let Some(spec) = sound.get_mut("spec").and_then(Value::as_object_mut) {
         spec.retain(|field, _| !wrong.contains(field));
     }
-    let mut object: PinpointImportRole = serde_json::from_value(sound).ok()?;
+    let mut object: PinpointImportRole = match serde_json::from_value(sound) {
+        Ok(object) => object,
+        Err(why) => {
+            // What the schema does not speak of: metadata.
+            if found.is_empty() {
+                found.push((keys(&["metadata"]), format!("can't be read: {why}")));
+            }
+            return None;
+        }
+    };
     let namespace = object
         .metadata
         .namespace

@@ -20,9 +20,12 @@ pub(super) fn keys(path: &[&str]) -> Vec<Step> {
     path.iter().map(|key| Step::Key((*key).to_owned())).collect()
 }
 
-/// What is wrong with an object. None if the schema itself can't be read, which a test would have found.
-pub(super) fn problems(object: &Value) -> Option<Found> {
-    let Schema { schema, validator } = SCHEMA.as_ref().ok()?;
+/// What is wrong with an object.
+pub(super) fn problems(object: &Value) -> Found {
+    let Schema { schema, validator } = match SCHEMA.as_ref() {
+        Ok(schema) => schema,
+        Err(why) => return vec![(Vec::new(), format!("the CRD's schema can't be used: {why}"))],
+    };
     let mut found = Found::new();
     for error in validator.iter_errors(object) {
         let pointer = error.instance_path().as_str();
@@ -44,7 +47,7 @@ pub(super) fn problems(object: &Value) -> Option<Found> {
         }
     }
     repeats(schema, object, &mut Vec::new(), &mut found);
-    Some(found)
+    found
 }
 
 /// An unknown field, with the known one that it may have been.

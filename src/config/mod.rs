@@ -185,7 +185,14 @@ impl Args {
     /// Everything that is wrong with them, one line each.
     pub fn check(&self, file: File) -> Result<Settings, Vec<String>> {
         let mut problems = Problems(file.problems);
-        for name in &self.namespaces {
+        // An empty text is an empty list: `PIR_NAMESPACES=` or `namespaces: []`.
+        let namespaces: Vec<String> = self
+            .namespaces
+            .iter()
+            .filter(|name| !name.is_empty())
+            .cloned()
+            .collect();
+        for name in &namespaces {
             problems.keep(namespace("--namespaces", name));
         }
         let lease = self.leader_election_namespace.as_deref();
@@ -210,7 +217,7 @@ impl Args {
 
         let settings = || {
             Some(Settings {
-                namespaces: self.namespaces.clone(),
+                namespaces,
                 selector: self.selector.clone(),
                 cluster_id: self.cluster_id.clone(),
                 role_path: role_path?,
@@ -359,6 +366,11 @@ mod tests {
         let settings = Line::parse_from(["x"]).args.check(File::default()).unwrap();
         assert_eq!((settings.resync.as_secs(), settings.settle.as_secs()), (600, 60));
         assert_eq!(settings.election, None);
+        let all = Line::parse_from(["x", "--namespaces="])
+            .args
+            .check(File::default())
+            .unwrap();
+        assert!(all.namespaces.is_empty());
     }
 
     #[test]
