@@ -6,6 +6,7 @@ use serde::Serialize;
 use wildmatch::WildMatch;
 
 use super::{
+    name::is_account_id,
     observed::{Sweep, SweptRole},
     policy::{Effect, Grant, Meaning, Scope},
     trust::PINPOINT,
@@ -135,12 +136,10 @@ pub fn exposure(swept: &SweptRole, all: &Sweep) -> Option<Exposure> {
         return None;
     }
     let guards = |grant: &&&Grant| {
-        grant.conditions.keys().any(|(operator, key)| {
-            let key = key.to_string().to_lowercase();
-            !operator.contains("Not")
-                && !operator.ends_with("IfExists")
-                && ["aws:sourcearn", "aws:sourceaccount"].contains(&key.as_str())
-        })
+        grant
+            .conditions
+            .iter()
+            .any(|((operator, key), values)| is_guard(operator, &key.to_string(), values))
     };
     let all_of: Vec<&Grant> = pinpoint.iter().chain(&everybody).copied().collect();
     let guarded = match all_of.iter().filter(guards).count() {
@@ -190,6 +189,20 @@ pub fn findings(exposure: &Exposure) -> Vec<Finding> {
         found.push(Finding::new(Severity::Low, message));
     }
     found
+}
+
+/// Whether a condition keeps Pinpoint to some account: it asks for one, and an absent key does not pass.
+fn is_guard(operator: &str, key: &str, values: &BTreeSet<String>) -> bool {
+    let asks = !operator.contains("Not")
+        && !operator.ends_with("IfExists")
+        && !operator.starts_with("ForAllValues")
+        && operator != "Null";
+    let account = |value: &String| match key.to_lowercase().as_str() {
+        "aws:sourceaccount" => is_account_id(value),
+        "aws:sourcearn" => value.split(':').nth(4).is_some_and(is_account_id),
+        _ => false,
+    };
+    asks && values.iter().all(account)
 }
 
 /// Whether the principal is Pinpoint by name, of today or of a region.
@@ -349,10 +362,17 @@ mod tests {
             guarded(r#"{"StringEquals":{"aws:sourceaccount":"111111111111"}}"#),
             Guarded::Yes
         );
-        assert_eq!(
-            guarded(r#"{"ArnLike":{"aws:SourceArn":"arn:aws:mobiletargeting:*"}}"#),
-            Guarded::Yes
-        );
+        let arn = r#"{"ArnLike":{"aws:SourceArn":"arn:aws:mobiletargeting:us-east-1:111111111111:apps/*"}}"#;
+        assert_eq!(guarded(arn), Guarded::Yes);
+        for loose in [
+            r#"{"ArnLike":{"aws:SourceArn":"arn:aws:mobiletargeting:us-east-1:*:apps/*"}}"#,
+            r#"{"ArnLike":{"aws:SourceArn":"*"}}"#,
+            r#"{"StringLike":{"aws:SourceAccount":"*"}}"#,
+            r#"{"Null":{"aws:SourceAccount":"false"}}"#,
+            r#"{"StringEqualsIfExists":{"aws:SourceAccount":"111111111111"}}"#,
+        ] {
+            assert_eq!(guarded(loose), Guarded::No, "{loose}");
+        }
         assert_eq!(guarded(r#"{"StringNotEquals":{"aws:SourceAccount":"1"}}"#), Guarded::No);
         assert_eq!(guarded(r#"{"StringEquals":{"aws:PrincipalTag/a":"1"}}"#), Guarded::No);
     }
