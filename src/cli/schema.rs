@@ -163,13 +163,19 @@ fn said(kind: &ValidationErrorKind, path: &[Step], value: Option<&Value>, schema
             format!("{here} is shorter than {limit} characters. It is: {meant}")
         }
         ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
-        ValidationErrorKind::Minimum { limit } => format!("{here} is less than {limit}. It is: {meant}"),
-        ValidationErrorKind::Maximum { limit } => format!("{here} is more than {limit}. It is: {meant}"),
+        ValidationErrorKind::Minimum { limit } => format!("{here} is less than {}. It is: {meant}", whole(limit)),
+        ValidationErrorKind::Maximum { limit } => format!("{here} is more than {}. It is: {meant}", whole(limit)),
         ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} items"),
         ValidationErrorKind::MaxProperties { limit } => format!("has more than {limit} entries"),
         other => format!("{here} breaks the rule {}", other.keyword()),
     };
     vec![(path.to_vec(), message)]
+}
+
+/// A limit as people write it: the CRD has `43200.0`.
+fn whole(limit: &Value) -> String {
+    let text = limit.to_string();
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 fn first_sentence(text: &str) -> String {

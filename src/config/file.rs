@@ -44,8 +44,13 @@ impl File {
     }
 
     fn parse(text: &str, flags: &[&str]) -> Result<Self, String> {
-        let written: BTreeMap<String, Value> =
-            serde_saphyr::from_str(text).map_err(|why| format!("is not a YAML map of settings: {why}"))?;
+        let written: BTreeMap<String, Value> = serde_saphyr::from_str(text).map_err(|why| {
+            let words = why.without_snippet().to_string();
+            format!(
+                "is not a YAML map of settings: {}",
+                words.lines().next().unwrap_or_default()
+            )
+        })?;
         let known: Vec<&str> = flags
             .iter()
             .copied()
