@@ -227,7 +227,7 @@ async fn declare_intent(
     found: &mut PinpointImportRoleStatus,
 ) -> Result<(), ApiError> {
     let next = status::intent(found, generation(object), desired, plan, &objects::now());
-    if status::intends_more(found, &next) {
+    if status::differs(found, &next) {
         objects::write_status(context, object, &next).await?;
         let before = object.status.replace(next.clone()).unwrap_or_default();
         tell(context, object, &before, &next, None).await;

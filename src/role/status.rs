@@ -329,12 +329,6 @@ pub fn differs(one: &PinpointImportRoleStatus, other: &PinpointImportRoleStatus)
     ours(one) != ours(other)
 }
 
-/// Whether an intent says more than what a pass found out anyway.
-#[must_use]
-pub fn intends_more(found: &PinpointImportRoleStatus, intent: &PinpointImportRoleStatus) -> bool {
-    differs(found, intent)
-}
-
 fn ours(status: &PinpointImportRoleStatus) -> PinpointImportRoleStatus {
     let conditions = ConditionType::ALL
         .iter()

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use test_support::iam::{Fault, RoleBuilder, Rule};
+use test_support::iam::{Config, FakeIam, Fault, RoleBuilder, Rule};
 
 use crate::world::{ADMIN, GUIDE_TRUST, S3_READ_ONLY, WIDE_TRUST, World};
 
@@ -824,5 +824,50 @@ fn the_rights_of_readers_are_enough_for_the_commands() {
         world
             .try_iam("DeleteRole", &[("RoleName", "ByHand")])
             .contains("AccessDenied")
+    );
+}
+
+#[test]
+fn plan_reads_each_role_in_its_account() {
+    const OTHER: &str = "222233334444";
+    const DOOR: &str = "arn:aws:iam::222233334444:role/pir";
+    let world = World::without_controller("plan-accounts");
+    let other = FakeIam::start_with(Config {
+        account_id: OTHER.to_owned(),
+        ..Config::default()
+    });
+    world.iam.open_door(&other, DOOR, None);
+    let settings = world.folder().join("settings.yaml");
+    let entry = |namespace: &str| format!("accounts: {{'{OTHER}': {{role: '{DOOR}', namespaces: ['{namespace}']}}}}\n");
+    let path = manifests(&world, &[("here", json!({})), ("there", json!({"accountId": OTHER}))]);
+    let plan = || {
+        run_with(
+            &world,
+            &[
+                "plan",
+                "-f",
+                &path,
+                "--output=json",
+                "--config",
+                settings.to_str().unwrap(),
+            ],
+            &[],
+        )
+    };
+    fs::write(&settings, entry(&world.namespace)).unwrap();
+    let said = plan();
+    assert_eq!(said.code, 2, "{}", said.err);
+    let found = objects(&world, &said);
+    assert_eq!(
+        (&found["here"]["account"], &found["there"]["account"]),
+        (&json!("123456789012"), &json!(OTHER))
+    );
+    let read: Vec<_> = other.calls().into_iter().map(|call| call.action).collect();
+    assert_eq!(read, ["GetRole"]);
+    fs::write(&settings, entry("somebody-else")).unwrap();
+    let said = plan();
+    assert_eq!(
+        (said.code, &objects(&world, &said)["there"]["reason"]),
+        (1, &json!("PolicyNotAllowed"))
     );
 }
