@@ -280,6 +280,11 @@ pub struct PinpointImportRoleStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_generation: Option<i64>,
 
+    /// Short hash of the declaration that was wholly in place: of this object's spec and the controller's settings together. What
+    /// differs under another one is an update, not drift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_declaration: Option<String>,
+
     /// Name of the role in IAM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_name: Option<String>,
@@ -291,6 +296,10 @@ pub struct PinpointImportRoleStatus {
     /// IAM's unique id of the role. A role of the same name with another id is another role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_id: Option<String>,
+
+    /// IAM's unique id of the role that was gone when another was about to be made in its place; only until that one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_role_id: Option<String>,
 
     /// AWS account of the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -326,10 +335,29 @@ pub struct Drift {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired_at: Option<Time>,
 
-    /// What differed, at most 20.
+    /// What differed, the most dangerous first, at most 20.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub differences: Vec<DriftDifference>,
+
+    /// How many more differences there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<i32>,
+}
+
+impl Drift {
+    /// What was found, the most dangerous first.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.differences.iter().map(|difference| difference.observed.as_str())
+    }
+
+    /// How many differences there were beyond those listed.
+    #[must_use]
+    pub fn unlisted(&self) -> usize {
+        self.more
+            .and_then(|more| usize::try_from(more).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// One difference between the role in IAM and the spec.
