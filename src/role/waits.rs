@@ -52,12 +52,10 @@ pub fn backoff(failures: u32, first: Duration, longest: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        api::Reason,
-        role::{
-            Failure,
-            outcome::{Did, Failures},
-        },
+    use crate::api::Reason;
+    use crate::role::{
+        Failure,
+        outcome::{Did, Failures},
     };
 
     fn failed(classes: &[Class]) -> Outcome {
