@@ -23,6 +23,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the controller takes IAM for late, in tests.
 pub const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long it takes IAM for late by default.
+pub const DEFAULT_SETTLE: Duration = Duration::from_mins(1);
+
 /// Namespace and service account of the controller, as `deploy` has them.
 pub const SYSTEM: &str = "pinpoint-import-system";
 /// See [`SYSTEM`].
@@ -124,6 +127,16 @@ impl World {
     /// Waits out the time in which what contradicts a write of the controller counts as IAM being late.
     pub fn pass_settle_time() {
         std::thread::sleep(SETTLE);
+    }
+
+    /// A world whose controller takes IAM for late as long as it does by default.
+    pub fn at_default_settle_time(name: &str, args: &[&str]) -> Self {
+        Self::with(name, args, &[("PIR_IAM_SETTLE_TIME", "")])
+    }
+
+    /// Waits until nothing that a controller of [`Self::at_default_settle_time`] wrote until now can count as late.
+    pub fn pass_default_settle_time() {
+        std::thread::sleep(DEFAULT_SETTLE);
     }
 
     /// A world whose account lies in another partition.
@@ -371,6 +384,52 @@ impl World {
         });
     }
 
+    /// Has the controller take so many further passes over an object that is there, however they end; where no other object is, they are
+    /// this one's.
+    pub fn looks(&self, name: &str, count: usize) {
+        for _ in 0..count {
+            let before = self.passes();
+            self.look_or_gone(name);
+            self.wait("a further pass", || {
+                assert!(!self.object(name).is_null(), "{name} is gone\n{}", self.log());
+                (self.passes() > before).then_some(())
+            });
+        }
+    }
+
+    /// How many passes have ended since the controller began.
+    pub fn passes(&self) -> u64 {
+        let (_, text) = self.metrics().unwrap_or_default();
+        text.lines()
+            .filter(|line| line.starts_with("pir_passes_total{"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// Has the controller begin so many further looks at the role of each of these objects, whether they end well or not.
+    pub fn looks_at_each(&self, names: &[&str], count: usize) {
+        for _ in 0..count {
+            let before: Vec<usize> = names.iter().map(|name| self.calls_on(name, "GetRole")).collect();
+            for name in names {
+                self.look_or_gone(name);
+            }
+            for (name, before) in names.iter().zip(before) {
+                self.wait(&format!("a further look at {name}"), || {
+                    (self.calls_on(name, "GetRole") > before).then_some(())
+                });
+            }
+        }
+    }
+
+    /// How often an action was called on the role of an object that declares no name, with whatever result.
+    pub fn calls_on(&self, name: &str, action: &str) -> usize {
+        let role = self.role_name(name);
+        self.calls()
+            .iter()
+            .filter(|call| call.action == action && call.role() == Some(&role))
+            .count()
+    }
+
     /// Asks for a look at the role of an object that may go by it.
     pub fn look_or_gone(&self, name: &str) {
         let annotation = format!("pinpoint-import.dev/reconcile-requested-at={:?}", Instant::now());
@@ -417,6 +476,20 @@ impl World {
             let ready = condition(&object["status"], "Ready").filter(|(s, r, _)| s == status && r == reason);
             ready.filter(|_| current).map(|(_, _, message)| message)
         })
+    }
+
+    /// Whether something comes true within a time.
+    pub fn within(&self, time: Duration, mut there: impl FnMut() -> bool) -> bool {
+        let start = Instant::now();
+        loop {
+            if there() {
+                return true;
+            }
+            if start.elapsed() > time {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Waits until the role is as declared.
@@ -491,6 +564,15 @@ impl World {
             .collect();
         events.sort();
         events.into_iter().map(|(_, reason, note)| (reason, note)).collect()
+    }
+
+    /// The notes of all events of an object that have a reason.
+    pub fn told(&self, name: &str, reason: &str) -> Vec<String> {
+        let events = self.events(name).into_iter();
+        events
+            .filter(|(found, _)| found == reason)
+            .map(|(_, note)| note)
+            .collect()
     }
 
     /// Waits for an event and returns its note.
@@ -575,6 +657,47 @@ impl World {
             .lines()
             .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect()
+    }
+
+    /// The statuses that an object has had, in order, the last answered request for a look left out: what was written to tell something.
+    pub fn statuses_of(&self, name: &str) -> Vec<Value> {
+        let mut statuses: Vec<Value> = self
+            .versions_of(name)
+            .into_iter()
+            .map(|mut version| version["object"]["status"].take())
+            .filter(Value::is_object)
+            .map(|mut status| {
+                status["lastHandledReconcileAt"].take();
+                status
+            })
+            .collect();
+        statuses.dedup();
+        statuses
+    }
+
+    /// The reasons that `Ready` has had, in order.
+    pub fn reasons_of(&self, name: &str) -> Vec<String> {
+        let statuses = self.statuses_of(name);
+        let ready = statuses.iter().filter_map(|status| condition(status, "Ready"));
+        let mut reasons: Vec<String> = ready.map(|(_, reason, _)| reason).collect();
+        reasons.dedup();
+        reasons
+    }
+
+    /// The object's uid.
+    pub fn uid(&self, name: &str) -> String {
+        self.object(name)["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The cluster's identity.
+    pub fn cluster(&self) -> String {
+        let jsonpath = ["-o", "jsonpath={.metadata.uid}"];
+        self.plane()
+            .run(&[&["get", "namespace", "kube-system"][..], &jsonpath].concat())
+            .expect("the namespace")
     }
 
     /// The object's resource version, which every write to it changes.
