@@ -1,12 +1,17 @@
 //! Whose a role is, by its id and by its tags, and that no role is left behind: what proves something, and what doesn't.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use test_support::iam::{Config, FakeIam, Fault, Gate, RoleBuilder, RoleState, Rule};
 
 use crate::world::{ADMIN, GUIDE_TRUST, PATIENCE, S3_READ_ONLY, WIDE_TRUST, World};
 
+/// "Seconds", with room for a machine that is busy.
+const PROMPTLY: Duration = Duration::from_secs(30);
 /// Before the names of the ownership tags.
 const TAG: &str = "pinpoint-import.dev/";
 
@@ -155,7 +160,7 @@ fn tags_that_others_took_off_are_drift_and_set_again() {
             _ => (&["TagRole"], 1, &before),
         };
         let right = || world.writes() == writes && world.told(name, "DriftDetected").len() == told;
-        if !world.within(Duration::from_secs(10), right) || world.role(name).as_ref() != Some(wanted) {
+        if !world.by(Instant::now() + Duration::from_secs(10), right) || world.role(name).as_ref() != Some(wanted) {
             wrong.push(format!(
                 "{name}: {:?}, {:?}, {:?}",
                 world.writes(),
@@ -337,14 +342,14 @@ fn copied_tags_make_no_owner() {
             copies.push((name, role));
         }
     }
-    let mut wrong = Vec::new();
+    let (until, mut wrong) = (Instant::now() + PROMPTLY, Vec::new());
     for (name, role) in &copies {
         let message = || {
             world
                 .condition(name, "Ready")
                 .filter(|(_, reason, _)| reason == "RoleNotOwned")
         };
-        if !world.within(Duration::from_secs(20), || message().is_some()) {
+        if !world.by(until, || message().is_some()) {
             wrong.push(format!("{name}: {:?}", world.condition(name, "Ready")));
             continue;
         }
@@ -441,11 +446,11 @@ fn what_the_spec_names_and_iam_does_not_have_is_the_specs_fault() {
     for (name, spec, _) in &cases {
         world.apply(name, spec).unwrap();
     }
-    let mut wrong = Vec::new();
+    let (until, mut wrong) = (Instant::now() + PROMPTLY, Vec::new());
     for (name, _, action) in &cases {
         let ready = || world.condition(name, "Ready");
         let told = |ready: (String, String, String)| ready.1 == "InvalidSpec" && ready.2.contains(action);
-        if !world.within(Duration::from_secs(20), || ready().is_some_and(told)) {
+        if !world.by(until, || ready().is_some_and(told)) {
             wrong.push(format!("{name}: {:?}", ready()));
             continue;
         }
@@ -560,13 +565,13 @@ fn an_owner_that_cannot_be_looked_up_counts_as_live_and_is_said() {
         roles.push((name, world.iam.put_role(role)));
         world.apply(name, &json!({"adoptionPolicy": "Adopt"})).unwrap();
     }
-    let mut wrong = Vec::new();
+    let (until, mut wrong) = (Instant::now() + PROMPTLY, Vec::new());
     for (name, role) in &roles {
         let ready = || world.condition(name, "Ready");
         let said = |(_, reason, message): (String, String, String)| {
             reason == "RoleNotOwned" && message.contains("looked up") && message.contains("live")
         };
-        if !world.within(Duration::from_secs(15), || ready().is_some_and(said)) {
+        if !world.by(until, || ready().is_some_and(said)) {
             wrong.push(format!("{name}: {:?}", ready()));
         } else if world.told(name, "RoleNotOwned").len() != 1 {
             wrong.push(format!("{name}: {:?}", world.events(name)));

@@ -314,14 +314,13 @@ fn a_failed_step_of_a_repair_keeps_back_what_needs_it_and_no_more() {
         world.iam.tamper(&role, case.tamper);
     }
     world.looks_at_each(&names, 4);
-    let (since, mut wrong) = (Instant::now(), Vec::new());
-    let left = || PROMPTLY.saturating_sub(since.elapsed());
+    let (until, mut wrong) = (Instant::now() + PROMPTLY, Vec::new());
     for case in &cases {
-        if !world.within(left(), || (case.done)(&world.role(case.name).unwrap())) {
+        if !world.by(until, || (case.done)(&world.role(case.name).unwrap())) {
             wrong.push(format!("{}: not done: {:?}", case.name, world.role(case.name)));
         }
         let ready = || world.condition(case.name, "Ready").map(|(_, reason, _)| reason);
-        if !world.within(left(), || ready().as_deref() == Some(case.reason)) {
+        if !world.by(until, || ready().as_deref() == Some(case.reason)) {
             wrong.push(format!("{}: {:?}, not {}", case.name, ready(), case.reason));
         }
         for action in case.kept_back {
@@ -332,14 +331,14 @@ fn a_failed_step_of_a_repair_keeps_back_what_needs_it_and_no_more() {
     }
 
     world.iam.clear_faults();
-    let since = Instant::now();
+    let until = Instant::now() + PROMPTLY;
     world.looks_at_each(&names, 1);
     for (name, declared) in names.iter().zip(&declared) {
         let right = || {
             let ready = world.condition(name, "Ready");
             ready.is_some_and(|(status, ..)| status == "True") && world.role(name).as_ref() == Some(declared)
         };
-        if !world.within(PROMPTLY.saturating_sub(since.elapsed()), right) {
+        if !world.by(until, right) {
             wrong.push(format!(
                 "{name}: not repaired promptly once it could be: {:?}",
                 world.condition(name, "Ready")
@@ -389,7 +388,7 @@ fn an_adopted_role_is_given_nothing_before_its_tags_and_its_boundary_are_on() {
     }
 
     world.iam.clear_faults();
-    let since = Instant::now();
+    let until = Instant::now() + PROMPTLY;
     world.looks_at_each(&names, 1);
     for name in names {
         let right = || {
@@ -397,7 +396,7 @@ fn an_adopted_role_is_given_nothing_before_its_tags_and_its_boundary_are_on() {
                 role.permissions_boundary.as_deref() == Some(BOUNDARY) && role.attached.contains(S3_READ_ONLY)
             })
         };
-        if !world.within(PROMPTLY.saturating_sub(since.elapsed()), right) {
+        if !world.by(until, right) {
             wrong.push(format!(
                 "{name}: not promptly as declared: {:?}",
                 world.condition(name, "Ready")
@@ -431,12 +430,12 @@ fn what_passes_by_itself_delays_creation_and_deletion_by_seconds() {
         fault(name, action, effect, *times);
         world.apply(name, &spec).unwrap();
     }
-    let since = Instant::now();
+    let until = Instant::now() + PROMPTLY;
     let mut wrong = Vec::new();
     for (name, ..) in &create {
         let ready = || world.condition(name, "Ready");
         let is_ready = || ready().is_some_and(|(status, ..)| status == "True");
-        if !world.within(PROMPTLY.saturating_sub(since.elapsed()), is_ready) {
+        if !world.by(until, is_ready) {
             wrong.push(format!("{name}: not promptly made: {:?}", ready()));
         }
     }
@@ -451,9 +450,9 @@ fn what_passes_by_itself_delays_creation_and_deletion_by_seconds() {
         fault(name, action, effect, *times);
         world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
     }
-    let since = Instant::now();
+    let until = Instant::now() + PROMPTLY;
     for (name, ..) in &delete {
-        if !world.within(PROMPTLY.saturating_sub(since.elapsed()), || world.role(name).is_none()) {
+        if !world.by(until, || world.role(name).is_none()) {
             wrong.push(format!(
                 "{name}: not promptly deleted: {:?}",
                 world.condition(name, "Ready")
@@ -496,8 +495,9 @@ fn a_role_that_may_not_be_made_says_so_once_and_comes_once_it_may() {
         );
         world.iam.clear_faults();
         world.look_or_gone("segments");
+        let until = Instant::now() + PROMPTLY;
         assert!(
-            world.within(PROMPTLY, || world
+            world.by(until, || world
                 .condition("segments", "Ready")
                 .is_some_and(|(status, ..)| status == "True")),
             "{name}: {:?}",

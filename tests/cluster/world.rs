@@ -478,18 +478,15 @@ impl World {
         })
     }
 
-    /// Whether something comes true within a time.
-    pub fn within(&self, time: Duration, mut there: impl FnMut() -> bool) -> bool {
-        let start = Instant::now();
-        loop {
-            if there() {
-                return true;
-            }
-            if start.elapsed() > time {
+    /// Whether something comes true by then; seen once at least.
+    pub fn by(&self, until: Instant, mut there: impl FnMut() -> bool) -> bool {
+        while !there() {
+            if Instant::now() > until {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        true
     }
 
     /// Waits until the role is as declared.
