@@ -153,6 +153,8 @@ fn a_repair_that_keeps_failing_is_told_once() {
             wrong.push(format!("{name}: tried {} times only", world.calls_on(name, action)));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
     world.iam.clear_faults();
     world.looks_at_each(&names, 1);
     for name in names {

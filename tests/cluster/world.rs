@@ -6,10 +6,12 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
-    sync::LazyLock,
+    sync::{Arc, LazyLock, Mutex},
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
+use kube::api::WatchEvent;
 use serde_json::{Value, json};
 use test_support::{
     control_plane::ControlPlane,
@@ -75,6 +77,36 @@ async fn reader(kubeconfig: &Path) -> Result<kube::Client, Box<dyn std::error::E
     Ok(kube::Client::try_from(config)?)
 }
 
+/// The versions of a namespace's objects, one for each write.
+type Versions = Arc<Mutex<Vec<Value>>>;
+
+/// Notes every version of a namespace's objects from now on. The API server forgets them too soon to be asked at the end.
+fn record(reader: &kube::Client, namespace: &str) -> Versions {
+    let versions = Versions::default();
+    let path = format!("/apis/pinpoint-import.dev/v1alpha1/namespaces/{namespace}/pinpointimportroles?watch=true");
+    let start = Instant::now();
+    let events = loop {
+        let request = http::Request::get(&path).body(Vec::new()).expect("a path");
+        let reader = reader.clone();
+        match RUNTIME.block_on(async move { reader.request_events::<Value>(request).await }) {
+            Ok(events) => break events,
+            // It is asked so soon after its start that its cache is not filled yet.
+            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
+            Err(error) => panic!("no watch: {error}"),
+        }
+    };
+    let mut events = Box::pin(events);
+    let noted = Arc::clone(&versions);
+    RUNTIME.spawn(async move {
+        while let Some(Ok(event)) = events.next().await {
+            if let WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) = event {
+                noted.lock().expect("no panic before").push(object);
+            }
+        }
+    });
+    versions
+}
+
 /// The control plane that all tests share.
 pub fn plane() -> &'static ControlPlane {
     &PLANE
@@ -91,6 +123,8 @@ pub struct World {
     own_plane: Option<ControlPlane>,
     // Objects are read many times while a test waits; a kubectl for each would keep the machine busy.
     reader: kube::Client,
+    // None on a control plane of its own, which may not have the CRD yet.
+    versions: Option<Versions>,
     folder: tempfile::TempDir,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -173,9 +207,10 @@ impl World {
             .block_on(reader(&kubeconfig))
             .expect("a client for the API server");
         let world = Self {
-            namespace,
             iam: FakeIam::start(),
             controller: None,
+            versions: own_plane.is_none().then(|| record(&reader, &namespace)),
+            namespace,
             reader,
             own_plane,
             folder: tempfile::tempdir().expect("a folder"),
@@ -232,6 +267,31 @@ impl World {
             .expect("a binding");
         let namespace = self.namespace.clone();
         self.add_args(&["--leader-election", "--leader-election-namespace", &namespace]);
+    }
+
+    /// Has the controller act as an account of the world's own namespace, which may read objects there alone, and nothing of `kube-system`:
+    /// it needs `--cluster-id`. What the shipped admission policy keeps for the shipped account, this one may not do.
+    pub fn limit_to_namespace(&mut self) {
+        let rules = self
+            .plane()
+            .run(&["get", "clusterrole", ACCOUNT, "-o", "json"])
+            .expect("the role");
+        let mut role: Value = serde_json::from_str(&rules).expect("JSON");
+        role["kind"] = json!("Role");
+        role["metadata"] = json!({"name": "limited", "namespace": self.namespace});
+        self.plane().apply(&role.to_string()).expect("a role");
+        self.kubectl(&["create", "serviceaccount", "limited"])
+            .expect("an account");
+        let account = format!("--serviceaccount={}:limited", self.namespace);
+        self.kubectl(&["create", "rolebinding", "limited", "--role=limited", &account])
+            .expect("a binding");
+        let token = self.kubectl(&["create", "token", "limited"]).expect("a token");
+        let path = self.folder.path().join("kubeconfig-limited");
+        derived(&self.kubeconfig(), &path, |line| match line.split_once("token: ") {
+            Some((before, _)) => format!("{before}token: {}", token.trim()),
+            None => line.to_owned(),
+        });
+        self.add_env("KUBECONFIG", path.to_str().expect("UTF-8"));
     }
 
     /// Has the controller reach the API server through a proxy.
@@ -638,22 +698,20 @@ impl World {
         });
     }
 
-    /// All versions of an object since the world began, as a watch shows them: the first, and one for each write.
+    /// All versions of an object since the world began: the first, and one for each write.
     pub fn versions_of(&self, name: &str) -> Vec<Value> {
-        let namespace = self
-            .read(&format!("/api/v1/namespaces/{}", self.namespace))
-            .expect("the namespace");
-        let path = format!(
-            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles?watch=true&timeoutSeconds=1&\
-             fieldSelector=metadata.name={name}&resourceVersion={}",
-            self.namespace,
-            namespace["metadata"]["resourceVersion"].as_str().expect("a version")
-        );
-        let watched = self.plane().run(&["get", "--raw", &path]).expect("a watch");
-        watched
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect()
+        let versions = self.versions.as_ref().expect("the shared control plane");
+        let seen = || -> Vec<Value> {
+            let all = versions.lock().expect("no panic before");
+            let of_name = all.iter().filter(|object| object["metadata"]["name"] == name);
+            of_name.cloned().collect()
+        };
+        let last = self.version(name);
+        self.wait("the watch to have shown the last version", || {
+            let seen = seen();
+            let shown = |object: &Value| object["metadata"]["resourceVersion"] == last.as_str();
+            (last.is_empty() || seen.iter().any(shown)).then_some(seen)
+        })
     }
 
     /// The statuses that an object has had, in order, the last answered request for a look left out: what was written to tell something.
@@ -661,7 +719,7 @@ impl World {
         let mut statuses: Vec<Value> = self
             .versions_of(name)
             .into_iter()
-            .map(|mut version| version["object"]["status"].take())
+            .map(|mut version| version["status"].take())
             .filter(Value::is_object)
             .map(|mut status| {
                 status["lastHandledReconcileAt"].take();
