@@ -19,4 +19,5 @@ mod prices;
 mod rights;
 mod samples;
 mod statuses;
+mod upgrade;
 mod validation;
