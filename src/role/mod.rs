@@ -19,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod recent;
 pub mod s3;
+pub mod situation;
 pub mod spelling;
 pub mod status;
 pub mod step;

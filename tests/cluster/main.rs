@@ -22,4 +22,5 @@ mod samples;
 mod statuses;
 mod steps;
 mod told;
+mod upgrade;
 mod validation;
