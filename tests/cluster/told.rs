@@ -27,7 +27,7 @@ fn error(status: u16, code: &str) -> Fault {
 }
 
 fn widen(role: &mut RoleState) {
-    role.trust_policy = WIDE_TRUST.to_owned();
+    WIDE_TRUST.clone_into(&mut role.trust_policy);
 }
 
 fn settled(name: &str, objects: &[(&str, Value)]) -> World {
@@ -603,10 +603,10 @@ fn only_what_was_overwritten_is_late_and_anything_else_is_new() {
     world.looks_at_each(&names, 1);
     let mut wrong = Vec::new();
     for (row, before) in rows.iter().zip(&before) {
-        if !world.by(until, || declared(row.name) == *before) {
+        if !World::by(until, || declared(row.name) == *before) {
             wrong.push(format!("{}: not repaired promptly: {:?}", row.name, declared(row.name)));
         }
-        if !world.by(until, || world.told(row.name, "DriftRepaired").len() == 2) {
+        if !World::by(until, || world.told(row.name, "DriftRepaired").len() == 2) {
             wrong.push(format!("{}: {:?}", row.name, world.events(row.name)));
         }
     }
@@ -614,7 +614,7 @@ fn only_what_was_overwritten_is_late_and_anything_else_is_new() {
     if !second.last().is_some_and(|note| note.contains("888888888888")) {
         wrong.push(format!("stranger: {second:?}"));
     }
-    if !world.by(until, || !declared("again").attached.contains(ADMIN)) {
+    if !World::by(until, || !declared("again").attached.contains(ADMIN)) {
         wrong.push(format!("again: {:?}", declared("again")));
     }
     let order: Vec<String> = world
