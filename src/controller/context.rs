@@ -6,12 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::Client;
+use kube::{Client, Resource, ResourceExt};
 
-use super::{accounts::Accounts, memory::Memory};
+use super::{accounts::Accounts, objects};
 use crate::{
+    api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     metrics::Metrics,
-    role::{Guards, RolePath},
+    role::{
+        Guards, Owner, RolePath,
+        decision::Situation,
+        recent::{Clock, Recent},
+    },
 };
 
 /// Settings of the controller.
@@ -31,6 +36,14 @@ pub struct ControllerSettings {
     pub instance: String,
 }
 
+/// See [`Context::known`].
+pub(super) struct Known {
+    pub owner: Owner,
+    status: PinpointImportRoleStatus,
+    recent: Recent,
+    clock: Clock,
+}
+
 /// What all passes share.
 pub struct Context {
     pub(super) client: Client,
@@ -38,7 +51,7 @@ pub struct Context {
     pub(super) settings: ControllerSettings,
     pub(super) metrics: Arc<Metrics>,
     started: Instant,
-    memories: Mutex<HashMap<String, Memory>>,
+    memories: Mutex<HashMap<String, Recent>>,
 }
 
 impl Context {
@@ -55,15 +68,45 @@ impl Context {
         }
     }
 
-    /// Whether this process is so young that one before it may have written within the settle time.
-    pub(super) fn is_young(&self) -> bool {
-        self.started.elapsed() < self.settings.settle
+    /// The time, as decisions have it.
+    pub(super) fn clock(&self) -> Clock {
+        Clock {
+            now: self.started.elapsed(),
+            settle: self.settings.settle,
+        }
     }
 
-    /// Works on what is remembered of an object.
-    pub(super) fn memory<T>(&self, uid: &str, work: impl FnOnce(&mut Memory) -> T) -> T {
+    /// Works on what is remembered of an object, which begins when this process meets it.
+    pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        work(memories.entry(uid.to_owned()).or_default())
+        let meeting = || Recent::meeting(objects::is_held(object), self.clock());
+        work(memories.entry(object.uid().unwrap_or_default()).or_insert_with(meeting))
+    }
+
+    /// What decisions about an object depend on beside the object itself, as of now.
+    pub(super) fn known(&self, object: &PinpointImportRole) -> Known {
+        Known {
+            owner: objects::owner(self, object),
+            status: object.status.clone().unwrap_or_default(),
+            recent: self.memory(object, |recent| recent.clone()),
+            clock: self.clock(),
+        }
+    }
+
+    /// The situation of an object.
+    pub(super) fn situation<'a>(&'a self, object: &'a PinpointImportRole, known: &'a Known) -> Situation<'a> {
+        Situation {
+            spec: &object.spec,
+            owner: &known.owner,
+            status: &known.status,
+            generation: object.metadata.generation.unwrap_or_default(),
+            deleting: object.meta().deletion_timestamp.is_some(),
+            held: objects::is_held(object),
+            guards: &self.settings.guards,
+            role_path: &self.settings.role_path,
+            recent: &known.recent,
+            clock: known.clock,
+        }
     }
 
     /// Forgets an object that is gone.

@@ -2,13 +2,13 @@
 
 mod accounts;
 mod backoff;
+mod conclude;
 mod context;
-mod deletion;
 mod leader;
-mod memory;
+mod look;
 mod objects;
 mod pass;
-mod upkeep;
+mod work;
 
 use std::{
     future::Future,
