@@ -182,9 +182,9 @@ fn failing_beside() -> Vec<Case> {
         done: whole,
         reason,
     };
-    let settings = |name, spec, fault, reason| Case {
+    let settings = |name, fault, reason| Case {
         name,
-        spec,
+        spec: json!({"description": "a", "maxSessionDuration": 7200}),
         tamper: |role| {
             widen_and_detach(role);
             role.attached.insert(ADMIN.to_owned());
@@ -200,13 +200,8 @@ fn failing_beside() -> Vec<Case> {
         tagged("tag-denied", denied(), "AccessDenied"),
         tagged("tag-limited", error(409, "LimitExceeded"), "LimitExceeded"),
         tagged("tag-busy", busy(), "AwsUnavailable"),
-        settings("description", json!({"description": "a"}), denied(), "AccessDenied"),
-        settings(
-            "session",
-            json!({"maxSessionDuration": 7200}),
-            error(400, "ValidationError"),
-            "InvalidSpec",
-        ),
+        settings("settings-denied", denied(), "AccessDenied"),
+        settings("settings-refused", error(400, "ValidationError"), "InvalidSpec"),
         Case {
             name: "one-of-two",
             spec: json!({}),
