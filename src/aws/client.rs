@@ -8,7 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_config::{AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig,
+};
 use aws_sdk_iam::{
     config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
     error::{ProvideErrorMetadata, SdkError},
@@ -16,7 +18,7 @@ use aws_sdk_iam::{
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use super::{error, sessions::Sessions};
+use super::{answer::WholeAnswersOnly, error, sessions::Sessions};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -82,12 +84,18 @@ impl Iam {
         if let Ok(name) = AppName::new(CONTROLLER) {
             loader = loader.app_name(name);
         }
-        let shared = loader.load().await;
-        let iam = aws_sdk_iam::config::Builder::from(&shared)
+        Self::of(&loader.load().await, settings, watch)
+    }
+
+    /// Clients by what the SDK found. What every call is held to is put on here.
+    fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
+        let iam = aws_sdk_iam::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
+            .interceptor(WholeAnswersOnly)
             .build();
-        let sts = aws_sdk_sts::config::Builder::from(&shared)
+        let sts = aws_sdk_sts::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
+            .interceptor(WholeAnswersOnly)
             .build();
         Self {
             client: aws_sdk_iam::Client::from_conf(iam),
@@ -191,6 +199,30 @@ fn is_loopback(after_scheme: &str) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+impl Iam {
+    /// A client that tries once, so that every answer is seen as it is.
+    pub(super) async fn for_test(endpoint: &str) -> Self {
+        struct Nobody;
+        impl CallWatch for Nobody {
+            fn called(&self, _: &'static str, _: &'static str, _: Duration) {}
+        }
+        let shared = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(endpoint)
+            .region(Region::from_static(DEFAULT_REGION))
+            .credentials_provider(aws_credential_types::Credentials::new("a", "b", None, None, "test"))
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .load()
+            .await;
+        let much = NonZeroU32::new(10_000).expect("not 0");
+        let settings = IamSettings {
+            calls_per_second: much,
+            burst: much,
+        };
+        Self::of(&shared, settings, Arc::new(Nobody))
+    }
 }
 
 #[cfg(test)]

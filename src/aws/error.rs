@@ -8,7 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 
-use super::client::InClear;
+use super::{answer::NotWhole, client::InClear};
 use crate::role::{Class, Failure};
 
 /// Class of a code that AWS answered with an HTTP status.
@@ -100,6 +100,7 @@ where
         other if class == Class::Retryable => format!("the request was not sent: {}", root_cause(other)),
         SdkError::TimeoutError(_) => "AWS did not answer in time".to_owned(),
         SdkError::DispatchFailure(_) => "AWS could not be reached, or the connection broke".to_owned(),
+        other if chain(other).any(<dyn Error>::is::<NotWhole>) => "AWS' answer was cut short".to_owned(),
         _ => "AWS answered with something that is no answer of IAM".to_owned(),
     };
     Failure {

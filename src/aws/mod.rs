@@ -1,5 +1,6 @@
 //! The only room that names the AWS SDK: reads roles, carries out steps, and says what each failure means.
 
+mod answer;
 mod client;
 mod error;
 mod execute;

@@ -336,6 +336,11 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
         }
+        Some(Fault::CutShort(bytes)) => {
+            let body = answer.body_mut();
+            body.text = body.text.take().map(|text| text.slice(..text.len().min(bytes)));
+            body.length = body.text.as_ref().map_or(0, |text| text.len() as u64);
+        }
         _ => {}
     }
     Ok(answer)
