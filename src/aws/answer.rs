@@ -193,7 +193,7 @@ mod tests {
             }
         })
         .await;
-        assert!(cut > 100, "{cut}");
+        assert!(cut > 240, "{cut}");
     }
 
     #[tokio::test]
