@@ -7,6 +7,7 @@ mod execute;
 mod observe;
 mod sessions;
 mod sweep;
+mod words;
 
 pub use client::{AssumedRole, CallWatch, Iam, IamSettings};
 pub use error::class_of_code;
