@@ -17,8 +17,9 @@ use aws_sdk_iam::{
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tracing::info;
 
-use super::{answer::WholeAnswersOnly, error, sessions::Sessions};
+use super::{answer::WholeAnswersOnly, error, sessions::Sessions, sweep};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -49,6 +50,11 @@ pub struct AssumedRole {
 pub trait CallWatch: Send + Sync {
     /// A call was made: its action, what came of it (`ok`, `absent`, or the class of its failure), and how long it waited for the budget.
     fn called(&self, action: &'static str, result: &'static str, waited: Duration);
+
+    /// IAM was too slow for a page of a list, which is asked for again with so many items at most.
+    fn smaller_pages(&self, action: &'static str, items: i32) {
+        info!(items, "{action}: IAM is slow, so its pages are made smaller");
+    }
 }
 
 /// IAM as the controller uses it. Every call waits for the budget first.
@@ -58,7 +64,9 @@ pub struct Iam {
     sts: aws_sdk_sts::Client,
     settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
-    watch: Arc<dyn CallWatch>,
+    pub(super) watch: Arc<dyn CallWatch>,
+    /// Time limits of the bulk reads.
+    pub(super) page_timeouts: TimeoutConfig,
 }
 
 impl fmt::Debug for Iam {
@@ -103,6 +111,7 @@ impl Iam {
             settings,
             budget: budget(settings),
             watch,
+            page_timeouts: sweep::page_timeouts(),
         }
     }
 

@@ -5,6 +5,7 @@ mod client;
 mod error;
 mod execute;
 mod observe;
+mod pages;
 mod sessions;
 mod sweep;
 mod words;

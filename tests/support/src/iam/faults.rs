@@ -224,6 +224,7 @@ pub(crate) struct Control {
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) latency: Duration,
+    pub(crate) latency_per_item: Duration,
     gates: Vec<Held>,
     bucket: Option<Bucket>,
     /// Grows by one with each `clear_calls`, so that a call of before does not write its outcome
