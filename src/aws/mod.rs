@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod environment;
 mod error;
 mod execute;
 mod observe;
@@ -11,4 +12,5 @@ mod sweep;
 mod words;
 
 pub use client::{AssumedRole, CallWatch, Iam, IamSettings};
+pub use environment::check_environment;
 pub use error::class_of_code;
