@@ -17,6 +17,7 @@ use aws_sdk_iam::{
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::{Deserialize, Deserializer};
 use tracing::info;
 
 use super::{answer::WholeAnswersOnly, error, sessions::Sessions, sweep};
@@ -43,7 +44,33 @@ pub struct AssumedRole {
     /// ARN.
     pub arn: String,
     /// What the role's trust policy asks for as `sts:ExternalId`.
-    pub external_id: Option<String>,
+    pub external_id: Option<ExternalId>,
+}
+
+/// An external id. Whoever knows it and may use the controller's account can be taken for the controller, so it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// The text, for STS alone.
+    pub(super) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+impl<'de> Deserialize<'de> for ExternalId {
+    fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
+        // The error of another type would show the value.
+        let text = String::deserialize(written);
+        text.map(Self)
+            .map_err(|_| serde::de::Error::custom("external-id is not a text: put it in quotes"))
+    }
 }
 
 /// Told of every call, for metrics.

@@ -11,6 +11,6 @@ mod sessions;
 mod sweep;
 mod words;
 
-pub use client::{AssumedRole, CallWatch, Iam, IamSettings};
+pub use client::{AssumedRole, CallWatch, ExternalId, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;

@@ -32,7 +32,7 @@ impl Sessions {
         let call = self.sts.assume_role().role_arn(&self.role.arn);
         let call = call
             .role_session_name(CONTROLLER)
-            .set_external_id(self.role.external_id.clone());
+            .set_external_id(self.role.external_id.as_ref().map(|id| id.secret().to_owned()));
         let answer = call.send().await;
         let refused = |failure: Failure| CredentialsError::provider_error(SessionRefused(failure.message));
         let answer = answer.map_err(|failed| refused(error::failure(&attempt, &failed)))?;

@@ -334,3 +334,15 @@ fn a_variable_of_the_sdk_that_is_set_to_nothing_is_not_set() {
         assert_eq!(ended, Some(0), "{said}");
     }
 }
+
+#[test]
+fn an_address_that_is_taken_is_said_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--health-address", "--metrics-address"] {
+        let (code, said) = binary(&["run", flag, &address], &[]);
+        let expected =
+            format!("can't listen on {address} ({flag}): the address is already in use: stop what listens there");
+        assert!(code == Some(1) && said.contains(&expected), "{code:?}: {said}");
+    }
+}
