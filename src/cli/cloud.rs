@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    io::IsTerminal,
     num::NonZeroU32,
     process::ExitCode,
     sync::{
@@ -50,6 +51,12 @@ impl Calls {
 impl CallWatch for Calls {
     fn called(&self, _: &'static str, _: &'static str, _: Duration) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn smaller_pages(&self, action: &'static str, items: i32) {
+        // A line of its own after one that is being written over.
+        let begin = if std::io::stderr().is_terminal() { "\n" } else { "" };
+        eprintln!("{begin}{action}: IAM is slow, so pages of {items} from here on");
     }
 }
 

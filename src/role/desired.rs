@@ -82,7 +82,7 @@ impl DesiredRole {
         let trust = spec.trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
-        let buckets = keep(BucketPolicy::declare(&spec.buckets, &around.account), &mut problems);
+        let buckets = keep(buckets(spec, &around.account), &mut problems);
         problems.extend(problems_of_plain_fields(spec));
 
         match (name, path, boundary, trust, attached, buckets) {
@@ -179,9 +179,54 @@ fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet
             .iter()
             .map(|arn| PolicyArn::parse("managedPolicyArns", arn))
             .collect(),
-        None if spec.buckets.is_empty() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
+        None if spec.buckets.is_none() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
         None => Ok(BTreeSet::new()),
     }
+}
+
+/// The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
+fn buckets(spec: &PinpointImportRoleSpec, account: &Account) -> Result<Option<BucketPolicy>, String> {
+    match spec.buckets.as_deref() {
+        Some([]) => Err(
+            "buckets is an empty list, which could mean every bucket or none: name the buckets, or leave the field out, and write \
+             managedPolicyArns: [] too if the role is to read nothing"
+                .to_owned(),
+        ),
+        declared => BucketPolicy::declare(declared.unwrap_or_default(), account),
+    }
+}
+
+/// ARNs of a spec that lie in another partition than the role's account, where IAM can't find what they name; one sentence each.
+#[must_use]
+pub fn in_other_partitions(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<String> {
+    let policies = spec.managed_policy_arns.iter().flatten();
+    let keys = spec
+        .buckets
+        .iter()
+        .flatten()
+        .filter_map(|bucket| bucket.kms_key_arn.as_ref());
+    let fields = policies
+        .map(|arn| ("managedPolicyArns", arn))
+        .chain(spec.permissions_boundary.iter().map(|arn| ("permissionsBoundary", arn)))
+        .chain(keys.map(|arn| ("buckets: kmsKeyArn", arn)));
+    fields
+        .filter_map(|(field, arn)| in_partition(field, arn, account).err())
+        .collect()
+}
+
+/// Whether an ARN lies in the partition of an account.
+///
+/// # Errors
+/// Says which is which, and what to write. `field` begins the error.
+pub fn in_partition(field: &str, arn: &str, account: &Account) -> Result<(), String> {
+    let partition = arn.split(':').nth(1).unwrap_or_default();
+    if partition == account.partition {
+        return Ok(());
+    }
+    Err(format!(
+        "{field} {arn:?} lies in partition {partition}, and the role's account {} in {}: write an ARN that begins with arn:{}:",
+        account.id, account.partition, account.partition
+    ))
 }
 
 /// What the CRD's schema refuses already, checked again: an object may be older than the schema, and its defaults may be off.
