@@ -139,7 +139,7 @@ pub fn exposure(swept: &SweptRole, all: &Sweep) -> Option<Exposure> {
         grant
             .conditions
             .iter()
-            .any(|((operator, key), values)| is_guard(operator, &key.to_string(), values))
+            .any(|((operator, key), values)| is_guard(&operator.to_string(), &key.to_string(), values))
     };
     let all_of: Vec<&Grant> = pinpoint.iter().chain(&everybody).copied().collect();
     let guarded = match all_of.iter().filter(guards).count() {

@@ -3,6 +3,7 @@
 //! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/core/architecture.rs` keeps it so). The same values and
 //! functions serve the controller, the commands and the tests.
 
+mod budget;
 pub mod desired;
 pub mod difference;
 pub mod export;
@@ -10,6 +11,7 @@ pub mod exposure;
 pub mod forecast;
 mod grammar;
 pub mod guards;
+mod json;
 pub mod name;
 pub mod observed;
 pub mod outcome;

@@ -1,6 +1,7 @@
 //! What holds without any server: the pure core's laws and tables, the shape of the code, and the CRD that is generated from it.
 
 mod architecture;
+mod budgets;
 mod crd;
 mod documents;
 mod generated;
