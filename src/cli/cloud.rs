@@ -129,6 +129,14 @@ impl Cluster {
             .find(|object| object.namespace().as_deref() == Some(namespace) && object.name_any() == name)
     }
 
+    /// The object whose status has pinned this `RoleId`.
+    pub fn pinning(&self, role_id: &str) -> Option<&PinpointImportRole> {
+        self.objects.iter().find(|object| {
+            let status = object.status.as_ref();
+            status.is_some_and(|status| status.role_id.as_deref() == Some(role_id))
+        })
+    }
+
     /// Whether an object of this uid is there.
     pub fn lives(&self, uid: &str) -> bool {
         self.objects.iter().any(|object| object.uid().as_deref() == Some(uid))

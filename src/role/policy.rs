@@ -256,6 +256,12 @@ impl Meaning {
         })
     }
 
+    /// Whether some `${…}` is a variable.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        self.variables == Some(true)
+    }
+
     /// How an observed document differs from this declared one, as clauses: "also allows …", "does not allow …". Empty if both permit
     /// the same.
     #[must_use]

@@ -4,6 +4,7 @@ mod architecture;
 mod budgets;
 mod crd;
 mod documents;
+mod exposures;
 mod generated;
 mod laws;
 mod model;
