@@ -142,6 +142,14 @@ impl Cluster {
         let named = self.object(&owner.namespace, &owner.name);
         named.is_some_and(|object| owner.uid.is_empty() || object.uid().as_deref() == Some(&owner.uid))
     }
+
+    /// The object whose status has pinned this `RoleId`.
+    pub fn pinning(&self, role_id: &str) -> Option<&PinpointImportRole> {
+        self.objects.iter().find(|object| {
+            let status = object.status.as_ref();
+            status.is_some_and(|status| status.role_id.as_deref() == Some(role_id))
+        })
+    }
 }
 
 async fn bounded<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {

@@ -5,6 +5,7 @@ mod check;
 mod cloud;
 mod crd;
 mod export;
+mod management;
 mod manifests;
 mod plan;
 mod plan_output;

@@ -149,7 +149,9 @@ pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_partition(text: &str) -> bool {
+/// Whether a text can be the name of a partition: `aws`, `aws-cn`, …
+#[must_use]
+pub fn is_partition(text: &str) -> bool {
     text.starts_with("aws")
         && text
             .bytes()
