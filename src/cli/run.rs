@@ -160,7 +160,8 @@ async fn work(
         metrics,
     );
     let scope = Scope {
-        namespaces: settings.namespaces,
+        // Each once: an object that is watched twice would be counted and looked at twice.
+        namespaces: settings.namespaces.into_iter().collect(),
         selector: settings.selector,
     };
     let stop = stop.wait().boxed().shared();

@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use kube::Client;
 
-use super::{accounts::Accounts, memory::Memory};
+use super::{accounts::Accounts, memory::Memory, register::News};
 use crate::{
     metrics::Metrics,
     role::{Guards, RolePath},
@@ -38,7 +38,7 @@ pub struct Context {
     pub(super) settings: ControllerSettings,
     pub(super) metrics: Arc<Metrics>,
     started: Instant,
-    memories: Mutex<HashMap<String, Memory>>,
+    memories: Memories,
 }
 
 impl Context {
@@ -51,7 +51,7 @@ impl Context {
             settings,
             metrics,
             started: Instant::now(),
-            memories: Mutex::default(),
+            memories: Memories::default(),
         }
     }
 
@@ -60,15 +60,69 @@ impl Context {
         self.started.elapsed() < self.settings.settle
     }
 
-    /// Works on what is remembered of an object.
+    /// Works on what is remembered of an object. What a pass that is still under way would remember of an object that is gone is
+    /// forgotten with it.
     pub(super) fn memory<T>(&self, uid: &str, work: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        work(memories.entry(uid.to_owned()).or_default())
+        self.memories.of(uid, work)
+    }
+
+    /// Takes note of what the watch tells of the objects.
+    pub(super) fn note(&self, news: &News) {
+        for uid in &news.came {
+            self.memories.came(uid);
+            self.metrics.came(uid);
+        }
+        for uid in &news.went {
+            self.forget(uid);
+        }
     }
 
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, uid: &str) {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.memories.forget(uid);
         self.metrics.forget(uid);
+    }
+}
+
+/// What is remembered of the objects that are there.
+#[derive(Debug, Default)]
+struct Memories(Mutex<HashMap<String, Memory>>);
+
+impl Memories {
+    fn of<T>(&self, uid: &str, work: impl FnOnce(&mut Memory) -> T) -> T {
+        match self.locked().get_mut(uid) {
+            Some(memory) => work(memory),
+            None => work(&mut Memory::default()),
+        }
+    }
+
+    fn came(&self, uid: &str) {
+        self.locked().entry(uid.to_owned()).or_default();
+    }
+
+    fn forget(&self, uid: &str) {
+        self.locked().remove(uid);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_objects_that_are_there_are_remembered() {
+        let memories = Memories::default();
+        memories.of("never came", |memory| memory.failures = 1);
+        memories.came("a");
+        memories.of("a", |memory| memory.failures = 3);
+        memories.came("a");
+        assert_eq!(memories.of("a", |memory| memory.failures), 3);
+        memories.forget("a");
+        memories.of("a", |memory| memory.failures = 4);
+        assert!(memories.locked().is_empty());
     }
 }

@@ -136,16 +136,24 @@ fn metrics_tell_what_was_done_without_naming_anybody() {
     world.wait_event("segments", "DriftRepaired");
     let (status, text) = world.metrics().unwrap();
     assert_eq!(status, 200);
+    // The gauges tell of the object as the watch shows it, a moment later.
+    world.wait("the gauge", || {
+        let (_, text) = world.metrics()?;
+        text.contains("pir_objects{reason=\"Reconciled\"} 1").then_some(())
+    });
     for line in [
         "pir_passes_total{outcome=\"created\"} 1",
         "pir_passes_total{outcome=\"repaired\"} 1",
         "pir_iam_calls_total{action=\"CreateRole\",result=\"ok\"} 1",
         "pir_iam_calls_total{action=\"GetRole\",result=\"absent\"} 1",
         "pir_drifts_total{field=\"managedPolicyArns\"} 1",
-        "pir_objects{reason=\"Reconciled\"} 1",
         "pir_leading 1",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+    let age = text
+        .lines()
+        .find_map(|line| line.strip_prefix("pir_oldest_look_age_seconds "));
+    assert!(age.unwrap().parse::<f64>().unwrap() > 0.0, "{text}");
     assert!(!text.contains(&world.namespace) && !text.contains("segments"), "{text}");
 }

@@ -21,3 +21,4 @@ mod samples;
 mod statuses;
 mod upgrade;
 mod validation;
+mod watch;
