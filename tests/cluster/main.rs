@@ -24,3 +24,4 @@ mod steps;
 mod told;
 mod upgrade;
 mod validation;
+mod watch;
