@@ -6,6 +6,8 @@ mod cloud;
 mod crd;
 mod export;
 mod manifests;
+mod metadata;
+mod node;
 mod plan;
 mod plan_output;
 mod reference;
@@ -13,6 +15,7 @@ mod report;
 mod run;
 mod schema;
 mod validate;
+mod yaml;
 
 use std::{io::Write, process::ExitCode};
 

@@ -4,15 +4,14 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-#[test]
-fn bad_values_are_refused_by_the_api_server() {
-    let world = World::without_controller("refused");
+/// Specs that the API server refuses, and words of its answer.
+pub fn refused() -> Vec<(Value, &'static str)> {
     let key = "k".repeat(129);
     let long_name = "n".repeat(65);
     let arn = |n: usize| format!("arn:aws:iam::aws:policy/P{n}");
     let arns: Vec<String> = (0..21).map(arn).collect();
     let many_tags: serde_json::Map<String, Value> = (0..41).map(|n| (format!("k{n}"), json!("v"))).collect();
-    let table: Vec<(Value, &str)> = vec![
+    vec![
         (json!({"roleName": ""}), "roleName"),
         (json!({"roleName": "a b"}), "roleName"),
         (json!({"roleName": "a/b"}), "roleName"),
@@ -84,8 +83,13 @@ fn bad_values_are_refused_by_the_api_server() {
         (json!({"interval": "29s"}), "between 30s and 24h"),
         (json!({"interval": "25h"}), "between 30s and 24h"),
         (json!({"interval": "soon"}), "interval"),
-    ];
-    for (spec, words) in table {
+    ]
+}
+
+#[test]
+fn bad_values_are_refused_by_the_api_server() {
+    let world = World::without_controller("refused");
+    for (spec, words) in refused() {
         let refusal = world.apply("bad", &spec).expect_err(&spec.to_string());
         assert!(refusal.contains(words), "{spec}: {refusal}");
     }
