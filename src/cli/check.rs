@@ -120,7 +120,7 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
 
 /// Checks one object. None if it has problems.
 fn object(node: &Node, rules: &Rules, found: &mut Vec<Problem>) -> Option<(PinpointImportRole, DesiredRole)> {
-    let value = node.value();
+    let value = schema::without_nulls(node.value());
     found.extend(metadata::problems(node));
     let doubts = node.doubts().into_iter().filter(|(_, doubt)| doubt.refused);
     found.extend(doubts.map(|(path, doubt)| Problem::new(path, doubt.message.clone())));

@@ -7,10 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    node::{Content, Node},
-    yaml,
-};
+pub(super) use super::node::Node;
+use super::{node::Content, yaml};
 
 /// A Kubernetes object in a file.
 #[derive(Clone, Debug)]

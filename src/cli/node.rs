@@ -134,14 +134,14 @@ impl Node {
         }
     }
 
-    /// The value as JSON, without nulls, which the API server drops where a field may not be null.
+    /// The value as JSON.
     pub fn value(&self) -> Value {
         match &self.content {
             Content::Scalar(value) => value.clone(),
             Content::List(items) => items.iter().map(Node::value).collect(),
             Content::Map(entries) => {
                 let entries = entries.iter().map(|entry| (entry.key.clone(), entry.value.value()));
-                Value::Object(entries.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
+                Value::Object(entries.collect::<Map<_, _>>())
             }
         }
     }

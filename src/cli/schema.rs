@@ -49,6 +49,28 @@ pub(super) fn problems(object: &Value) -> Vec<Problem> {
     found
 }
 
+/// An object without the nulls of fields that the schema knows, as the API server drops them before it looks any further.
+pub(super) fn without_nulls(mut object: Value) -> Value {
+    if let Ok(Schema { schema, .. }) = SCHEMA.as_ref() {
+        drop_nulls(schema, &mut object);
+    }
+    object
+}
+
+fn drop_nulls(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let of = |key: &str| schema["properties"].get(key).or(schema.get("additionalProperties"));
+            fields.retain(|key, field| !(field.is_null() && of(key).is_some_and(Value::is_object)));
+            for (key, field) in fields {
+                drop_nulls(of(key).unwrap_or(&Value::Null), field);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| drop_nulls(&schema["items"], item)),
+        _ => {}
+    }
+}
+
 /// An unknown field, with the known one that it may have been.
 fn unknown(field: &str, known: &[&str]) -> String {
     match nearest(field, known) {

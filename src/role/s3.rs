@@ -135,12 +135,12 @@ fn statements_of(bucket: &Bucket, account: &Account) -> Vec<Value> {
     statements
 }
 
-/// JSON with escapes for all that is not ASCII: IAM's documented characters of a policy document end at U+00FF (IAM API reference,
+/// JSON with escapes for all that is not printable ASCII: IAM's documented characters of a policy document end at U+00FF (IAM API reference,
 /// `PutRolePolicy`). It means the same.
-fn ascii(json: &str) -> String {
+pub(crate) fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if c.is_ascii() {
+        if c.is_ascii() && c != '\u{7f}' {
             text.push(c);
         } else {
             let units = c.encode_utf16(&mut [0; 2]).to_vec();
