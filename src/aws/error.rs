@@ -58,8 +58,7 @@ pub fn class_of_code(code: &str, http_status: u16) -> Class {
         "LimitExceeded" => Class::Limited,
         "DeleteConflict" => Class::Blocked,
         "ConcurrentModification" | "EntityTemporarilyUnmodifiable" => Class::Retryable,
-        // Something did happen before: perhaps our own call, whose answer was lost.
-        "EntityAlreadyExists" => Class::Ambiguous,
+        "EntityAlreadyExists" => Class::Exists,
         _ if http_status == 429 => Class::Throttled,
         // A server's error, or a good answer that is none of IAM's: the call may have had its effect.
         _ if !(300..500).contains(&http_status) => Class::Ambiguous,
@@ -127,7 +126,7 @@ fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
         Class::Denied | Class::Invalid | Class::Limited | Class::Blocked => {
             format!("AWS answered {code}: {}", without_session(message.trim()))
         }
-        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Credentials => {
+        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Credentials | Class::Exists => {
             format!("AWS answered {code}")
         }
     }
@@ -150,7 +149,7 @@ fn without_session(message: &str) -> String {
 /// What to do next.
 const fn advice(class: Class) -> &'static str {
     match class {
-        Class::Throttled | Class::Retryable | Class::Ambiguous => "; it is tried again",
+        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Exists => "; it is tried again",
         Class::Denied => "; allow the call in the IAM policy of the controller's role, or look for a denying policy",
         Class::Invalid => "; change the spec",
         Class::Limited => "; use less, or ask AWS to raise the quota",
@@ -193,7 +192,7 @@ mod tests {
         let table = [
             ("ConcurrentModification", 409, Class::Retryable),
             ("DeleteConflict", 409, Class::Blocked),
-            ("EntityAlreadyExists", 409, Class::Ambiguous),
+            ("EntityAlreadyExists", 409, Class::Exists),
             ("InvalidInput", 400, Class::Invalid),
             ("LimitExceeded", 409, Class::Limited),
             ("MalformedPolicyDocument", 400, Class::Invalid),

@@ -174,11 +174,11 @@ fn report(account: &Account, sweep: &Sweep, cluster: Option<&Cluster>) -> Report
 
 fn row(swept: &SweptRole, exposure: Exposure, cluster: Option<&Cluster>) -> Row {
     let head = &swept.role.head;
-    let owner = Owner::of(&head.tags);
+    let owner = Owner::of(head);
     let management = match (&owner, cluster) {
         (None, _) => Management::Foreign,
         (Some(owner), Some(cluster)) if owner.cluster == cluster.id => {
-            if cluster.lives(&owner.uid) {
+            if cluster.lives(&owner) {
                 Management::Managed
             } else {
                 Management::Orphaned

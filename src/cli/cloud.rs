@@ -17,6 +17,7 @@ use kube::{Api, Client, Config, ResourceExt, api::ListParams};
 use crate::{
     api::v1alpha1::PinpointImportRole,
     aws::{CallWatch, Iam, IamSettings},
+    role::Owner,
 };
 
 /// Longest wait for the API server.
@@ -129,9 +130,10 @@ impl Cluster {
             .find(|object| object.namespace().as_deref() == Some(namespace) && object.name_any() == name)
     }
 
-    /// Whether an object of this uid is there.
-    pub fn lives(&self, uid: &str) -> bool {
-        self.objects.iter().any(|object| object.uid().as_deref() == Some(uid))
+    /// Whether an owner that a role's tags name is there.
+    pub fn lives(&self, owner: &Owner) -> bool {
+        let named = self.object(&owner.namespace, &owner.name);
+        named.is_some_and(|object| owner.uid.is_empty() || object.uid().as_deref() == Some(&owner.uid))
     }
 }
 

@@ -100,7 +100,7 @@ async fn elected(
 ) -> Result<(), String> {
     let election = settings.election.clone().map(|namespace| {
         let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        Election::new(client.clone(), &namespace, identity())
+        Election::new(client.clone(), &namespace, &name())
     });
     let leading = Arc::clone(&metrics);
     let work = work(
@@ -155,20 +155,21 @@ async fn work(
             resync: settings.resync,
             settle: settings.settle,
             guards: settings.guards,
-            instance: identity(),
+            instance: name(),
         },
         metrics,
     );
     let scope = Scope {
-        namespaces: settings.namespaces,
+        // Each once: an object that is watched twice would be counted and looked at twice.
+        namespaces: settings.namespaces.into_iter().collect(),
         selector: settings.selector,
     };
     let stop = stop.wait().boxed().shared();
     controller::run(client, scope, Arc::new(context), move || set(&filled), stop).await;
 }
 
-/// Name of this process: that of its pod.
-fn identity() -> String {
+/// Name of this process for people: that of its pod. Others may bear it too.
+fn name() -> String {
     std::env::var("HOSTNAME").unwrap_or_else(|_| format!("process-{}", std::process::id()))
 }
 

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
 use super::{
     name::{Account, PolicyArn, RoleName, RolePath},
     ownership::Owner,
@@ -31,8 +34,10 @@ pub struct DesiredRole {
     pub owner: Owner,
     /// Name.
     pub name: RoleName,
-    /// Path.
-    pub path: RolePath,
+    /// Path; none: that which the role has.
+    pub path: Option<RolePath>,
+    /// Path of a new role whose object declares none.
+    pub default_path: RolePath,
     /// Description; none: left as it is.
     pub description: Option<String>,
     /// Longest session in seconds; none: left as it is.
@@ -87,15 +92,8 @@ impl DesiredRole {
     pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let name = keep(at("roleName", role_name(spec, &owner)), &mut problems);
-        let path = keep(
-            at(
-                "path",
-                spec.path
-                    .as_deref()
-                    .map_or(Ok(around.role_path.clone()), RolePath::parse),
-            ),
-            &mut problems,
-        );
+        let path = spec.path.as_deref().map(RolePath::parse);
+        let path = keep(at("path", path.transpose()), &mut problems);
         let boundary = spec.permissions_boundary.as_deref().map(PolicyArn::parse);
         let boundary = keep(at("permissionsBoundary", boundary.transpose()), &mut problems);
         let trust = spec.trust.clone().unwrap_or_default();
@@ -112,6 +110,7 @@ impl DesiredRole {
                     owner,
                     name,
                     path,
+                    default_path: around.role_path.clone(),
                     description: spec.description.clone(),
                     max_session_duration: spec.max_session_duration,
                     boundary,
@@ -124,6 +123,47 @@ impl DesiredRole {
             }
             _ => Err(problems),
         }
+    }
+
+    /// The path of a new role.
+    #[must_use]
+    pub fn first_path(&self) -> &RolePath {
+        self.path.as_ref().unwrap_or(&self.default_path)
+    }
+
+    /// A short hash of the whole declaration, of spec and settings together: what of a role differs under the same one, others changed.
+    /// The first 8 bytes of a SHA-256, as hexadecimal digits.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let Self {
+            owner,
+            name,
+            path,
+            default_path: _,
+            description,
+            max_session_duration,
+            boundary,
+            tags,
+            trust,
+            attached,
+            buckets,
+            undeclared,
+        } = self;
+        let whole = json!([
+            owner.tags(),
+            name.as_str(),
+            path.as_ref().map(RolePath::as_str),
+            description,
+            max_session_duration,
+            boundary.as_ref().map(PolicyArn::as_str),
+            tags,
+            trust.document(),
+            attached.iter().map(PolicyArn::as_str).collect::<Vec<_>>(),
+            buckets.as_ref().map(BucketPolicy::document),
+            undeclared,
+        ]);
+        let digest = Sha256::digest(whole.to_string());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// All tags that the role should bear.

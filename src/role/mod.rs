@@ -3,11 +3,12 @@
 //! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/core/architecture.rs` keeps it so). The same values and
 //! functions serve the controller, the commands and the tests.
 
+pub mod decision;
 pub mod desired;
 pub mod difference;
+pub mod events;
 pub mod export;
 pub mod exposure;
-pub mod forecast;
 mod grammar;
 pub mod guards;
 pub mod name;
@@ -17,11 +18,14 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod recent;
 pub mod s3;
+pub mod situation;
 pub mod spelling;
 pub mod status;
 pub mod step;
 pub mod trust;
+pub mod waits;
 pub mod widening;
 
 pub use desired::{DesiredRole, Surroundings};
@@ -33,4 +37,4 @@ pub use outcome::{Class, Failure};
 pub use ownership::{Foreign, Owner, Ownership};
 pub use plan::Plan;
 pub use problem::{FieldPath, Problem, Segment};
-pub use step::{Change, NewRole, Step};
+pub use step::{Change, NewRole, Premise, Step};

@@ -243,7 +243,7 @@ mod tests {
             (0..20).map(bucket).collect()
         };
         assert!(BucketPolicy::declare(&many(&"p".repeat(100)), &account()).is_ok());
-        for prefix in ["p".repeat(140), "セ".repeat(30)] {
+        for prefix in ["p".repeat(200), "セ".repeat(40)] {
             let problems = BucketPolicy::declare(&many(&prefix), &account()).unwrap_err();
             let said = problems[0].to_string();
             assert!(

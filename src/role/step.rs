@@ -138,7 +138,20 @@ pub struct NewRole {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A step and what it mends.
+/// What must hold before a change that gives access may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Premise {
+    /// The role bears the object's ownership tags. Only where it is adopted: otherwise it is ours by its id.
+    Ours,
+    /// The trust policy is as declared.
+    Trust,
+    /// The boundary is as declared.
+    Boundary,
+    /// Policies that are not declared are gone.
+    Removed,
+}
+
+/// A step, what it mends, and what must hold before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The call.
@@ -147,4 +160,36 @@ pub struct Change {
     pub differences: Vec<Difference>,
     /// What the step overwrites, whole, so that it can be logged: nothing of others is lost.
     pub overwrites: Option<String>,
+    /// What must hold before it.
+    pub needs: Vec<Premise>,
+    /// What does not hold as long as it is not made.
+    pub secures: Vec<Premise>,
+}
+
+impl Change {
+    /// A change that is part of a larger one and mends nothing by itself.
+    #[must_use]
+    pub fn plain(step: Step) -> Self {
+        Self {
+            step,
+            differences: Vec::new(),
+            overwrites: None,
+            needs: Vec::new(),
+            secures: Vec::new(),
+        }
+    }
+
+    /// The same, to be made only where these hold.
+    #[must_use]
+    pub fn needing(mut self, premises: impl IntoIterator<Item = Premise>) -> Self {
+        self.needs.extend(premises);
+        self
+    }
+
+    /// The same, without which these don't hold.
+    #[must_use]
+    pub fn securing(mut self, premises: impl IntoIterator<Item = Premise>) -> Self {
+        self.secures.extend(premises);
+        self
+    }
 }

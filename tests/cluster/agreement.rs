@@ -160,7 +160,7 @@ fn buckets() -> BoxedStrategy<Value> {
     ];
     let shapes = (
         select(vec![1_usize, 19, 20, 21]),
-        select(vec![10_usize, 90, 110, 130, 150]),
+        select(vec![10_usize, 90, 110, 150, 200]),
         select(vec!['a', 'セ', '*']),
     );
     let many = shapes.prop_map(|(count, length, of)| {

@@ -162,6 +162,17 @@ impl FakeIam {
         }
     }
 
+    /// Keeps a role from being shown by any read, while its name stays taken. IAM's documents promise no more of its reads than that they
+    /// are right at last ("Changes that I make are not always immediately visible").
+    pub fn hide_role(&self, name: &str) {
+        self.shared.lock().account.hidden.insert(name.to_ascii_lowercase());
+    }
+
+    /// Takes [`Self::hide_role`] back.
+    pub fn show_role(&self, name: &str) {
+        self.shared.lock().account.hidden.remove(&name.to_ascii_lowercase());
+    }
+
     /// The calls since the start or the last [`Self::clear_calls`].
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {

@@ -209,10 +209,6 @@ impl Query {
     fn namespace(&self) -> &'static str {
         if self.is_sts() { xml::STS_NS } else { xml::IAM_NS }
     }
-
-    fn role(&self) -> Option<&str> {
-        self.params.get("RoleName").map(String::as_str)
-    }
 }
 
 /// What was decided about a call when it came in.
@@ -235,7 +231,7 @@ fn plan(shared: &Shared, query: &Query) -> Plan {
     let number = control.calls.len() + 1;
     // The rate limit stands before everything else, and its refusals use up no fault.
     let fault = if control.take_token(at) {
-        control.take_fault(&query.action, query.role())
+        control.take_fault(&query.action, &query.params)
     } else {
         Some(Fault::Throttle)
     };
