@@ -27,7 +27,10 @@ pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, &rules);
     let problems = checked.problems.iter().map(ToString::to_string).chain(unread.clone());
-    let notes = checked.notes.iter().map(|note| format!("note: {note}"));
+    let notes = checked
+        .notes
+        .iter()
+        .map(|note| format!("{}:{}: note: {}", note.file, note.line, note.problem));
     let text: String = problems.chain(notes).map(|line| line + "\n").collect();
     if let Err(why) = super::print(&text) {
         return super::refuse(&[why]);

@@ -278,6 +278,7 @@ impl Entries {
                         if !merged {
                             let message = "is before a << that has it too: kubectl takes the later one, others this one; put << first";
                             entry.value.doubt = Some(Doubt::refused(message));
+                            entry.line = self.all[*place].line;
                         }
                         self.all[*place] = entry;
                     }

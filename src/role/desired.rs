@@ -78,8 +78,8 @@ pub fn advice(spec: &PinpointImportRoleSpec) -> Option<Problem> {
     let path = FieldPath::of(&["spec"]);
     let account = spec.account_id.as_deref().unwrap_or("<id of the role's account>");
     let message = format!(
-        "no condition guards this role, so that Pinpoint may use it on behalf of any AWS account. These two lines in spec guard it:\n  \
-         trust:\n    sourceAccount: \"{account}\""
+        "no condition guards this role, so Pinpoint may use it on behalf of any AWS account. Two lines below spec guard it: `trust:` and, \
+         indented below that, `sourceAccount: \"{account}\"`"
     );
     Some(Problem::new(path, message))
 }

@@ -308,7 +308,7 @@ fn validated(folder: &std::path::Path, namespace: &str) -> BTreeMap<String, Vec<
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let lines = text
         .lines()
-        .filter(|line| !line.starts_with("note: ") && line.starts_with("./"));
+        .filter(|line| !line.contains(": note: ") && line.starts_with("./"));
     // That two objects of this heap name one role is not what is asked here.
     for line in lines.filter(|line| !line.contains(" is declared at ./")) {
         let mut parts = line.splitn(3, ':');
@@ -444,6 +444,42 @@ fn every_spelling_is_read_as_kubectl_reads_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for row in &refused {
         assert!(reading(&manifest(row)).is_err(), "{row}");
+    }
+    // Whole files: how many objects kubectl finds, none where it refuses the file.
+    let object = |name: &str| head.replace("name: x", &format!("name: {name}"));
+    let (one, two) = (object("one"), object("two"));
+    let files = [
+        (format!("\u{feff}{one}"), Some(1)),
+        (format!("{one}---\n{two}").replace('\n', "\r\n"), Some(2)),
+        (format!("---\n---\n{one}--- # two\n{two}---\n"), Some(2)),
+        (format!("{one}--- {{}}\n{two}"), None),
+        (format!("%YAML 1.1\n---\n{one}"), None),
+        (format!("{one}x: \u{7}\n"), None),
+        (
+            format!("{{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [\t]}}\n---\n{one}"),
+            Some(1),
+        ),
+        (format!("{one}x: &a [1]\ny: *a\n"), Some(1)),
+    ];
+    for (text, objects) in files {
+        let found = reading(&text)
+            .ok()
+            .map(|printed| printed.matches("\"kind\": \"PinpointImportRole\"").count());
+        assert_eq!(found, objects, "kubectl: {text:?}");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("all.yaml"), &text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+            .args(["validate", "-f", "all.yaml"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let (said, sum) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        let checked = sum.split(' ').next().and_then(|count| count.parse().ok());
+        let checked: Option<usize> = checked.filter(|_| !said.contains("is no YAML"));
+        assert_eq!(checked, objects, "{text:?}: {said}{sum}");
     }
     println!(
         "{} spellings are read as kubectl reads them, {} of them are refused",

@@ -144,6 +144,55 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
     assert_eq!(world.calls().len(), 0);
 }
 
+/// IAM takes 2,048 and 10,240 characters of policy, and none beyond U+00FF.
+#[test]
+fn documents_that_iam_would_not_take_are_never_sent() {
+    let world = World::new("documents");
+    let application = |n: usize| json!({"region": "ap-southeast-1", "id": format!("{n:032x}")});
+    let applications: Vec<Value> = (0..20).map(application).collect();
+    world
+        .apply("wide", &json!({"trust": {"applications": applications}}))
+        .unwrap();
+    let message = world.wait_ready("wide", "False", "InvalidSpec");
+    assert!(
+        message.starts_with("spec.trust.applications: the trust policy would have 2")
+            && message.contains("IAM takes 2048"),
+        "{message}"
+    );
+    let bucket = |n: usize| json!({"name": format!("bucket-{n:02}"), "prefix": "p".repeat(200)});
+    let buckets: Vec<Value> = (0..20).map(bucket).collect();
+    world.apply("long", &json!({"buckets": buckets})).unwrap();
+    let message = world.wait_ready("long", "False", "InvalidSpec");
+    assert!(
+        message.starts_with("spec.buckets: ") && message.contains("IAM takes 10240"),
+        "{message}"
+    );
+    assert_eq!(world.calls().len(), 0);
+
+    world
+        .apply("far", &json!({"buckets": [{"name": "my-bucket", "prefix": "セグ/é𝄞"}]}))
+        .unwrap();
+    world.wait_reconciled("far");
+    let policy = world.role("far").unwrap().inline["PinpointImportBuckets"].clone();
+    assert!(policy.is_ascii() && policy.contains(r"\u30bb\u30b0/"), "{policy}");
+    World::pass_settle_time();
+    world.iam.clear_calls();
+    world.look("far");
+    assert_eq!(
+        world.writes(),
+        Vec::<String>::new(),
+        "what IAM has means what is declared"
+    );
+    // The same in other spelling, as somebody's console would save it.
+    let role = world.role_name("far");
+    world.iam.tamper(&role, |role| {
+        let policy = role.inline.get_mut("PinpointImportBuckets").unwrap();
+        *policy = serde_json::from_str::<Value>(policy).unwrap().to_string();
+    });
+    world.look("far");
+    assert_eq!(world.writes(), Vec::<String>::new());
+}
+
 #[test]
 fn kubectl_explains_every_field() {
     let world = World::without_controller("explain");
