@@ -2,6 +2,7 @@
 //!
 //! One module per version of the API, and every word that appears on a wire: names, tags, condition types and reasons.
 
+pub mod bounds;
 mod condition;
 mod duration;
 mod names;

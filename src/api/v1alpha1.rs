@@ -15,6 +15,7 @@ use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bounds;
 pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
 
 use super::duration;
@@ -71,20 +72,20 @@ use super::duration;
 pub struct PinpointImportRoleSpec {
     /// Name of the role in IAM. Default: `<namespace>.<name>` of this object. Can't be changed, added or removed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[\w+=,.@-]+$"))]
+    #[schemars(length(min = 1, max = 64), regex(pattern = bounds::ROLE_NAME))]
     pub role_name: Option<String>,
 
     /// Path of the role in IAM, `/` or `/…/`. Default: the controller's `--role-path`, itself `/`. Can't be changed, added or
     /// removed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^(/|/[!-~]+/)$"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = bounds::ROLE_PATH))]
     #[x_kube(validation = Rule::new("!self.startsWith('/aws-service-role/')")
         .message("path can't begin with /aws-service-role/, which AWS keeps for its own roles: write another, such as /pinpoint/"))]
     pub path: Option<String>,
 
     /// Description of the role in IAM. Left out, a new role gets one that names this object, and an existing description stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1000), regex(pattern = r"^[\t\n\r -~¡-ÿ]*$"))]
+    #[schemars(length(max = 1000), regex(pattern = bounds::DESCRIPTION))]
     pub description: Option<String>,
 
     /// Longest session that may be opened with the role, in seconds, 3600 to 43200. Left out, it stays as it is in AWS (3600 on a
@@ -95,7 +96,7 @@ pub struct PinpointImportRoleSpec {
 
     /// ARN of the policy that bounds what the role may do. Left out, a boundary that somebody else set stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 20, max = 2048), regex(pattern = POLICY_ARN_PATTERN))]
+    #[schemars(length(min = 20, max = 2048), regex(pattern = bounds::POLICY_ARN))]
     pub permissions_boundary: Option<String>,
 
     /// Tags of the role. Tags that others put there are left alone; a tag taken out of here is removed from the role. Keys are unique
@@ -143,7 +144,7 @@ pub struct PinpointImportRoleSpec {
     /// AWS account of the role, 12 digits. Default: the account of the controller's own credentials. Can't be changed, added or
     /// removed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(min = 12, max = 12), regex(pattern = bounds::ACCOUNT_ID))]
     pub account_id: Option<String>,
 
     /// While true no call to IAM is made for this object; its deletion waits, too.
@@ -171,7 +172,7 @@ impl PinpointImportRoleSpec {
         let parsed = duration(text).filter(|parsed| bounds.contains(parsed));
         parsed
             .map(Some)
-            .ok_or_else(|| format!("interval {text:?} is not a duration between 30s and 24h, such as 5m or 1h30m"))
+            .ok_or_else(|| format!("{text:?} is not a duration between 30s and 24h, such as 5m or 1h30m"))
     }
 }
 
@@ -182,9 +183,6 @@ impl PinpointImportRoleSpec {
 pub fn crd_yaml() -> Result<String, String> {
     serde_saphyr::to_string(&PinpointImportRole::crd()).map_err(|error| error.to_string())
 }
-
-/// ARN of an AWS managed or customer managed policy.
-const POLICY_ARN_PATTERN: &str = r"^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/([!-~]+/)?[\w+=,.@-]{1,128}$";
 
 /// Whom the role trusts: always Pinpoint, and with these fields only on behalf of some of its projects or of one account.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
@@ -198,7 +196,7 @@ pub struct Trust {
     /// Account on whose behalf Pinpoint may use the role (`aws:SourceAccount`), 12 digits. Default: the role's own account where
     /// `applications` is set, else no such condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(min = 12, max = 12), regex(pattern = bounds::ACCOUNT_ID))]
     pub source_account: Option<String>,
 }
 
@@ -207,11 +205,11 @@ pub struct Trust {
 #[serde(rename_all = "camelCase")]
 pub struct Application {
     /// AWS region of the project, such as `us-east-1`.
-    #[schemars(length(min = 9, max = 32), regex(pattern = r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$"))]
+    #[schemars(length(min = 9, max = 32), regex(pattern = bounds::REGION))]
     pub region: String,
 
     /// Id of the project: 32 hexadecimal digits in lower case.
-    #[schemars(length(min = 32, max = 32), regex(pattern = r"^[0-9a-f]{32}$"))]
+    #[schemars(length(min = 32, max = 32), regex(pattern = bounds::APPLICATION_ID))]
     pub id: String,
 }
 
@@ -220,20 +218,17 @@ pub struct Application {
 #[serde(rename_all = "camelCase")]
 pub struct Bucket {
     /// Name of the S3 bucket.
-    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = bounds::BUCKET_NAME))]
     pub name: String,
 
     /// Only keys that begin with this, such as `segments/`. `*`, `?` and `${` stand for themselves. Left out, the whole bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^\x00-\x1f\x7f]+$"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = bounds::PREFIX))]
     pub prefix: Option<String>,
 
     /// ARN of the KMS key with which the objects are encrypted (an ARN of a key, not of an alias).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 20, max = 256),
-        regex(pattern = r"^arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
-    )]
+    #[schemars(length(min = 20, max = 256), regex(pattern = bounds::KEY_ARN))]
     pub kms_key_arn: Option<String>,
 }
 
@@ -281,7 +276,7 @@ pub enum DeletionPolicy {
 mod schema {
     use schemars::{Schema, SchemaGenerator, json_schema};
 
-    use super::POLICY_ARN_PATTERN;
+    use crate::api::bounds;
 
     /// A set: server-side apply merges it by item, and the API server refuses repeats.
     pub(super) fn policy_arns(_: &mut SchemaGenerator) -> Schema {
@@ -290,7 +285,7 @@ mod schema {
             "nullable": true,
             "maxItems": 20,
             "x-kubernetes-list-type": "set",
-            "items": {"type": "string", "minLength": 20, "maxLength": 2048, "pattern": POLICY_ARN_PATTERN},
+            "items": {"type": "string", "minLength": 20, "maxLength": 2048, "pattern": bounds::POLICY_ARN},
         })
     }
 
@@ -299,14 +294,14 @@ mod schema {
         json_schema!({
             "type": "object",
             "maxProperties": 40,
-            "additionalProperties": {"type": "string", "maxLength": 256, "pattern": r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$"},
+            "additionalProperties": {"type": "string", "maxLength": 256, "pattern": bounds::TAG},
             "x-kubernetes-validations": [
                 {
                     "rule": "self.all(k, size(k) >= 1 && size(k) <= 128)",
                     "message": "keys of tags have 1 to 128 characters",
                 },
                 {
-                    "rule": r"self.all(k, k.matches('^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$'))",
+                    "rule": format!("self.all(k, k.matches(r'{}'))", bounds::TAG),
                     "message": "keys of tags have letters, digits, spaces and _ . : / = + @ - only",
                 },
                 {
@@ -314,7 +309,7 @@ mod schema {
                     "message": "keys of tags can't begin with aws:, which AWS keeps for itself",
                 },
                 {
-                    "rule": "self.all(k, !k.matches('(?i)^pinpoint-import[.]dev/(cluster|namespace|name|uid)$'))",
+                    "rule": "self.all(k, !k.lowerAscii().matches('^pinpoint-import[.]dev/(cluster|namespace|name|uid)$'))",
                     "message": "the ownership tags pinpoint-import.dev/cluster, /namespace, /name and /uid are set by the controller",
                 },
                 {

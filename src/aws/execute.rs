@@ -211,7 +211,7 @@ mod tests {
             "arn:aws:iam::123456789012:policy/other",
         ];
         for arn in arns {
-            let arn = || PolicyArn::parse("x", arn).expect("an ARN");
+            let arn = || PolicyArn::parse(arn).expect("an ARN");
             for step in [Step::AttachPolicy(arn()), Step::PutBoundary(arn())] {
                 fake.remove_role("r");
                 assert_eq!(class_of(&iam, step.clone()).await, Class::Retryable, "{step:?}");

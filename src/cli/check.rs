@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use kube::Resource;
 use serde_json::Value;
 
-use super::{
-    manifests::{Content, Manifest, Node, Step, written},
-    schema::{self, Found, keys, unknown},
-};
+use super::{manifests::Manifest, metadata, node::Node, schema};
 use crate::{
     api::v1alpha1::PinpointImportRole,
-    role::{Account, DesiredRole, Guards, Owner, RolePath, Surroundings},
+    role::{Account, DesiredRole, FieldPath, Guards, Owner, Problem, RolePath, Segment, Surroundings, desired::advice},
 };
 
 /// What the controller's settings say of every role.
@@ -23,18 +20,27 @@ pub(super) struct Rules {
     pub namespace: String,
 }
 
-/// A problem and where it is.
+/// A problem or a note, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Problem {
+pub(super) struct Finding {
     pub file: String,
     pub line: u64,
-    pub field: String,
-    pub message: String,
+    pub problem: Problem,
 }
 
-impl std::fmt::Display for Problem {
+impl Finding {
+    fn new(manifest: &Manifest, problem: Problem) -> Self {
+        Self {
+            file: manifest.file.clone(),
+            line: manifest.node.line_of(&problem.path),
+            problem,
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}: {}: {}", self.file, self.line, self.field, self.message)
+        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
     }
 }
 
@@ -54,7 +60,9 @@ pub(super) struct Checked {
     pub ours: usize,
     /// How many are of other kinds.
     pub others: usize,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Finding>,
+    /// What is allowed and should be known, of objects without a problem.
+    pub notes: Vec<Finding>,
 }
 
 /// Checks manifests, each by itself and all together.
@@ -74,7 +82,7 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
         checked.ours += 1;
         let mut found = Vec::new();
         let object = object(&manifest.node, rules, &mut found);
-        if let Some((object, desired)) = object.as_ref().filter(|_| found.is_empty()) {
+        if let Some((object, desired)) = &object {
             let place = format!("{}:{}", manifest.file, manifest.node.line);
             let key = (object.spec.account_id.clone(), desired.name.as_str().to_lowercase());
             if let Some(first) = names.insert(key, place) {
@@ -82,54 +90,51 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
                     "role {} is declared at {first} too: the first object would keep it, and this one get RoleNotOwned",
                     desired.name
                 );
-                found.push((
-                    vec![Step::Key("spec".to_owned()), Step::Key("roleName".to_owned())],
-                    message,
-                ));
+                found.push(Problem::new(FieldPath::spec("roleName"), message));
             }
         }
         match object {
-            Some((object, _)) if found.is_empty() => checked.sound.push(Declared {
-                file: manifest.file.clone(),
-                object,
-            }),
+            Some((object, _)) if found.is_empty() => {
+                let doubts = manifest.node.doubts();
+                let doubts = doubts
+                    .into_iter()
+                    .map(|(path, doubt)| Problem::new(path, doubt.message.clone()));
+                let notes = doubts.chain(advice(&object.spec));
+                checked.notes.extend(notes.map(|note| Finding::new(manifest, note)));
+                checked.sound.push(Declared {
+                    file: manifest.file.clone(),
+                    object,
+                });
+            }
             _ => checked
                 .problems
-                .extend(found.into_iter().map(|(path, message)| Problem {
-                    file: manifest.file.clone(),
-                    line: manifest.node.line_of(&path),
-                    field: if path.is_empty() {
-                        "(object)".to_owned()
-                    } else {
-                        written(&path)
-                    },
-                    message,
-                })),
+                .extend(found.into_iter().map(|problem| Finding::new(manifest, problem))),
         }
     }
-    checked.problems.sort();
-    checked.problems.dedup();
+    for findings in [&mut checked.problems, &mut checked.notes] {
+        findings.sort();
+        findings.dedup();
+    }
     checked
 }
 
-/// Checks one object. None if it can't even be read.
-fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImportRole, DesiredRole)> {
-    let value = node.value();
-    names(node, found);
+/// Checks one object. None if it has problems.
+fn object(node: &Node, rules: &Rules, found: &mut Vec<Problem>) -> Option<(PinpointImportRole, DesiredRole)> {
+    let value = schema::without_nulls(node.value());
+    found.extend(metadata::problems(node));
+    let doubts = node.doubts().into_iter().filter(|(_, doubt)| doubt.refused);
+    found.extend(doubts.map(|(path, doubt)| Problem::new(path, doubt.message.clone())));
     found.extend(schema::problems(&value));
 
-    // Fields that are wrong by the schema are left out of what follows, so that what else is wrong is said too.
-    let mut sound = value.clone();
-    let wrong: Vec<String> = found.iter().filter_map(|(path, _)| field_of_spec(path)).collect();
-    if let Some(spec) = sound.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.retain(|field, _| !wrong.contains(field));
-    }
-    let mut object: PinpointImportRole = match serde_json::from_value(sound) {
+    let mut object: PinpointImportRole = match serde_json::from_value(without(value, found)) {
         Ok(object) => object,
         Err(why) => {
             // What the schema does not speak of: metadata.
             if found.is_empty() {
-                found.push((keys(&["metadata"]), format!("can't be read: {why}")));
+                found.push(Problem::new(
+                    FieldPath::of(&["metadata"]),
+                    format!("can't be read: {why}"),
+                ));
             }
             return None;
         }
@@ -139,19 +144,6 @@ fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImpo
         .namespace
         .get_or_insert_with(|| rules.namespace.clone())
         .clone();
-    let mut tell = |problems: Vec<String>| {
-        for problem in problems {
-            let default_name = problem.starts_with("the default role name");
-            if !(default_name && wrong.iter().any(|field| field == "roleName")) {
-                let way = way(node, &problem);
-                let field = field_of_spec(&way)
-                    .map(|field| format!("{field}: "))
-                    .unwrap_or_default();
-                let message = problem.strip_prefix(&field).unwrap_or(&problem).to_owned();
-                found.push((way, message));
-            }
-        }
-    };
     let owner = Owner {
         cluster: String::new(),
         name: object.metadata.name.clone().unwrap_or_default(),
@@ -159,122 +151,62 @@ fn object(node: &Node, rules: &Rules, found: &mut Found) -> Option<(PinpointImpo
         uid: String::new(),
     };
     let around = Surroundings {
-        // Offline nobody knows it; nothing that is checked depends on which one it is.
-        account: Account {
-            id: object
-                .spec
-                .account_id
-                .clone()
-                .unwrap_or_else(|| "000000000000".to_owned()),
-            partition: "aws".to_owned(),
-        },
+        account: account(&object),
         role_path: rules.role_path.clone(),
     };
-    let declared = DesiredRole::declare(&object.spec, owner, &around)
-        .and_then(|desired| rules.guards.apply(&object.spec, desired));
+    let declared = DesiredRole::declare(&object.spec, owner, &around);
+    // What is refused by a guard may be no more than what is left of a spec without its wrong fields.
+    let declared = match declared {
+        Ok(desired) if found.is_empty() => rules.guards.apply(&object.spec, desired),
+        other => other,
+    };
     match declared {
-        Ok(desired) => Some((object, desired)),
+        Ok(desired) => Some((object, desired)).filter(|_| found.is_empty()),
         Err(problems) => {
-            tell(problems);
+            let said = |problem: &Problem| found.iter().any(|known| known.path.touches(&problem.path));
+            let new: Vec<Problem> = problems.into_iter().filter(|problem| !said(problem)).collect();
+            found.extend(new);
             None
         }
     }
 }
 
-/// The field below `spec` that a way leads to.
-fn field_of_spec(path: &[Step]) -> Option<String> {
-    match path {
-        [Step::Key(spec), Step::Key(field), ..] if spec == "spec" => Some(field.clone()),
-        _ => None,
+/// An object without what is wrong with its spec by the schema, so that what else is wrong is said too.
+fn without(mut object: Value, wrong: &[Problem]) -> Value {
+    for problem in wrong {
+        let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
+            break;
+        };
+        match problem.path.segments() {
+            [Segment::Key(top), Segment::Key(tags), Segment::Key(key)] if top == "spec" && tags == "tags" => {
+                let tags = spec.get_mut(tags).and_then(Value::as_object_mut);
+                tags.and_then(|tags| tags.remove(key));
+            }
+            [Segment::Key(top), Segment::Key(field), ..] if top == "spec" => drop(spec.remove(field)),
+            _ => {}
+        }
     }
+    object
 }
 
-/// Where a problem is that the core found: it begins with the field, or names it, and quotes what is wrong.
-fn way(node: &Node, problem: &str) -> Vec<Step> {
-    let spec = keys(&["spec"]);
-    let Some(Content::Map(fields)) = node.get("spec").map(|spec| &spec.content) else {
-        return spec;
+/// The account as far as it can be told offline. An id is always as long, and the regions of applications tell the partition, so what
+/// is said of the length of documents holds.
+fn account(object: &PinpointImportRole) -> Account {
+    let trust = object.spec.trust.as_ref();
+    let region = trust
+        .and_then(|trust| trust.applications.first())
+        .map(|application| application.region.as_str());
+    let partition = match region.unwrap_or_default() {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
     };
-    let first = problem.split([' ', ':', '.']).next().unwrap_or_default();
-    let begins = fields.iter().find(|(name, ..)| name == first);
-    let named = || {
-        fields
-            .iter()
-            .find(|(name, ..)| problem.contains(&format!("spec.{name}")))
-    };
-    let quoted = || fields.iter().find(|(.., field)| field.way_to_quoted(problem).is_some());
-    match begins.or_else(named).or_else(quoted) {
-        Some((name, _, field)) => {
-            let below = field.way_to_quoted(problem).unwrap_or_default();
-            [spec, vec![Step::Key(name.clone())], below].concat()
-        }
-        None => spec,
-    }
-}
-
-/// apiVersion, kind, and the parts of metadata that people write.
-fn names(node: &Node, found: &mut Found) {
-    let version = PinpointImportRole::api_version(&());
-    for (key, wanted) in [
-        ("apiVersion", version.as_ref()),
-        ("kind", &PinpointImportRole::kind(&())),
-    ] {
-        if node.text(key) != Some(wanted) {
-            found.push((keys(&[key]), format!("must be {wanted}")));
-        }
-    }
-    let metadata = node.get("metadata");
-    if let Some(Node {
-        content: Content::Map(entries),
-        ..
-    }) = metadata
-    {
-        const KNOWN: [&str; 14] = [
-            "name",
-            "namespace",
-            "labels",
-            "annotations",
-            "finalizers",
-            "ownerReferences",
-            "generateName",
-            "creationTimestamp",
-            "deletionGracePeriodSeconds",
-            "deletionTimestamp",
-            "generation",
-            "managedFields",
-            "resourceVersion",
-            "uid",
-        ];
-        for (key, ..) in entries.iter().filter(|(key, ..)| !KNOWN.contains(&key.as_str())) {
-            found.push((keys(&["metadata", key]), unknown(key, &KNOWN)));
-        }
-    }
-    let sound = |label: &str| {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        !label.is_empty()
-            && label.len() <= 63
-            && label.chars().all(inner)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    match metadata.and_then(|metadata| metadata.text("name")) {
-        Some(name) if name.len() <= 253 && name.split('.').all(sound) => {}
-        Some(name) => {
-            let message = format!(
-                "{name:?} can't be a name: at most 253 of a-z, 0-9, - and ., each part between dots beginning and ending with a letter or digit"
-            );
-            found.push((keys(&["metadata", "name"]), message));
-        }
-        None => found.push((
-            keys(&["metadata", "name"]),
-            "is missing: the object needs a name".to_owned(),
-        )),
-    }
-    if let Some(namespace) = metadata
-        .and_then(|metadata| metadata.text("namespace"))
-        .filter(|name| !sound(name))
-    {
-        let message = format!("{namespace:?} can't be a namespace: 1 to 63 of a-z, 0-9 and -");
-        found.push((keys(&["metadata", "namespace"]), message));
+    Account {
+        id: object
+            .spec
+            .account_id
+            .clone()
+            .unwrap_or_else(|| "000000000000".to_owned()),
+        partition: partition.to_owned(),
     }
 }

@@ -7,6 +7,8 @@ mod crd;
 mod export;
 mod management;
 mod manifests;
+mod metadata;
+mod node;
 mod plan;
 mod plan_output;
 mod reference;
@@ -14,6 +16,7 @@ mod report;
 mod run;
 mod schema;
 mod validate;
+mod yaml;
 
 use std::{io::Write, process::ExitCode};
 

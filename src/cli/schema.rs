@@ -6,31 +6,30 @@ use jsonschema::{
     Validator,
     error::{TypeKind, ValidationErrorKind},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::CustomResourceExt;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::manifests::Step;
-use crate::{api::v1alpha1::PinpointImportRole, role::spelling::nearest};
-
-/// Problems, each with the way to its field.
-pub(super) type Found = Vec<(Vec<Step>, String)>;
-
-/// A way of keys.
-pub(super) fn keys(path: &[&str]) -> Vec<Step> {
-    path.iter().map(|key| Step::Key((*key).to_owned())).collect()
-}
+use crate::{
+    api::v1alpha1::PinpointImportRole,
+    role::{FieldPath, Problem, Segment, spelling::nearest},
+};
 
 /// What is wrong with an object.
-pub(super) fn problems(object: &Value) -> Found {
+pub(super) fn problems(object: &Value) -> Vec<Problem> {
     let Schema { schema, validator } = match SCHEMA.as_ref() {
         Ok(schema) => schema,
-        Err(why) => return vec![(Vec::new(), format!("the CRD's schema can't be used: {why}"))],
+        Err(why) => {
+            let message = format!("the CRD's schema can't be used: {why}");
+            return vec![Problem::new(FieldPath::default(), message)];
+        }
     };
-    let mut found = Found::new();
+    let mut found: Vec<Problem> = Vec::new();
     for error in validator.iter_errors(object) {
         let pointer = error.instance_path().as_str();
         let (path, value) = (steps(pointer, object), object.pointer(pointer));
-        let before = found.iter().position(|(other, _)| *other == path);
+        let before = found.iter().position(|other| other.path == path);
         let mut these = said(error.kind(), &path, value, schema);
         match before.filter(|_| value.is_some_and(|value| !value.is_object() && !value.is_array())) {
             // A value that does not fit may also be too short, or of the wrong type: what says what to write is enough.
@@ -46,12 +45,34 @@ pub(super) fn problems(object: &Value) -> Found {
             None => found.extend(these),
         }
     }
-    repeats(schema, object, &mut Vec::new(), &mut found);
+    repeats(schema, object, &FieldPath::default(), &mut found);
     found
 }
 
+/// An object without the nulls of fields that the schema knows, as the API server drops them before it looks any further.
+pub(super) fn without_nulls(mut object: Value) -> Value {
+    if let Ok(Schema { schema, .. }) = SCHEMA.as_ref() {
+        drop_nulls(schema, &mut object);
+    }
+    object
+}
+
+fn drop_nulls(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let of = |key: &str| schema["properties"].get(key).or(schema.get("additionalProperties"));
+            fields.retain(|key, field| !(field.is_null() && of(key).is_some_and(Value::is_object)));
+            for (key, field) in fields {
+                drop_nulls(of(key).unwrap_or(&Value::Null), field);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| drop_nulls(&schema["items"], item)),
+        _ => {}
+    }
+}
+
 /// An unknown field, with the known one that it may have been.
-pub(super) fn unknown(field: &str, known: &[&str]) -> String {
+fn unknown(field: &str, known: &[&str]) -> String {
     match nearest(field, known) {
         Some(near) => format!("unknown field; did you mean {near}?"),
         None => format!("unknown field; there are {}", known.join(", ")),
@@ -70,13 +91,23 @@ static SCHEMA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
     let version = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
     let schema = version.and_then(|version| version.open_api_v3_schema.as_ref());
     let mut schema = serde_json::to_value(schema).map_err(|why| why.to_string())?;
-    for metadata in ["apiVersion", "kind", "metadata"] {
-        schema["properties"][metadata] = json!({});
+    for said_elsewhere in ["apiVersion", "kind"] {
+        schema["properties"][said_elsewhere] = json!({});
     }
+    schema["properties"]["metadata"] = metadata();
     close(&mut schema);
     let validator = jsonschema::validator_for(&schema).map_err(|why| why.to_string())?;
     Ok(Schema { schema, validator })
 });
+
+/// The metadata of every object.
+fn metadata() -> Value {
+    let settings = SchemaSettings::openapi3().with(|settings| settings.inline_subschemas = true);
+    settings
+        .into_generator()
+        .into_root_schema_for::<ObjectMeta>()
+        .to_value()
+}
 
 /// Objects take no field but those that they name.
 fn close(schema: &mut Value) {
@@ -90,45 +121,46 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// A JSON pointer as steps.
-fn steps(pointer: &str, value: &Value) -> Vec<Step> {
+/// A JSON pointer as a way.
+fn steps(pointer: &str, value: &Value) -> FieldPath {
     let mut at = Some(value);
     let mut steps = Vec::new();
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         let step = if let (Some(Value::Array(items)), Ok(index)) = (at, part.parse()) {
             at = items.get(index);
-            Step::Index(index)
+            Segment::Index(index)
         } else {
             at = at.and_then(|value| value.get(&part));
-            Step::Key(part)
+            Segment::Key(part)
         };
         steps.push(step);
     }
-    steps
+    FieldPath::new(steps)
 }
 
 /// The schema of a field.
-fn schema_at<'a>(schema: &'a Value, path: &[Step]) -> &'a Value {
+fn schema_at<'a>(schema: &'a Value, path: &[Segment]) -> &'a Value {
     path.iter().fold(schema, |schema, step| match step {
-        Step::Key(key) => schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]),
-        Step::Index(_) => &schema["items"],
+        Segment::Key(key) => schema["properties"].get(key).unwrap_or(&schema["additionalProperties"]),
+        Segment::Index(_) => &schema["items"],
     })
 }
 
 /// A violation of the schema in words that say what to write instead.
-fn said(kind: &ValidationErrorKind, path: &[Step], value: Option<&Value>, schema: &Value) -> Found {
+fn said(kind: &ValidationErrorKind, path: &FieldPath, value: Option<&Value>, schema: &Value) -> Vec<Problem> {
     let here = value.map_or(String::new(), Value::to_string);
     // An item has no description of its own, but its list has.
-    let ways = (0..=path.len())
+    let way = path.segments();
+    let ways = (0..=way.len())
         .rev()
-        .map(|length| &schema_at(schema, &path[..length])["description"]);
+        .map(|length| &schema_at(schema, &way[..length])["description"]);
     let meant = ways
         .into_iter()
         .find_map(Value::as_str)
         .map(first_sentence)
         .unwrap_or_default();
-    let schema = schema_at(schema, path);
+    let schema = schema_at(schema, way);
     let message = match kind {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known: Vec<&str> = schema["properties"]
@@ -138,8 +170,8 @@ fn said(kind: &ValidationErrorKind, path: &[Step], value: Option<&Value>, schema
                 .flatten()
                 .map(String::as_str)
                 .collect();
-            let message = |field: &String| ([path, &keys(&[field])].concat(), unknown(field, &known));
-            return unexpected.iter().map(message).collect();
+            let of = |field: &String| Problem::new(path.key(field), unknown(field, &known));
+            return unexpected.iter().map(of).collect();
         }
         ValidationErrorKind::Required { property } => format!("has no {}", property.as_str().unwrap_or_default()),
         ValidationErrorKind::Enum { options } => {
@@ -169,7 +201,7 @@ fn said(kind: &ValidationErrorKind, path: &[Step], value: Option<&Value>, schema
         ValidationErrorKind::MaxProperties { limit } => format!("has more than {limit} entries"),
         other => format!("{here} breaks the rule {}", other.keyword()),
     };
-    vec![(path.to_vec(), message)]
+    vec![Problem::new(path.clone(), message)]
 }
 
 /// A limit as people write it: the CRD has `43200.0`.
@@ -184,14 +216,12 @@ fn first_sentence(text: &str) -> String {
 }
 
 /// Lists that Kubernetes takes for sets and maps have no item twice.
-fn repeats(schema: &Value, value: &Value, path: &mut Vec<Step>, found: &mut Found) {
+fn repeats(schema: &Value, value: &Value, path: &FieldPath, found: &mut Vec<Problem>) {
     match value {
         Value::Object(fields) => {
             for (key, field) in fields {
-                path.push(Step::Key(key.clone()));
                 let below = schema["properties"].get(key).unwrap_or(&Value::Null);
-                repeats(below, field, path, found);
-                path.pop();
+                repeats(below, field, &path.key(key), found);
             }
         }
         Value::Array(items) => {
@@ -207,19 +237,15 @@ fn repeats(schema: &Value, value: &Value, path: &mut Vec<Step>, found: &mut Foun
                 _ => None,
             };
             for (index, item) in items.iter().enumerate() {
-                path.push(Step::Index(index));
                 let this = identity(item);
                 if let Some(first) = items[..index]
                     .iter()
                     .position(|other| this.is_some() && identity(other) == this)
                 {
-                    found.push((
-                        path.clone(),
-                        format!("is the same as item {first}, and each may be there once only"),
-                    ));
+                    let message = format!("is the same as item {first}, and each may be there once only");
+                    found.push(Problem::new(path.item(index), message));
                 }
-                repeats(&schema["items"], item, path, found);
-                path.pop();
+                repeats(&schema["items"], item, &path.item(index), found);
             }
         }
         _ => {}

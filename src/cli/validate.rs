@@ -18,7 +18,7 @@ pub(super) struct ValidateArgs {
     pub(super) rules: RuleArgs,
 }
 
-/// Prints every problem, one a line: file, line, field and what to write instead.
+/// Prints every problem, one a line: file, line, field and what to write instead; and then notes, which are no problems.
 pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     let rules = match args.rules.check(file) {
         Ok(rules) => rules,
@@ -26,15 +26,21 @@ pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     };
     let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, &rules);
-    let lines = checked.problems.iter().map(ToString::to_string).chain(unread.clone());
-    let text: String = lines.map(|line| line + "\n").collect();
+    let problems = checked.problems.iter().map(ToString::to_string).chain(unread.clone());
+    let notes = checked
+        .notes
+        .iter()
+        .map(|note| format!("{}:{}: note: {}", note.file, note.line, note.problem));
+    let text: String = problems.chain(notes).map(|line| line + "\n").collect();
     if let Err(why) = super::print(&text) {
         return super::refuse(&[why]);
     }
     let problems = checked.problems.len() + unread.len();
     eprintln!(
-        "{} PinpointImportRoles checked, {problems} problems; {} objects of other kinds passed over",
-        checked.ours, checked.others
+        "{} PinpointImportRoles checked, {problems} problems; {} objects of other kinds passed over; {} notes",
+        checked.ours,
+        checked.others,
+        checked.notes.len()
     );
     if problems == 0 {
         ExitCode::SUCCESS

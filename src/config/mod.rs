@@ -251,7 +251,7 @@ impl GuardArgs {
     pub fn check(&self) -> Result<Guards, Vec<String>> {
         let mut problems = Problems::default();
         let boundary = self.permissions_boundary.as_deref();
-        let boundary = boundary.map(|arn| PolicyArn::parse("--permissions-boundary", arn));
+        let boundary = boundary.map(|arn| PolicyArn::parse(arn).map_err(|why| format!("--permissions-boundary {why}")));
         let boundary = problems.keep(boundary.transpose());
         let prefix = &self.role_name_prefix;
         if !prefix.is_empty() && RoleName::parse(prefix).is_err() {

@@ -8,11 +8,13 @@ use sha2::{Digest, Sha256};
 use super::{
     name::{Account, PolicyArn, RoleName, RolePath},
     ownership::Owner,
+    problem::{FieldPath, Problem},
     s3::BucketPolicy,
     trust::TrustPolicy,
 };
 use crate::api::{
     CONTROLLER, OWNERSHIP_TAGS,
+    bounds::{self, fits},
     v1alpha1::{PinpointImportRoleSpec, UndeclaredPolicies},
 };
 
@@ -65,20 +67,35 @@ pub fn role_name(spec: &PinpointImportRoleSpec, owner: &Owner) -> Result<RoleNam
     }
 }
 
+/// What a spec allows and its author should know: a role that Pinpoint may use on anybody's behalf (the confused deputy). AWS' page of
+/// the import role shows both conditions; the guide that `spec: {}` stands for has none.
+#[must_use]
+pub fn advice(spec: &PinpointImportRoleSpec) -> Option<Problem> {
+    let trust = spec.trust.clone().unwrap_or_default();
+    if !trust.applications.is_empty() || trust.source_account.is_some() {
+        return None;
+    }
+    let path = FieldPath::of(&["spec"]);
+    let account = spec.account_id.as_deref().unwrap_or("<id of the role's account>");
+    let message = format!(
+        "no condition guards this role, so Pinpoint may use it on behalf of any AWS account. Two lines below spec guard it: `trust:` and, \
+         indented below that, `sourceAccount: \"{account}\"`"
+    );
+    Some(Problem::new(path, message))
+}
+
 impl DesiredRole {
     /// Parses a spec.
     ///
     /// # Errors
-    /// Everything that is wrong with it, one sentence each.
-    pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<String>> {
+    /// Everything that is wrong with it.
+    pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let name = keep(role_name(spec, &owner), &mut problems);
-        let path = keep(spec.path.as_deref().map(RolePath::parse).transpose(), &mut problems);
-        let boundary = spec
-            .permissions_boundary
-            .as_deref()
-            .map(|arn| PolicyArn::parse("permissionsBoundary", arn));
-        let boundary = keep(boundary.transpose(), &mut problems);
+        let name = keep(at("roleName", role_name(spec, &owner)), &mut problems);
+        let path = spec.path.as_deref().map(RolePath::parse);
+        let path = keep(at("path", path.transpose()), &mut problems);
+        let boundary = spec.permissions_boundary.as_deref().map(PolicyArn::parse);
+        let boundary = keep(at("permissionsBoundary", boundary.transpose()), &mut problems);
         let trust = spec.trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
@@ -169,108 +186,126 @@ impl DesiredRole {
     }
 }
 
-fn keep<T>(result: Result<T, String>, problems: &mut Vec<String>) -> Option<T> {
-    result.map_err(|problem| problems.push(problem)).ok()
+/// A field whose value is all that can be wrong with it.
+fn at<T>(field: &str, result: Result<T, String>) -> Result<T, Vec<Problem>> {
+    result.map_err(|message| vec![Problem::new(FieldPath::spec(field), message)])
 }
 
-fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet<PolicyArn>, String> {
-    match &spec.managed_policy_arns {
-        Some(declared) => declared
-            .iter()
-            .map(|arn| PolicyArn::parse("managedPolicyArns", arn))
-            .collect(),
-        None if spec.buckets.is_none() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
-        None => Ok(BTreeSet::new()),
+fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|found| problems.extend(found)).ok()
+}
+
+fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet<PolicyArn>, Vec<Problem>> {
+    let Some(declared) = &spec.managed_policy_arns else {
+        let guide = spec.buckets.is_none().then(|| PolicyArn::s3_read_only(account));
+        return Ok(guide.into_iter().collect());
+    };
+    let field = FieldPath::spec("managedPolicyArns");
+    let (mut arns, mut problems) = (BTreeSet::new(), Vec::new());
+    for (index, arn) in declared.iter().enumerate() {
+        match PolicyArn::parse(arn) {
+            Ok(arn) => drop(arns.insert(arn)),
+            Err(message) => problems.push(Problem::new(field.item(index), message)),
+        }
     }
+    if problems.is_empty() { Ok(arns) } else { Err(problems) }
 }
 
 /// The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
-fn buckets(spec: &PinpointImportRoleSpec, account: &Account) -> Result<Option<BucketPolicy>, String> {
+fn buckets(spec: &PinpointImportRoleSpec, account: &Account) -> Result<Option<BucketPolicy>, Vec<Problem>> {
     match spec.buckets.as_deref() {
-        Some([]) => Err(
-            "buckets is an empty list, which could mean every bucket or none: name the buckets, or leave the field out, and write \
-             managedPolicyArns: [] too if the role is to read nothing"
-                .to_owned(),
-        ),
+        Some([]) => {
+            let message = "is an empty list, which could mean every bucket or none: name the buckets, or leave the field out, and write \
+                 managedPolicyArns: [] too if the role is to read nothing";
+            Err(vec![Problem::new(FieldPath::spec("buckets"), message)])
+        }
         declared => BucketPolicy::declare(declared.unwrap_or_default(), account),
     }
 }
 
-/// ARNs of a spec that lie in another partition than the role's account, where IAM can't find what they name; one sentence each.
+/// ARNs of a spec that lie in another partition than the role's account, where IAM can't find what they name.
 #[must_use]
-pub fn in_other_partitions(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<String> {
-    let policies = spec.managed_policy_arns.iter().flatten();
-    let keys = spec
-        .buckets
-        .iter()
-        .flatten()
-        .filter_map(|bucket| bucket.kms_key_arn.as_ref());
-    let fields = policies
-        .map(|arn| ("managedPolicyArns", arn))
-        .chain(spec.permissions_boundary.iter().map(|arn| ("permissionsBoundary", arn)))
-        .chain(keys.map(|arn| ("buckets: kmsKeyArn", arn)));
-    fields
-        .filter_map(|(field, arn)| in_partition(field, arn, account).err())
+pub fn in_other_partitions(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<Problem> {
+    let policies = spec.managed_policy_arns.iter().flatten().enumerate();
+    let policies = policies.map(|(index, arn)| (FieldPath::spec("managedPolicyArns").item(index), arn));
+    let boundary = spec.permissions_boundary.iter();
+    let boundary = boundary.map(|arn| (FieldPath::spec("permissionsBoundary"), arn));
+    let keys = spec.buckets.iter().flatten().enumerate().filter_map(|(index, bucket)| {
+        let path = FieldPath::spec("buckets").item(index).key("kmsKeyArn");
+        Some((path, bucket.kms_key_arn.as_ref()?))
+    });
+    policies
+        .chain(boundary)
+        .chain(keys)
+        .filter_map(|(path, arn)| Some(Problem::new(path, in_partition(arn, account).err()?)))
         .collect()
 }
 
 /// Whether an ARN lies in the partition of an account.
 ///
 /// # Errors
-/// Says which is which, and what to write. `field` begins the error.
-pub fn in_partition(field: &str, arn: &str, account: &Account) -> Result<(), String> {
+/// Says which is which, and what to write.
+pub fn in_partition(arn: &str, account: &Account) -> Result<(), String> {
     let partition = arn.split(':').nth(1).unwrap_or_default();
     if partition == account.partition {
         return Ok(());
     }
     Err(format!(
-        "{field} {arn:?} lies in partition {partition}, and the role's account {} in {}: write an ARN that begins with arn:{}:",
+        "{arn:?} lies in partition {partition}, and the role's account {} in {}: write an ARN that begins with arn:{}:",
         account.id, account.partition, account.partition
     ))
 }
 
 /// What the CRD's schema refuses already, checked again: an object may be older than the schema, and its defaults may be off.
-fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<String> {
+fn problems_of_plain_fields(spec: &PinpointImportRoleSpec) -> Vec<Problem> {
     let mut problems = Vec::new();
-    problems.extend(spec.interval().err());
-    if let Some(description) = &spec.description {
-        let sound = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
-        if description.chars().count() > 1000 || !description.chars().all(sound) {
-            problems.push(
-                "description has more than 1000 characters, or some beyond Latin-1, which IAM refuses".to_owned(),
-            );
-        }
+    problems.extend(at("interval", spec.interval()).err().unwrap_or_default());
+    if let Some(description) = &spec.description
+        && !fits(description, bounds::DESCRIPTION, 0..=1000)
+    {
+        let message = "has more than 1000 characters, or some beyond Latin-1, which IAM refuses";
+        problems.push(Problem::new(FieldPath::spec("description"), message));
     }
     if let Some(seconds) = spec
         .max_session_duration
         .filter(|seconds| !(3600..=43200).contains(seconds))
     {
-        problems.push(format!(
-            "maxSessionDuration {seconds} is not between 3600 and 43200 seconds"
-        ));
+        let message = format!("{seconds} is not between 3600 and 43200 seconds");
+        problems.push(Problem::new(FieldPath::spec("maxSessionDuration"), message));
+    }
+    problems.extend(problems_of_tags(&spec.tags));
+    problems
+}
+
+/// Most tags of a spec: IAM takes 50, and leaves others and the ownership tags some.
+const MOST_TAGS: usize = 40;
+
+fn problems_of_tags(tags: &BTreeMap<String, String>) -> Vec<Problem> {
+    let field = FieldPath::spec("tags");
+    let mut problems = Vec::new();
+    if tags.len() > MOST_TAGS {
+        let message = format!("has {} entries: at most {MOST_TAGS}", tags.len());
+        problems.push(Problem::new(field.clone(), message));
     }
     let mut seen = BTreeSet::new();
-    for (key, value) in &spec.tags {
+    for (key, value) in tags {
+        let mut tell = |message: &str| problems.push(Problem::new(field.key(key), message));
         let folded = key.to_lowercase();
         if folded.starts_with("aws:") || OWNERSHIP_TAGS.iter().any(|tag| tag.key() == folded) {
-            problems.push(format!("tags: {key:?} is kept for AWS or for the controller"));
+            tell("is kept for AWS or for the controller");
         }
-        let allowed = |text: &str| {
-            text.chars()
-                .all(|c| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+@-".contains(c))
-        };
-        if !allowed(key) || !allowed(value) {
-            problems.push(format!("tags: {key:?} or its value has characters that IAM refuses: letters, digits, spaces and _ . : / = + @ -"));
+        if !(1..=128).contains(&key.chars().count()) {
+            tell("is empty or longer than 128 characters");
+        } else if !fits(key, bounds::TAG, 1..=128) {
+            tell("has characters that IAM refuses: letters, digits, spaces and _ . : / = + @ -");
         }
-        if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            problems.push(format!(
-                "tags: {key:?} is longer than 128 characters, or its value than 256, or it is empty"
-            ));
+        if value.chars().count() > 256 {
+            tell("has a value of more than 256 characters");
+        } else if !fits(value, bounds::TAG, 0..=256) {
+            tell("has a value with characters that IAM refuses: letters, digits, spaces and _ . : / = + @ -");
         }
         if !seen.insert(folded) {
-            problems.push(format!(
-                "tags: {key:?} is there twice: IAM takes upper and lower case for the same"
-            ));
+            tell("is there twice: IAM takes upper and lower case for the same");
         }
     }
     problems

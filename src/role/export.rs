@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Account, DesiredRole, ObservedRole, Owner, RolePath, Step, Surroundings,
+    Account, DesiredRole, FieldPath, ObservedRole, Owner, Problem, RolePath, Step, Surroundings,
     plan::plan,
     policy::{Effect, Meaning, Scope},
     trust::obstacle_to_adoption,
@@ -104,7 +104,7 @@ fn unsaid(spec: &Map<String, Value>, role: &ObservedRole, account: &Account) -> 
         role_path: RolePath::default(),
     };
     let spec = serde_json::from_value::<PinpointImportRoleSpec>(Value::Object(spec.clone()))
-        .map_err(|why| vec![why.to_string()]);
+        .map_err(|why| vec![Problem::new(FieldPath::of(&["spec"]), why.to_string())]);
     let desired = spec.and_then(|spec| DesiredRole::declare(&spec, owner, &around));
     match desired {
         Ok(desired) => plan(&desired, Some(role), &[])
@@ -112,7 +112,7 @@ fn unsaid(spec: &Map<String, Value>, role: &ObservedRole, account: &Account) -> 
             .filter(|change| !matches!(change.step, Step::TagRole(_)))
             .flat_map(|change| change.differences.iter().map(ToString::to_string))
             .collect(),
-        Err(problems) => problems,
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
     }
 }
 

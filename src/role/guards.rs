@@ -6,6 +6,7 @@ use super::{
     DesiredRole, Owner, Surroundings,
     desired::{in_other_partitions, in_partition},
     name::PolicyArn,
+    problem::{FieldPath, Problem, words},
 };
 use crate::api::{
     Reason,
@@ -64,62 +65,72 @@ impl Guards {
         owner: Owner,
         around: &Surroundings,
     ) -> Result<DesiredRole, (Reason, String)> {
-        let invalid = |problems: Vec<String>| (Reason::InvalidSpec, problems.join("; "));
+        let invalid = |problems: Vec<Problem>| (Reason::InvalidSpec, words(&problems));
         let desired = DesiredRole::declare(spec, owner, around).map_err(invalid)?;
         // Checked here, where the account is known; who reads a spec without an account can't tell.
-        let mut elsewhere = in_other_partitions(spec, &around.account);
-        let forced = self.boundary.as_ref();
-        let forced =
-            forced.map(|arn| in_partition("the controller's --permissions-boundary", arn.as_str(), &around.account));
-        elsewhere.extend(forced.and_then(Result::err));
+        let elsewhere = in_other_partitions(spec, &around.account);
         if !elsewhere.is_empty() {
             return Err(invalid(elsewhere));
         }
+        if let Some(forced) = &self.boundary {
+            in_partition(forced.as_str(), &around.account).map_err(|why| {
+                (
+                    Reason::InvalidSpec,
+                    format!("the controller's --permissions-boundary {why}"),
+                )
+            })?;
+        }
         self.apply(spec, desired)
-            .map_err(|refused| (Reason::PolicyNotAllowed, refused.join("; ")))
+            .map_err(|refused| (Reason::PolicyNotAllowed, words(&refused)))
     }
 
     /// Puts the forced boundary on, and checks the rest.
     ///
     /// # Errors
     /// What the guards forbid, and what to do.
-    pub fn apply(&self, spec: &PinpointImportRoleSpec, mut desired: DesiredRole) -> Result<DesiredRole, Vec<String>> {
-        let mut refused: Vec<String> = desired
+    pub fn apply(&self, spec: &PinpointImportRoleSpec, mut desired: DesiredRole) -> Result<DesiredRole, Vec<Problem>> {
+        let unlike = desired
             .attached
             .iter()
-            .filter(|arn| !self.policy_arns.fit(arn.as_str()))
-            .map(|arn| {
-                format!(
-                    "managedPolicyArns: {arn} is not among the policies that this controller may attach ({}): use spec.buckets, or ask its \
-                     operators (--allowed-policy-arns)",
-                    self.policy_arns.words()
-                )
-            })
-            .collect();
+            .filter(|arn| !self.policy_arns.fit(arn.as_str()));
+        let mut refused: Vec<Problem> = unlike.map(|arn| self.policy_refused(spec, arn)).collect();
         if let Some(forced) = &self.boundary {
             if desired.boundary.as_ref().is_some_and(|declared| declared != forced) {
-                refused.push(format!(
-                    "permissionsBoundary: this controller puts {forced} on every role: leave the field out, or declare the same"
-                ));
+                let message =
+                    format!("this controller puts {forced} on every role: leave the field out, or declare the same");
+                refused.push(Problem::new(FieldPath::spec("permissionsBoundary"), message));
             }
             desired.boundary = Some(forced.clone());
         }
         if !desired.name.as_str().starts_with(&self.name_prefix) {
-            refused.push(format!(
-                "roleName: the names of this controller's roles begin with {}, and {} does not: make the object again with such a \
-                 spec.roleName",
+            let message = format!(
+                "the names of this controller's roles begin with {}, and {} does not: make the object again with such a spec.roleName",
                 self.name_prefix, desired.name
-            ));
+            );
+            refused.push(Problem::new(FieldPath::spec("roleName"), message));
         }
         if spec.adoption_policy == AdoptionPolicy::Adopt && !self.adoption_namespaces.fit(&desired.owner.namespace) {
-            refused.push(format!(
-                "adoptionPolicy: this controller adopts no roles for namespace {} (it does for {}): set Never, or ask its operators \
+            let message = format!(
+                "this controller adopts no roles for namespace {} (it does for {}): set Never, or ask its operators \
                  (--adoption-namespaces)",
                 desired.owner.namespace,
                 self.adoption_namespaces.words()
-            ));
+            );
+            refused.push(Problem::new(FieldPath::spec("adoptionPolicy"), message));
         }
         if refused.is_empty() { Ok(desired) } else { Err(refused) }
+    }
+
+    fn policy_refused(&self, spec: &PinpointImportRoleSpec, arn: &PolicyArn) -> Problem {
+        let field = FieldPath::spec("managedPolicyArns");
+        let declared = spec.managed_policy_arns.iter().flatten();
+        let index = declared.into_iter().position(|declared| declared == arn.as_str());
+        let message = format!(
+            "{arn} is not among the policies that this controller may attach ({}): use spec.buckets, or ask its operators \
+             (--allowed-policy-arns)",
+            self.policy_arns.words()
+        );
+        Problem::new(index.map_or(field.clone(), |index| field.item(index)), message)
     }
 }
 
@@ -138,7 +149,7 @@ mod tests {
     ) -> Result<DesiredRole, (Reason, String)> {
         let guards = Guards {
             policy_arns: Patterns::new(&["*".to_owned()]),
-            boundary: forced.map(|arn| PolicyArn::parse("x", arn).expect("an ARN")),
+            boundary: forced.map(|arn| PolicyArn::parse(arn).expect("an ARN")),
             name_prefix: String::new(),
             adoption_namespaces: Patterns::default(),
         };

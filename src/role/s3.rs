@@ -9,8 +9,16 @@ use super::{
     difference::{Difference, Field},
     name::Account,
     policy::Meaning,
+    problem::{FieldPath, Problem},
 };
-use crate::api::{INLINE_POLICY, v1alpha1::Bucket};
+use crate::api::{
+    INLINE_POLICY,
+    bounds::{self, fits},
+    v1alpha1::Bucket,
+};
+
+/// Longest sum of a role's inline policies in characters. IAM user guide, "IAM and AWS STS quotas".
+const LONGEST: usize = 10_240;
 
 /// The policy that `spec.buckets` declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +31,31 @@ impl BucketPolicy {
     /// The policy of a role in `account`; none without buckets.
     ///
     /// # Errors
-    /// Says which bucket, prefix or key can't be one.
-    pub fn declare(buckets: &[Bucket], account: &Account) -> Result<Option<Self>, String> {
+    /// Which bucket, prefix or key can't be one, or that the document would be longer than IAM takes.
+    pub fn declare(buckets: &[Bucket], account: &Account) -> Result<Option<Self>, Vec<Problem>> {
         if buckets.is_empty() {
             return Ok(None);
         }
-        let mut statements = Vec::new();
-        for bucket in buckets {
-            statements.extend(statements_of(bucket, account)?);
+        let field = FieldPath::spec("buckets");
+        let at = |(index, bucket)| problems(bucket, &field.item(index));
+        let problems: Vec<Problem> = buckets.iter().enumerate().flat_map(at).collect();
+        if !problems.is_empty() {
+            return Err(problems);
         }
-        let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
-        let meaning = Meaning::parse(&document)?;
+        let statements: Vec<Value> = buckets
+            .iter()
+            .flat_map(|bucket| statements_of(bucket, account))
+            .collect();
+        let document = ascii(&json!({"Version": "2012-10-17", "Statement": statements}).to_string());
+        if document.len() > LONGEST {
+            let message = format!(
+                "the inline policy would have {} characters and IAM takes {LONGEST}: name fewer buckets, or shorter prefixes (a character \
+                 beyond ASCII takes 6 or 12)",
+                document.len()
+            );
+            return Err(vec![Problem::new(field, message)]);
+        }
+        let meaning = Meaning::parse(&document).map_err(|why| vec![Problem::new(field, why)])?;
         Ok(Some(Self { document, meaning }))
     }
 
@@ -64,27 +86,38 @@ impl BucketPolicy {
     }
 }
 
-fn statements_of(bucket: &Bucket, account: &Account) -> Result<Vec<Value>, String> {
-    let name = &bucket.name;
-    let sound = (3..=63).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
-    if !sound {
-        return Err(format!(
-            "buckets: name {name:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, . and -"
-        ));
+/// What is wrong with a bucket. Name and key become parts of patterns, so nothing that could match more gets through.
+fn problems(bucket: &Bucket, at: &FieldPath) -> Vec<Problem> {
+    let Bucket {
+        name,
+        prefix,
+        kms_key_arn,
+    } = bucket;
+    let mut problems = Vec::new();
+    if !fits(name, bounds::BUCKET_NAME, 3..=63) {
+        let message = format!("{name:?} is not the name of a bucket: 3 to 63 of a-z, 0-9, . and -");
+        problems.push(Problem::new(at.key("name"), message));
     }
-    if bucket
-        .prefix
+    if prefix
         .as_deref()
-        .is_some_and(|prefix| prefix.is_empty() || prefix.chars().any(char::is_control))
+        .is_some_and(|prefix| !fits(prefix, bounds::PREFIX, 1..=512))
     {
-        return Err(format!(
-            "buckets: the prefix of {name} is empty or has control characters: leave it out for the whole bucket"
-        ));
+        let message =
+            "is empty, longer than 512 characters, or has control characters: leave it out for the whole bucket";
+        problems.push(Problem::new(at.key("prefix"), message));
     }
-    let bucket_arn = format!("arn:{}:s3:::{name}", account.partition);
+    if let Some(key) = kms_key_arn
+        .as_deref()
+        .filter(|key| !fits(key, bounds::KEY_ARN, 20..=256))
+    {
+        let message = format!("{key:?} is not the ARN of a key: arn:aws:kms:<region>:<account>:key/<id>");
+        problems.push(Problem::new(at.key("kmsKeyArn"), message));
+    }
+    problems
+}
+
+fn statements_of(bucket: &Bucket, account: &Account) -> Vec<Value> {
+    let bucket_arn = format!("arn:{}:s3:::{}", account.partition, bucket.name);
     let pattern = format!("{}*", bucket.prefix.as_deref().map(literal).unwrap_or_default());
     let mut list = json!({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket_arn});
     if bucket.prefix.is_some() {
@@ -95,17 +128,24 @@ fn statements_of(bucket: &Bucket, account: &Account) -> Result<Vec<Value>, Strin
         json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("{bucket_arn}/{pattern}")}),
     ];
     if let Some(key) = &bucket.kms_key_arn {
-        let sound = matches!(key.splitn(6, ':').collect::<Vec<_>>().as_slice(), ["arn", _, "kms", _, _, resource]
-            if resource.strip_prefix("key/").is_some_and(|id| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')))
-            && !key.contains(['*', '?', '$']);
-        if !sound {
-            return Err(format!(
-                "buckets: kmsKeyArn {key:?} is not the ARN of a key: arn:aws:kms:<region>:<account>:key/<id>"
-            ));
-        }
         statements.push(json!({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}));
     }
-    Ok(statements)
+    statements
+}
+
+/// JSON with escapes for all that is not printable ASCII: IAM's documented characters of a policy document end at U+00FF (IAM API reference,
+/// `PutRolePolicy`). It means the same.
+pub(crate) fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            text.push(c);
+        } else {
+            let units = c.encode_utf16(&mut [0; 2]).to_vec();
+            text.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }
 
 /// A text as a pattern that matches nothing but itself.
@@ -169,6 +209,46 @@ mod tests {
             document.contains(&format!(r#""Resource":"arn:aws-cn:s3:::my-bucket/{literal}""#)),
             "{document}"
         );
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_escaped_and_means_the_same() {
+        let bucket = Bucket {
+            name: "my-bucket".to_owned(),
+            prefix: Some("セグ/é𝄞".to_owned()),
+            kms_key_arn: None,
+        };
+        let policy = BucketPolicy::declare(&[bucket], &account()).unwrap().unwrap();
+        assert!(policy.document().is_ascii(), "{}", policy.document());
+        assert!(
+            policy.document().contains(r"\u30bb\u30b0/\u00e9\ud834\udd1e*"),
+            "{}",
+            policy.document()
+        );
+        let raw: Value = serde_json::from_str(policy.document()).unwrap();
+        assert!(raw.to_string().contains("セグ/é𝄞*"));
+        assert_eq!(policy.differences(Some(&raw.to_string())), vec![]);
+    }
+
+    #[test]
+    fn a_document_that_iam_would_not_take_is_refused_by_its_escaped_length() {
+        let many = |prefix: &str| -> Vec<Bucket> {
+            let bucket = |n| Bucket {
+                name: format!("bucket-{n:02}"),
+                prefix: Some(prefix.to_owned()),
+                kms_key_arn: None,
+            };
+            (0..20).map(bucket).collect()
+        };
+        assert!(BucketPolicy::declare(&many(&"p".repeat(100)), &account()).is_ok());
+        for prefix in ["p".repeat(200), "セ".repeat(40)] {
+            let problems = BucketPolicy::declare(&many(&prefix), &account()).unwrap_err();
+            let said = problems[0].to_string();
+            assert!(
+                said.starts_with("spec.buckets: ") && said.contains("10240") && said.contains("fewer buckets"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -9,11 +9,18 @@ use super::{
     difference::{Difference, Field, cut},
     name::{Account, is_account_id},
     policy::{Effect, Grant, Meaning},
+    problem::{FieldPath, Problem},
 };
-use crate::api::v1alpha1::{Application, Trust};
+use crate::api::{
+    bounds::{self, fits},
+    v1alpha1::{Application, Trust},
+};
 
 /// Amazon Pinpoint as a principal.
 pub const PINPOINT: &str = "pinpoint.amazonaws.com";
+
+/// Longest trust policy in characters without white space. IAM user guide, "IAM and AWS STS quotas".
+const LONGEST: usize = 2048;
 
 /// A trust policy that the spec declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,21 +77,18 @@ impl TrustPolicy {
     /// The trust policy of a role in `account`.
     ///
     /// # Errors
-    /// Says which application or account can't be one.
-    pub fn declare(trust: &Trust, account: &Account) -> Result<Self, String> {
-        if let Some(source) = trust.source_account.as_deref().filter(|source| !is_account_id(source)) {
-            return Err(format!(
-                "trust.sourceAccount {source:?} is not an account id: 12 digits"
-            ));
+    /// Which application or account can't be one, or that the document would be longer than IAM takes.
+    pub fn declare(trust: &Trust, account: &Account) -> Result<Self, Vec<Problem>> {
+        let problems = problems(trust);
+        if !problems.is_empty() {
+            return Err(problems);
         }
         let source_account = match &trust.source_account {
             Some(declared) => Some(declared.clone()),
             None => (!trust.applications.is_empty()).then(|| account.id.clone()),
         };
-        let mut arns = Vec::new();
-        for application in &trust.applications {
-            arns.push(application_arn(application, account)?);
-        }
+        let arn = |application| application_arn(application, account);
+        let mut arns: Vec<String> = trust.applications.iter().map(arn).collect();
         arns.sort();
         arns.dedup();
         let condition = source_account.map(|account| Condition {
@@ -101,8 +105,17 @@ impl TrustPolicy {
                 condition,
             }],
         };
-        let document = serde_json::to_string(&document).map_err(|error| error.to_string())?;
-        let meaning = Meaning::parse(&document)?;
+        let refuse = |why: String| vec![Problem::new(FieldPath::spec("trust"), why)];
+        let document = serde_json::to_string(&document).map_err(|error| refuse(error.to_string()))?;
+        let length = document.chars().filter(|c| !c.is_whitespace()).count();
+        if length > LONGEST {
+            let message = format!(
+                "the trust policy would have {length} characters and IAM takes {LONGEST}: name fewer applications, or instead of them \
+                 trust.sourceAccount alone, which lets in every project of that account"
+            );
+            return Err(vec![Problem::new(applications(), message)]);
+        }
+        let meaning = Meaning::parse(&document).map_err(refuse)?;
         Ok(Self { document, meaning })
     }
 
@@ -140,27 +153,36 @@ impl TrustPolicy {
     }
 }
 
+fn applications() -> FieldPath {
+    FieldPath::spec("trust").key("applications")
+}
+
 /// Region and id are checked, since they become part of a pattern (`ArnLike`), where `*` and `?` would match more.
-fn application_arn(Application { region, id }: &Application, account: &Account) -> Result<String, String> {
-    let region_sound = (9..=32).contains(&region.len())
-        && region.contains('-')
-        && region
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !region_sound {
-        return Err(format!(
-            "trust.applications: region {region:?} is not an AWS region, such as us-east-1"
-        ));
+fn problems(trust: &Trust) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, Application { region, id }) in trust.applications.iter().enumerate() {
+        let at = applications().item(index);
+        if !fits(region, bounds::REGION, 9..=32) {
+            let message = format!("{region:?} is not an AWS region, such as us-east-1");
+            problems.push(Problem::new(at.key("region"), message));
+        }
+        if !fits(id, bounds::APPLICATION_ID, 32..=32) {
+            let message = format!("{id:?} is not the id of a Pinpoint project: 32 hexadecimal digits in lower case");
+            problems.push(Problem::new(at.key("id"), message));
+        }
     }
-    if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-        return Err(format!(
-            "trust.applications: id {id:?} is not the id of a Pinpoint project: 32 hexadecimal digits in lower case"
-        ));
+    if let Some(source) = trust.source_account.as_deref().filter(|source| !is_account_id(source)) {
+        let message = format!("{source:?} is not an account id: 12 digits");
+        problems.push(Problem::new(FieldPath::spec("trust").key("sourceAccount"), message));
     }
-    Ok(format!(
+    problems
+}
+
+fn application_arn(Application { region, id }: &Application, account: &Account) -> String {
+    format!(
         "arn:{}:mobiletargeting:{region}:{}:apps/{id}",
         account.partition, account.id
-    ))
+    )
 }
 
 /// Longest name of a stranger in a sentence, in characters. `NotPrincipal` may name many.
@@ -256,6 +278,25 @@ mod tests {
             source_account: Some("12345678901*".to_owned()),
         };
         assert!(TrustPolicy::declare(&trust, &account()).is_err());
+    }
+
+    #[test]
+    fn a_document_that_iam_would_not_take_is_refused_with_what_to_do() {
+        let many = |region: &str| Trust {
+            applications: (0..20).map(|n| application(region, &format!("{n:032x}"))).collect(),
+            source_account: None,
+        };
+        let longest = TrustPolicy::declare(&many("us-east-1"), &account()).unwrap();
+        assert!(longest.document().len() <= LONGEST, "{}", longest.document().len());
+        let problems = TrustPolicy::declare(&many("ap-southeast-1"), &account()).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        let said = problems[0].to_string();
+        assert!(
+            said.starts_with("spec.trust.applications: ")
+                && said.contains("2048")
+                && said.contains("trust.sourceAccount"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod world;
 
 mod accounts;
+mod agreement;
 mod commands;
 mod crash;
 mod deletion;

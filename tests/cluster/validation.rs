@@ -5,15 +5,14 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-#[test]
-fn bad_values_are_refused_by_the_api_server() {
-    let world = World::without_controller("refused");
+/// Specs that the API server refuses, and words of its answer.
+pub fn refused() -> Vec<(Value, &'static str)> {
     let key = "k".repeat(129);
     let long_name = "n".repeat(65);
     let arn = |n: usize| format!("arn:aws:iam::aws:policy/P{n}");
     let arns: Vec<String> = (0..21).map(arn).collect();
     let many_tags: serde_json::Map<String, Value> = (0..41).map(|n| (format!("k{n}"), json!("v"))).collect();
-    let table: Vec<(Value, &str)> = vec![
+    vec![
         (json!({"roleName": ""}), "roleName"),
         (json!({"roleName": "a b"}), "roleName"),
         (json!({"roleName": "a/b"}), "roleName"),
@@ -94,8 +93,13 @@ fn bad_values_are_refused_by_the_api_server() {
         (json!({"interval": "29s"}), "between 30s and 24h"),
         (json!({"interval": "25h"}), "between 30s and 24h"),
         (json!({"interval": "soon"}), "interval"),
-    ];
-    for (spec, words) in table {
+    ]
+}
+
+#[test]
+fn bad_values_are_refused_by_the_api_server() {
+    let world = World::without_controller("refused");
+    for (spec, words) in refused() {
         let refusal = world.apply("bad", &spec).expect_err(&spec.to_string());
         assert!(refusal.contains(words), "{spec}: {refusal}");
     }
@@ -194,6 +198,55 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
         world.kubectl(&["delete", "pir", name, "--timeout=60s"]).unwrap();
     }
     assert_eq!(world.calls().len(), 0);
+}
+
+/// IAM takes 2,048 and 10,240 characters of policy, and none beyond U+00FF.
+#[test]
+fn documents_that_iam_would_not_take_are_never_sent() {
+    let world = World::new("documents");
+    let application = |n: usize| json!({"region": "ap-southeast-1", "id": format!("{n:032x}")});
+    let applications: Vec<Value> = (0..20).map(application).collect();
+    world
+        .apply("wide", &json!({"trust": {"applications": applications}}))
+        .unwrap();
+    let message = world.wait_ready("wide", "False", "InvalidSpec");
+    assert!(
+        message.starts_with("spec.trust.applications: the trust policy would have 2")
+            && message.contains("IAM takes 2048"),
+        "{message}"
+    );
+    let bucket = |n: usize| json!({"name": format!("bucket-{n:02}"), "prefix": "p".repeat(200)});
+    let buckets: Vec<Value> = (0..20).map(bucket).collect();
+    world.apply("long", &json!({"buckets": buckets})).unwrap();
+    let message = world.wait_ready("long", "False", "InvalidSpec");
+    assert!(
+        message.starts_with("spec.buckets: ") && message.contains("IAM takes 10240"),
+        "{message}"
+    );
+    assert_eq!(world.calls().len(), 0);
+
+    world
+        .apply("far", &json!({"buckets": [{"name": "my-bucket", "prefix": "セグ/é𝄞"}]}))
+        .unwrap();
+    world.wait_reconciled("far");
+    let policy = world.role("far").unwrap().inline["PinpointImportBuckets"].clone();
+    assert!(policy.is_ascii() && policy.contains(r"\u30bb\u30b0/"), "{policy}");
+    World::pass_settle_time();
+    world.iam.clear_calls();
+    world.look("far");
+    assert_eq!(
+        world.writes(),
+        Vec::<String>::new(),
+        "what IAM has means what is declared"
+    );
+    // The same in other spelling, as somebody's console would save it.
+    let role = world.role_name("far");
+    world.iam.tamper(&role, |role| {
+        let policy = role.inline.get_mut("PinpointImportBuckets").unwrap();
+        *policy = serde_json::from_str::<Value>(policy).unwrap().to_string();
+    });
+    world.look("far");
+    assert_eq!(world.writes(), Vec::<String>::new());
 }
 
 #[test]

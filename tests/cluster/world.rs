@@ -510,6 +510,31 @@ impl World {
         }
     }
 
+    /// Creates objects as `kubectl apply` does, under strict validation and without keeping them. The object as it would be kept, or why
+    /// it is refused.
+    pub fn dry_run(&self, objects: &[Value]) -> Vec<Result<Value, kube::core::Status>> {
+        let path = format!(
+            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles?dryRun=All&fieldValidation=Strict",
+            self.namespace
+        );
+        let create = |object: &Value| {
+            let request = http::Request::post(&path).header("content-type", "application/json");
+            self.reader
+                .request(request.body(object.to_string().into_bytes()).expect("a path"))
+        };
+        RUNTIME.block_on(async {
+            let mut answers = Vec::new();
+            for object in objects {
+                answers.push(match create(object).await {
+                    Ok(kept) => Ok(kept),
+                    Err(kube::Error::Api(status)) => Err(*status),
+                    Err(error) => panic!("the API server does not answer: {error}"),
+                });
+            }
+            answers
+        })
+    }
+
     fn read(&self, path: &str) -> kube::Result<Value> {
         let request = http::Request::get(path).body(Vec::new()).expect("a path");
         RUNTIME.block_on(async {

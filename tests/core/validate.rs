@@ -113,6 +113,47 @@ const WRONG: &[(&str, &str)] = &[
     ("spec:\n  interval: 1s # here", "between 30s and 24h"),
     ("spec:\n  interval: 25h # here", "between 30s and 24h"),
     ("spec:\n  description: \"\\u2713\" # here", "does not fit"),
+    // The line is that of the field, wherever else its text stands.
+    (
+        "spec:\n  description: My_Bucket_Of_Segments\n  buckets:\n  - name: My_Bucket_Of_Segments # here",
+        "Name of the S3 bucket",
+    ),
+    (
+        "spec:\n  description: roleName managedPolicyArns aws:a\n  tags:\n    aws:a: b # here",
+        "kept for AWS",
+    ),
+    (
+        "spec:\n  tags:\n    note: arn:aws:iam::aws:policy/AdministratorAccess\n  managedPolicyArns:\n  - arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\n  - arn:aws:iam::aws:policy/AdministratorAccess # here",
+        "--allowed-policy-arns",
+    ),
+    ("spec:\n  tags:\n    a: \"x\\ty\" # here", "does not fit"),
+    ("spec:\n  tags:\n    \"x\\ty\": a # here", "characters that IAM refuses"),
+    (
+        "spec:\n  tags:\n    a: yes # here",
+        "true is not of the type string: put it in quotes",
+    ),
+    ("spec:\n  tags:\n    a: 0o14 # here", "12 is not of the type string"),
+    (
+        "spec:\n  tags: &a\n    b: c\n    # below\n    e: !!binary YQ== # here",
+        "means something to some readers only",
+    ),
+    ("spec:\n  tags:\n    a: b # here\n    <<: {a: c}", "put << first"),
+    ("spec:\n  maxSessionDuration: 3600.5 # here", "not of the type integer"),
+    (
+        "spec:\n  maxSessionDuration: 99999999999999999999 # here",
+        "more than 43200",
+    ),
+    (
+        "spec:\n  maxSessionDuration: \"3600\" # here",
+        "not of the type integer",
+    ),
+    ("spec:\n  maxSessionDuration: .inf # here", "no number that JSON has"),
+    ("spec:\n  roleName: rôle # here", "Name of the role in IAM"),
+    ("spec:\n  nothing: # here", "unknown field"),
+    (
+        "spec:\n  buckets:\n  - name: my-bucket\n    prefix: \"a\\x85\" # here",
+        "does not fit",
+    ),
     ("spec: [] # here", "not of the type object"),
     ("status: {}\nspec: {}\nspecs: {} # here", "did you mean spec?"),
     ("spec:\n  suspend: true\n  suspend: false # here", "is no YAML"),
@@ -157,6 +198,22 @@ fn what_is_wrong_with_names_is_said_too() {
             ":2: kind: must be PinpointImportRole",
         ),
         (HEAD.replace("segments", &"a".repeat(70)), "spec.roleName"),
+        (
+            HEAD.replace("name: segments", "name: 12"),
+            ":4: metadata.name: 12 is not of the type string: put it in quotes",
+        ),
+        (
+            HEAD.replace("name: segments", "name: a\n  labels:\n    b: c d"),
+            r#":6: metadata.labels.b: "c d" can't be the value of a label"#,
+        ),
+        (
+            HEAD.replace("name: segments", "name: a\n  labels: {b: 1}"),
+            ":5: metadata.labels.b: 1 is not of the type string",
+        ),
+        (
+            HEAD.replace("name: segments", "name: a\n  annotations:\n    a/b/c: d"),
+            r#":6: metadata.annotations["a/b/c"]: can't be a key"#,
+        ),
     ] {
         let output = validate(&["-f", "-"], &format!("{manifest}spec: {{}}\n"));
         let said = text(&output.stdout);
@@ -243,6 +300,79 @@ fn files_that_cannot_be_read_are_problems() {
     }
     assert_eq!(said.lines().count(), 3, "{said}");
     assert_eq!(validate(&[], "").status.code(), Some(1));
+}
+
+#[test]
+fn what_iam_would_not_take_is_refused_before_it_is_sent() {
+    let applications = |region: &str| -> String {
+        let one = |n: u32| format!("    - {{region: {region}, id: '{n:032x}'}}\n");
+        (0..20).map(one).collect()
+    };
+    let of = |region: &str| format!("{HEAD}spec:\n  trust:\n    applications:\n{}", applications(region));
+    assert_eq!(validate(&["-f", "-"], &of("us-east-1")).status.code(), Some(0));
+    for region in ["ap-southeast-1", "us-gov-west-1"] {
+        let said = text(&validate(&["-f", "-"], &of(region)).stdout);
+        assert!(
+            said.starts_with("-:7: spec.trust.applications: the trust policy would have 2") && said.contains("2048"),
+            "{said}"
+        );
+    }
+    let buckets = |prefix: &str| -> String {
+        let one = |n: u32| format!("  - {{name: bucket-{n:02}, prefix: {prefix}}}\n");
+        (0..20).map(one).collect()
+    };
+    let of = |prefix: &str| format!("{HEAD}spec:\n  buckets:\n{}", buckets(prefix));
+    assert_eq!(validate(&["-f", "-"], &of("セグ/")).status.code(), Some(0));
+    let said = text(&validate(&["-f", "-"], &of(&"セグ/".repeat(20))).stdout);
+    assert!(
+        said.starts_with("-:6: spec.buckets: the inline policy would have ") && said.contains("10240"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_role_that_nothing_guards_is_noted_and_not_refused() {
+    for guarded in [
+        "trust: {sourceAccount: '111122223333'}",
+        "trust: {applications: [{region: us-east-1, id: 0123456789abcdef0123456789abcdef}]}",
+    ] {
+        let output = validate(&["-f", "-"], &format!("{HEAD}spec:\n  {guarded}\n"));
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
+        assert!(text(&output.stderr).ends_with("; 0 notes\n"));
+    }
+    for (body, account) in [
+        ("spec: {}", "<id of the role's account>"),
+        ("spec: {trust: {applications: []}}", "<id of the role's account>"),
+        ("spec: {accountId: '111122223333'}", "111122223333"),
+    ] {
+        let output = validate(&["-f", "-"], &format!("{HEAD}{body}\n"));
+        let said = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let line = format!("`sourceAccount: \"{account}\"`\n");
+        assert!(
+            said.starts_with("-:5: note: spec: no condition guards this role") && said.ends_with(&line),
+            "{said}"
+        );
+        assert!(text(&output.stderr).contains("0 problems") && text(&output.stderr).ends_with("; 1 notes\n"));
+    }
+}
+
+#[test]
+fn words_that_readers_differ_about_are_noted() {
+    let trust = "trust: {sourceAccount: '111122223333'}";
+    let body = format!("spec:\n  {trust}\n  suspend: on\n  maxSessionDuration: 07020\n  interval: 5m\n");
+    let output = validate(&["-f", "-"], &format!("{HEAD}{body}"));
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for line in [
+        "-:7: note: spec.suspend: on is true to kubectl and \"on\" to tools that read YAML 1.2: write true, or put it in quotes",
+        "-:8: note: spec.maxSessionDuration: 07020 is 3600 to kubectl and 7020 to tools that read YAML 1.2: write 3600, or put it in quotes",
+    ] {
+        assert!(said.lines().any(|found| found == line), "{said}");
+    }
+    let same = format!("spec:\n  {trust}\n  maxSessionDuration: 3.6e3\n  suspend: True\n  interval: ~\n");
+    let output = validate(&["-f", "-"], &format!("{HEAD}{same}"));
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), String::new()));
 }
 
 /// The reference is made from the same definitions as `--help`, and is the one that is committed.
