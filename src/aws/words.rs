@@ -92,19 +92,14 @@ pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
         Some(CredentialsError::ProviderTimedOut(_)) | None => "they did not come in time",
         Some(_) => "they could not be got",
     };
-    let mut words = kind.to_owned();
-    if let Some(place) = place(error) {
-        words += &format!(" ({place})");
-    }
-    if let Some(code) = code(error) {
-        words += &format!(": STS answered {code}");
-    }
-    match find::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::NotFound) => words += ": a file is not there",
-        Some(io::ErrorKind::PermissionDenied) => words += ": a file may not be read",
-        _ => {}
-    }
-    words
+    let place = place(error).map_or_else(String::new, |place| format!(" ({place})"));
+    let answered = code(error).map_or_else(String::new, |code| format!(": STS answered {code}"));
+    let file = match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::NotFound) => ": a file is not there",
+        Some(io::ErrorKind::PermissionDenied) => ": a file may not be read",
+        _ => "",
+    };
+    format!("{kind}{place}{answered}{file}")
 }
 
 /// The place that credentials come from, by the words that the SDK's providers have for themselves; none where they don't say. Only told,
@@ -115,10 +110,13 @@ fn place(error: &(dyn Error + 'static)) -> Option<String> {
             &["web identity", "webidentity", "web_identity"],
             "the web identity token",
         ),
-        (&["sso"], "SSO; aws sso login opens a new session"),
         (
-            &["login token", "login session"],
-            "aws login, which opens a new session",
+            &["sso token", "sso session", "/sso/cache/", "unauthorizedexception"],
+            "SSO; `aws sso login` opens a new session",
+        ),
+        (
+            &["login token", "/login/cache/"],
+            "`aws login`, which opens a new session",
         ),
         (&["imds", "instance metadata"], "the instance's metadata"),
         (
@@ -130,26 +128,27 @@ fn place(error: &(dyn Error + 'static)) -> Option<String> {
             "credential_process",
         ),
     ];
-    let told = raw(error).to_lowercase();
-    let named = |words: &&[&str]| words.iter().any(|word| told.contains(word));
     if find::<AssumeRoleWithWebIdentityError>(error).is_some() {
         return Some("the web identity token".to_owned());
     }
-    let place = PLACES
-        .iter()
-        .find(|(words, _)| named(words))
-        .map(|(_, place)| (*place).to_owned());
-    match (place, profile(&raw(error))) {
-        (Some(place), Some(profile)) => Some(format!("{place}, profile {profile}")),
-        (place, profile) => place.or_else(|| Some(format!("profile {}", profile?))),
+    let told = raw(error);
+    let named = |words: &&[&str]| words.iter().any(|word| told.to_lowercase().contains(word));
+    let place = PLACES.iter().find(|(words, _)| named(words)).map(|(_, place)| *place);
+    match (place, profile(&told)) {
+        (Some(place), Some(profile)) => Some(place.replace(" login`", &format!(" login --profile {profile}`"))),
+        (place, profile) => place
+            .map(str::to_owned)
+            .or_else(|| Some(format!("profile {}", profile?))),
     }
 }
 
-/// The name of a profile that a text speaks of.
+/// The name of the profile that a text speaks of, or else of the one that is chosen.
 fn profile(text: &str) -> Option<String> {
-    let (_, after) = text.split_once("profile `")?;
-    let (name, _) = after.split_once('`')?;
-    Some(name.to_owned())
+    let spoken = text
+        .split_once("profile `")
+        .and_then(|(_, after)| after.split_once('`'));
+    let spoken = spoken.map(|(name, _)| name.to_owned());
+    spoken.or_else(|| std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty()))
 }
 
 /// The code that STS answered.
@@ -331,7 +330,7 @@ mod tests {
             ),
             (
                 CredentialsError::provider_error("the SSO token has expired and cannot be refreshed"),
-                "they could not be got (SSO; aws sso login opens a new session)",
+                "they could not be got (SSO; `aws sso login` opens a new session)",
             ),
             (
                 CredentialsError::invalid_configuration("profile `dev` was not defined: at 12:00"),

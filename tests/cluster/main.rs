@@ -5,6 +5,7 @@ mod world;
 mod accounts;
 mod commands;
 mod crash;
+mod credentials;
 mod deletion;
 mod deploy;
 mod drift;
