@@ -82,7 +82,9 @@ pub(super) fn steady(text: &str) -> String {
 
 /// Why there are no credentials, in fixed words for each kind of cause: what the SDK says of it has times, paths and ids of processes,
 /// and lists all places where it looked. The log has its words.
-pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
+///
+/// `chosen` is the profile that the environment names.
+pub(super) fn of_credentials(error: &(dyn Error + 'static), chosen: Option<&str>) -> String {
     if let Some(refused) = find::<SessionRefused>(error) {
         return refused.to_string();
     }
@@ -92,7 +94,7 @@ pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
         Some(CredentialsError::ProviderTimedOut(_)) | None => "they did not come in time",
         Some(_) => "they could not be got",
     };
-    let place = place(error).map_or_else(String::new, |place| format!(" ({place})"));
+    let place = place(error, chosen).map_or_else(String::new, |place| format!(" ({place})"));
     let answered = code(error).map_or_else(String::new, |code| format!(": STS answered {code}"));
     let file = match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::NotFound) => ": a file is not there",
@@ -104,7 +106,7 @@ pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
 
 /// The place that credentials come from, by the words that the SDK's providers have for themselves; none where they don't say. Only told,
 /// never decided by.
-fn place(error: &(dyn Error + 'static)) -> Option<String> {
+fn place(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String> {
     const PLACES: [(&[&str], &str); 6] = [
         (
             &["web identity", "webidentity", "web_identity"],
@@ -134,7 +136,7 @@ fn place(error: &(dyn Error + 'static)) -> Option<String> {
     let told = raw(error);
     let named = |words: &&[&str]| words.iter().any(|word| told.to_lowercase().contains(word));
     let place = PLACES.iter().find(|(words, _)| named(words)).map(|(_, place)| *place);
-    match (place, profile(&told)) {
+    match (place, profile(&told).or(chosen)) {
         (Some(place), Some(profile)) => Some(place.replace(" login`", &format!(" login --profile {profile}`"))),
         (place, profile) => place
             .map(str::to_owned)
@@ -142,13 +144,10 @@ fn place(error: &(dyn Error + 'static)) -> Option<String> {
     }
 }
 
-/// The name of the profile that a text speaks of, or else of the one that is chosen.
-fn profile(text: &str) -> Option<String> {
-    let spoken = text
-        .split_once("profile `")
-        .and_then(|(_, after)| after.split_once('`'));
-    let spoken = spoken.map(|(name, _)| name.to_owned());
-    spoken.or_else(|| std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty()))
+/// The name of the profile that a text speaks of.
+fn profile(text: &str) -> Option<&str> {
+    let (_, after) = text.split_once("profile `")?;
+    Some(after.split_once('`')?.0)
 }
 
 /// The code that STS answered.
@@ -347,7 +346,7 @@ mod tests {
         ];
         for (error, words) in table {
             let failed = SdkError::<aws_sdk_iam::operation::get_role::GetRoleError>::construction_failure(error);
-            assert_eq!(of_credentials(&failed), words);
+            assert_eq!(of_credentials(&failed, None), words);
         }
     }
 }
