@@ -6,11 +6,16 @@ use std::{
     net::TcpListener,
     path::Path,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value, json};
 use test_support::iam::FakeIam;
+
+use crate::world::World;
 
 /// SHA-1 of the name of the SSO session, by which its token is kept.
 const SSO_TOKEN: &str = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
@@ -37,7 +42,7 @@ struct Loopback {
 }
 
 impl Loopback {
-    fn start(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
+    fn start(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -49,7 +54,6 @@ impl Loopback {
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
                 let (status, body) = answer(&request);
                 log.lock().unwrap().push(request);
-                let body = body.to_string();
                 let _ = write!(
                     stream,
                     "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -95,19 +99,19 @@ fn audit(profile: &str, token: Option<(&str, &Value)>, server: &Loopback) -> (Op
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
-fn sso(request: &str) -> (u16, Value) {
+fn sso(request: &str) -> (u16, String) {
     if request.starts_with("GET /federation/credentials") && request.contains(": fresh") {
         let credentials = json!({
             "accessKeyId": "AKIATEST", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4_102_444_800_000_u64,
         });
-        (200, json!({"roleCredentials": credentials}))
+        (200, json!({"roleCredentials": credentials}).to_string())
     } else if request.starts_with("POST /token") {
         let token = json!({"accessToken": "fresh", "tokenType": "Bearer", "expiresIn": 3600, "refreshToken": "r"});
-        (200, token)
+        (200, token.to_string())
     } else {
         (
             401,
-            json!({"__type": "UnauthorizedException", "message": "Session token not found or invalid"}),
+            json!({"__type": "UnauthorizedException", "message": "Session token not found or invalid"}).to_string(),
         )
     }
 }
@@ -172,7 +176,7 @@ fn a_profile_with_aws_login_is_used_and_where_it_needs_a_browser_it_says_so() {
     let ended = |_: &str| {
         (
             403,
-            json!({"error": "TOKEN_EXPIRED", "message": "at 2026-01-01T00:00:00Z"}),
+            json!({"error": "TOKEN_EXPIRED", "message": "at 2026-01-01T00:00:00Z"}).to_string(),
         )
     };
     let server = Loopback::start(ended);
@@ -189,4 +193,48 @@ fn a_profile_with_aws_login_is_used_and_where_it_needs_a_browser_it_says_so() {
         );
     }
     assert!(server.asked().contains("POST /v1/token"), "{}", server.asked());
+}
+
+#[test]
+fn credentials_that_are_refused_with_another_time_each_time_are_one_failure() {
+    let asked = AtomicUsize::new(0);
+    let server = Loopback::start(move |_| {
+        let n = asked.fetch_add(1, Ordering::Relaxed);
+        let message = format!(
+            "Token expired: current date/time {} must be before the expiration date/time 1764000000",
+            1_764_080_000 + n
+        );
+        (
+            400,
+            format!(
+                "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type><Code>ExpiredTokenException\
+                 </Code><Message>{message}</Message></Error><RequestId>00000000-0000-4000-8000-{n:012x}</RequestId></ErrorResponse>"
+            ),
+        )
+    });
+    let mut world = World::without_controller("web-identity");
+    let token = world.folder().join("token");
+    fs::write(&token, "a.b.c").unwrap();
+    for (key, value) in [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_ENDPOINT_URL_STS", server.endpoint.as_str()),
+        ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/pinpoint"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+    ] {
+        world.add_env(key, value);
+    }
+    world.start();
+    world.apply("segments", &json!({})).unwrap();
+    let message = world.wait_ready("segments", "False", "CredentialsUnavailable");
+    assert!(
+        message.contains("the web identity token): STS answered ExpiredTokenException"),
+        "{message}"
+    );
+    let (version, asked) = (world.version("segments"), server.asked.lock().unwrap().len());
+    world.wait("further tries", || {
+        (server.asked.lock().unwrap().len() >= asked + 4).then_some(())
+    });
+    assert_eq!(world.version("segments"), version, "nothing new, so nothing is written");
+    assert!(world.log().contains("current date/time"), "the log has AWS' words");
 }
