@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -22,15 +22,21 @@ use crate::{api::Reason, aws::CallWatch, role::Field};
 type Label = [(&'static str, &'static str); 1];
 type CallLabels = [(&'static str, &'static str); 2];
 
-/// What one object is like, for the gauges.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    state: &'static str,
-    /// The last complete look, or the time at which the object was first seen.
-    looked: Instant,
-    /// How long after it the next one is due.
-    interval: Duration,
+/// An object, as the gauges see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watched {
+    /// The object.
+    pub uid: String,
+    /// Reason of `Ready`, or that it is suspended.
+    pub state: &'static str,
+    /// Whether no look at its role is due: it is suspended or being deleted.
+    pub rests: bool,
+    /// Time between full checks of this object.
+    pub interval: Duration,
 }
+
+/// Tells which objects there are now.
+type Objects = Box<dyn Fn() -> Vec<Watched> + Send + Sync>;
 
 /// A pass over an object.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +56,6 @@ pub struct Pass<'a> {
 }
 
 /// All metrics.
-#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     passes: Family<Label, Counter>,
@@ -62,7 +67,9 @@ pub struct Metrics {
     objects: Family<Label, Gauge>,
     oldest_look: Gauge<f64, AtomicU64>,
     overdue: Gauge<f64, AtomicU64>,
-    seen: Mutex<HashMap<String, Seen>>,
+    watches: Mutex<Vec<Objects>>,
+    /// By uid: the last complete look, or the time at which the object came.
+    looks: Mutex<HashMap<String, Instant>>,
 }
 
 impl Default for Metrics {
@@ -79,7 +86,8 @@ impl Default for Metrics {
             objects: Family::default(),
             oldest_look: Gauge::default(),
             overdue: Gauge::default(),
-            seen: Mutex::default(),
+            watches: Mutex::default(),
+            looks: Mutex::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -136,22 +144,26 @@ impl Metrics {
     pub fn pass(&self, pass: Pass<'_>) {
         self.passes.get_or_create(&[("outcome", pass.outcome)]).inc();
         self.durations.observe(pass.took.as_secs_f64());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (now, interval) = (Instant::now(), pass.interval);
-        let state = pass.state.map_or("Suspended", Reason::as_str);
-        let before = seen.get(pass.uid).filter(|_| !pass.complete);
-        let looked = before.map_or(now, |before| before.looked);
-        let one = Seen {
-            state,
-            looked,
-            interval,
-        };
-        seen.insert(pass.uid.to_owned(), one);
+        if pass.complete
+            && let Some(look) = locked(&self.looks).get_mut(pass.uid)
+        {
+            *look = Instant::now();
+        }
+    }
+
+    /// Has the gauges ask for the objects of a watch, whenever they are read: so they tell of those that are there, and of no others.
+    pub fn follow(&self, objects: impl Fn() -> Vec<Watched> + Send + Sync + 'static) {
+        locked(&self.watches).push(Box::new(objects));
+    }
+
+    /// Notes that an object came: a look at its role is due within its interval.
+    pub fn came(&self, uid: &str) {
+        locked(&self.looks).entry(uid.to_owned()).or_insert_with(Instant::now);
     }
 
     /// Forgets an object that is gone.
     pub fn forget(&self, uid: &str) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        locked(&self.looks).remove(uid);
     }
 
     /// Counts a drift of a part of a role. `field` is as the status has it.
@@ -171,16 +183,18 @@ impl Metrics {
     pub fn text(&self) -> String {
         self.objects.clear();
         let (mut oldest, mut overdue) = (Duration::ZERO, Duration::ZERO);
-        for one in self.seen.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            self.objects.get_or_create(&[("reason", one.state)]).inc();
-            let rests = ["Suspended", Reason::Deleting.as_str(), Reason::DeletionBlocked.as_str()].contains(&one.state);
-            if !rests {
-                let age = one.looked.elapsed();
+        let objects: Vec<Watched> = locked(&self.watches).iter().flat_map(|objects| objects()).collect();
+        let looks = locked(&self.looks);
+        for object in objects {
+            self.objects.get_or_create(&[("reason", object.state)]).inc();
+            if let Some(look) = looks.get(&object.uid).filter(|_| !object.rests) {
+                let age = look.elapsed();
                 oldest = oldest.max(age);
                 // Looks come up to a tenth of the interval late, so that not all come at once.
-                overdue = overdue.max(age.saturating_sub(one.interval.mul_f64(1.1)));
+                overdue = overdue.max(age.saturating_sub(object.interval.mul_f64(1.1)));
             }
         }
+        drop(looks);
         self.oldest_look.set(oldest.as_secs_f64());
         self.overdue.set(overdue.as_secs_f64());
         let mut text = String::new();
@@ -188,6 +202,10 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CallWatch for Metrics {
@@ -201,6 +219,8 @@ impl CallWatch for Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -218,16 +238,12 @@ mod tests {
         metrics.pass(Pass {
             uid: "b",
             outcome: "refused",
-            state: Some(Reason::RoleNotOwned),
-            complete: false,
-            interval: Duration::ZERO,
             ..pass
         });
         metrics.pass(Pass {
             uid: "c",
             outcome: "suspended",
             state: None,
-            complete: false,
             ..pass
         });
         metrics.called("GetRole", "ok", Duration::from_secs(2));
@@ -241,22 +257,86 @@ mod tests {
             "pir_iam_budget_wait_seconds_total 2.0",
             "pir_drifts_total{field=\"trustPolicy\"} 1",
             "pir_leading 1",
-            "pir_objects{reason=\"RoleNotOwned\"} 1",
-            "pir_objects{reason=\"Suspended\"} 1",
             "pir_pass_duration_seconds_count 3",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(!text.contains("no such field"));
-        let overdue = text
-            .lines()
-            .find_map(|line| line.strip_prefix("pir_look_overdue_seconds "));
-        let overdue: f64 = overdue.unwrap().parse().unwrap();
+    }
+
+    fn gauge(metrics: &Metrics, name: &str) -> f64 {
+        let text = metrics.text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("{name}\n{text}")).parse().unwrap()
+    }
+
+    #[test]
+    fn gauges_tell_of_the_objects_that_are_there_and_of_no_others() {
+        let metrics = Metrics::default();
+        let objects = Arc::new(Mutex::new(Vec::new()));
+        let followed = Arc::clone(&objects);
+        metrics.follow(move || locked(&followed).clone());
+        let object = |uid: &str, state: Reason, seconds: u64| Watched {
+            uid: uid.to_owned(),
+            state: state.as_str(),
+            rests: state == Reason::Deleting,
+            interval: Duration::from_secs(seconds),
+        };
+        let all = [
+            object("looked", Reason::Reconciled, 0),
+            object("refused", Reason::RoleNotOwned, 0),
+            object("rests", Reason::Deleting, 0),
+        ];
+        objects.lock().unwrap().extend(all);
+        for uid in ["looked", "refused", "rests"] {
+            metrics.came(uid);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let pass = Pass {
+            uid: "looked",
+            outcome: "in_place",
+            state: Some(Reason::Reconciled),
+            complete: true,
+            interval: Duration::ZERO,
+            took: Duration::ZERO,
+        };
+        metrics.pass(pass);
+        metrics.pass(Pass {
+            uid: "refused",
+            complete: false,
+            ..pass
+        });
         assert!(
-            overdue > 0.0 && overdue < 60.0,
-            "b was due at once, a is not yet: {overdue}"
+            gauge(&metrics, "pir_look_overdue_seconds") >= 0.02,
+            "refused was due at once"
         );
-        metrics.forget("b");
+        assert!(metrics.text().contains("pir_objects{reason=\"RoleNotOwned\"} 1"));
+
+        objects.lock().unwrap().retain(|object| object.uid != "refused");
+        assert!(
+            gauge(&metrics, "pir_look_overdue_seconds") < 0.02,
+            "looked was looked at"
+        );
         assert!(!metrics.text().contains("RoleNotOwned"));
+        assert!(metrics.text().contains("pir_objects{reason=\"Deleting\"} 1"));
+
+        objects.lock().unwrap().retain(|object| object.uid == "rests");
+        assert!(gauge(&metrics, "pir_oldest_look_age_seconds").abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_pass_that_ends_after_its_object_went_leaves_nothing_behind() {
+        let metrics = Metrics::default();
+        metrics.came("a");
+        metrics.forget("a");
+        metrics.pass(Pass {
+            uid: "a",
+            outcome: "in_place",
+            state: Some(Reason::Reconciled),
+            complete: true,
+            interval: Duration::ZERO,
+            took: Duration::ZERO,
+        });
+        assert!(locked(&metrics.looks).is_empty());
     }
 }

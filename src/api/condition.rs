@@ -95,6 +95,23 @@ impl Reason {
         Self::DeletionBlocked,
     ];
 
+    /// Whether it says that something failed, rather than how things go on.
+    #[must_use]
+    pub const fn is_failing(self) -> bool {
+        match self {
+            Self::Reconciled | Self::Progressing | Self::DriftDetected | Self::Deleting => false,
+            Self::InvalidSpec
+            | Self::PolicyNotAllowed
+            | Self::RoleNotOwned
+            | Self::AccessDenied
+            | Self::LimitExceeded
+            | Self::Throttled
+            | Self::AwsUnavailable
+            | Self::CredentialsUnavailable
+            | Self::DeletionBlocked => true,
+        }
+    }
+
     /// The `reason` in `status.conditions`; failing reasons are reasons of events too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

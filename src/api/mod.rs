@@ -3,8 +3,10 @@
 //! One module per version of the API, and every word that appears on a wire: names, tags, condition types and reasons.
 
 mod condition;
+mod duration;
 mod names;
 pub mod v1alpha1;
 
 pub use condition::{ConditionType, EventReason, Reason};
+pub use duration::duration;
 pub use names::{CONTROLLER, FINALIZER, INLINE_POLICY, OWNERSHIP_TAGS, REQUEST_ANNOTATION, Tag};

@@ -7,12 +7,17 @@
     reason = "each printer column has its own name and type"
 )]
 
+mod status;
+
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
+
+use super::duration;
 
 /// The IAM role through which Amazon Pinpoint imports segments from S3.
 ///
@@ -73,6 +78,8 @@ pub struct PinpointImportRoleSpec {
     /// removed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^(/|/[!-~]+/)$"))]
+    #[x_kube(validation = Rule::new("!self.startsWith('/aws-service-role/')")
+        .message("path can't begin with /aws-service-role/, which AWS keeps for its own roles: write another, such as /pinpoint/"))]
     pub path: Option<String>,
 
     /// Description of the role in IAM. Left out, a new role gets one that names this object, and an existing description stays.
@@ -108,10 +115,11 @@ pub struct PinpointImportRoleSpec {
     pub managed_policy_arns: Option<Vec<String>>,
 
     /// Least privilege: the buckets from which segments are imported. They become one inline policy, `PinpointImportBuckets`, that
-    /// lets the role list the prefix and read the objects below it, and decrypt with the key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
-    pub buckets: Vec<Bucket>,
+    /// lets the role list the prefix and read the objects below it, and decrypt with the key. Left out, the role may read by
+    /// `managedPolicyArns` alone; an empty list is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    pub buckets: Option<Vec<Bucket>>,
 
     /// What becomes of attached and inline policies that this spec does not declare: `Remove` takes them off, `Keep` leaves them.
     #[serde(default)]
@@ -159,10 +167,11 @@ impl PinpointImportRoleSpec {
         let Some(text) = &self.interval else {
             return Ok(None);
         };
-        let refuse = || format!("interval {text:?} is not a duration between 30s and 24h, such as 5m or 1h30m");
-        let parsed: kube::core::Duration = text.parse().map_err(|_| refuse())?;
-        let sound = !parsed.is_negative() && (30..=24 * 3600).contains(&Duration::from(parsed).as_secs());
-        if sound { Ok(Some(parsed.into())) } else { Err(refuse()) }
+        let bounds = Duration::from_secs(30)..=Duration::from_hours(24);
+        let parsed = duration(text).filter(|parsed| bounds.contains(parsed));
+        parsed
+            .map(Some)
+            .ok_or_else(|| format!("interval {text:?} is not a duration between 30s and 24h, such as 5m or 1h30m"))
     }
 }
 
@@ -266,82 +275,6 @@ pub enum DeletionPolicy {
     Delete,
     /// It is left.
     Retain,
-}
-
-/// What the controller found and did.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct PinpointImportRoleStatus {
-    /// Generation of the object that this status speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-
-    /// Last generation that was wholly in place in IAM. What differs from it since is drift.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applied_generation: Option<i64>,
-
-    /// Name of the role in IAM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role_name: Option<String>,
-
-    /// ARN of the role: what Pinpoint's import asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role_arn: Option<String>,
-
-    /// IAM's unique id of the role. A role of the same name with another id is another role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role_id: Option<String>,
-
-    /// AWS account of the role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account_id: Option<String>,
-
-    /// Keys of the tags that the controller set for `spec.tags`, so that it can remove those that are taken out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
-    pub tag_keys: Vec<String>,
-
-    /// Value of the annotation `pinpoint-import.dev/reconcile-requested-at` at the last look at the role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_handled_reconcile_at: Option<String>,
-
-    /// Conditions: `Ready` always; `Reconciling`, `Stalled`, `Drifted` and `Suspended` only while they are true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
-
-    /// The last change that others made to the role.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_drift: Option<Drift>,
-}
-
-/// A change that others made to the role.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Drift {
-    /// When it was found.
-    pub detected_at: Time,
-
-    /// When the role was as declared again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repaired_at: Option<Time>,
-
-    /// What differed, at most 20.
-    #[serde(default)]
-    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
-    pub differences: Vec<DriftDifference>,
-}
-
-/// One difference between the role in IAM and the spec.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct DriftDifference {
-    /// The part of the role that differs.
-    pub field: String,
-    /// What was found in IAM.
-    pub observed: String,
-    /// What the spec declares.
-    pub declared: String,
 }
 
 /// Schemas that attributes can't say.

@@ -177,7 +177,7 @@ fn row(swept: &SweptRole, exposure: Exposure, cluster: Option<&Cluster>) -> Row 
         arn: head.arn.clone(),
         management,
         object,
-        cluster: Owner::of(&head.tags).map(|owner| owner.cluster),
+        cluster: Owner::of(head).map(|owner| owner.cluster),
         created: swept.created.clone(),
         last_used: swept.last_used.clone(),
         last_used_region: swept.last_used_region.clone(),

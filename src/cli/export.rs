@@ -87,7 +87,7 @@ async fn all(iam: &Iam) -> Result<Vec<ObservedRole>, String> {
     let mut sweep = iam.sweep(progress).await.map_err(|failure| failure.message)?;
     iam.complete(&mut sweep).await.map_err(|failure| failure.message)?;
     let trusting = sweep.roles.values().filter(|swept| exposure(swept, &sweep).is_some());
-    let unowned = trusting.filter(|swept| crate::role::Owner::of(&swept.role.head.tags).is_none());
+    let unowned = trusting.filter(|swept| crate::role::Owner::of(&swept.role.head).is_none());
     Ok(unowned.map(|swept| swept.role.clone()).collect())
 }
 

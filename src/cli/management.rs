@@ -4,9 +4,13 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::cloud::Cluster;
-use crate::role::{
-    Head, Owner,
-    exposure::{Finding, Severity},
+use crate::{
+    api::v1alpha1::{AdoptionPolicy, PinpointImportRole},
+    role::{
+        Head, Owner, Ownership,
+        exposure::{Finding, Severity},
+        ownership::{Claim, Rival, ownership},
+    },
 };
 
 /// Who manages a role.
@@ -28,15 +32,13 @@ pub(super) enum Management {
 impl Management {
     /// Who manages a role, and the names of the object. The pinned `RoleId` is the proof; tags are a claim (contract, section 4).
     pub fn of(head: &Head, cluster: Option<&Cluster>) -> (Self, Option<String>) {
-        let owner = Owner::of(&head.tags);
+        let owner = Owner::of(head);
         let named = owner
             .as_ref()
             .map(|owner| format!("{}/{}", owner.namespace, owner.name));
-        let pinning = cluster.and_then(|cluster| cluster.pinning(&head.id)).filter(|object| {
-            // Tags of another owner make it the other's.
-            owner
-                .as_ref()
-                .is_none_or(|owner| object.uid().as_ref() == Some(&owner.uid))
+        let pinning = cluster.and_then(|cluster| {
+            let object = cluster.pinning(&head.id)?;
+            owns(object, &cluster.id, head).then_some(object)
         });
         if let Some(object) = pinning {
             let name = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
@@ -45,7 +47,7 @@ impl Management {
         let management = match (&owner, cluster) {
             (None, _) => Self::Foreign,
             (Some(owner), Some(cluster)) if owner.cluster == cluster.id => {
-                if cluster.lives(&owner.uid) {
+                if cluster.lives(owner) {
                     Self::Unproven
                 } else {
                     Self::Orphaned
@@ -83,6 +85,23 @@ impl Management {
             Self::Foreign => "nobody".to_owned(),
         }
     }
+}
+
+/// Whether the controller takes a role for an object's.
+fn owns(object: &PinpointImportRole, cluster: &str, head: &Head) -> bool {
+    let status = object.status.clone().unwrap_or_default();
+    let claim = Claim {
+        owner: &Owner {
+            cluster: cluster.to_owned(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+        },
+        pinned: status.role_id.as_deref(),
+        former: status.former_role_id.as_deref(),
+        adoption: AdoptionPolicy::Never,
+    };
+    ownership(Some(head), claim, &Rival::Live) == Ownership::Owned
 }
 
 #[cfg(test)]

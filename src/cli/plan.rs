@@ -1,6 +1,6 @@
 //! `plan`: what the controller would do to IAM, found by the controller's own functions. It reads only.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -15,16 +15,20 @@ use super::{
     report::{ObjectPlan, Report},
 };
 use crate::{
-    api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    api::{
+        FINALIZER,
+        v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    },
     aws::Iam,
     config::File,
     controller::{Accounts, Place},
     role::{
-        Account, ObservedRole, Owner,
+        Account, Head, ObservedRole, Owner,
+        decision::{Decision, Situation, foresee, without_account},
         desired::role_name,
-        forecast::{Forecast, Known, forecast},
         outcome::Outcome,
-        status::applied,
+        ownership::Rival,
+        recent::{Clock, Recent},
     },
 };
 
@@ -77,7 +81,6 @@ struct Subject {
     file: Option<String>,
     object: PinpointImportRole,
     status: PinpointImportRoleStatus,
-    applied: bool,
 }
 
 pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
@@ -111,13 +114,16 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             .or(cluster.as_ref().map(|cluster| cluster.id.as_str()))
             .unwrap_or_default();
         let report = Report::new(subjects.iter().zip(found).map(|(subject, found)| {
-            let (forecast, account, observed) = predict(subject, found, &rules, id, cluster.as_ref());
+            let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
+            let decision = predict(subject, known.map_err(Clone::clone), &rules, id, cluster.as_ref());
+            let (account, observed) = found.ok().unzip();
+            let observed = observed.flatten();
             ObjectPlan::new(
                 &subject.object,
                 subject.file.clone(),
                 account.as_ref(),
                 observed.as_ref(),
-                &forecast,
+                &decision,
             )
         }));
         super::print(&match args.output {
@@ -170,11 +176,10 @@ fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result
                 Some(there) => {
                     let same = there.spec == object.spec;
                     object.metadata.uid.clone_from(&there.metadata.uid);
-                    object.metadata.generation = there.metadata.generation;
+                    // Another spec will be another generation.
+                    object.metadata.generation = there.metadata.generation.map(|now| now + i64::from(!same));
                     object.status.clone_from(&there.status);
-                    let mut subject = live(Some(declared.file), object);
-                    subject.applied &= same;
-                    subject
+                    live(Some(declared.file), object)
                 }
                 None => live(Some(declared.file), object),
             }
@@ -184,15 +189,7 @@ fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result
 
 fn live(file: Option<String>, object: PinpointImportRole) -> Subject {
     let status = object.status.clone().unwrap_or_default();
-    Subject {
-        applied: object
-            .metadata
-            .generation
-            .is_some_and(|generation| applied(&status, generation)),
-        file,
-        status,
-        object,
-    }
+    Subject { file, object, status }
 }
 
 /// An object's account and role, or why neither is known.
@@ -253,43 +250,52 @@ fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
     }
 }
 
+/// What the controller would decide.
 fn predict(
     subject: &Subject,
-    found: Found,
+    found: Result<(&Account, Option<&ObservedRole>), Outcome>,
     rules: &Rules,
     id: &str,
     cluster: Option<&Cluster>,
-) -> (Forecast, Option<Account>, Option<ObservedRole>) {
-    let (account, observed) = match found {
-        Ok(found) => found,
-        Err(Outcome::Refused(reason, message)) => return (Forecast::Refused(reason, message), None, None),
-        Err(Outcome::Failed(failure)) => {
-            return (Forecast::Refused(failure.class.reason(), failure.message), None, None);
-        }
-        Err(_) => return (Forecast::Nothing, None, None),
+) -> Decision {
+    let Subject { object, status, .. } = subject;
+    let head = found.as_ref().ok().and_then(|(_, role)| role.map(|role| &role.head));
+    let owner = likely_owner(object, id, cluster, head);
+    let situation = Situation {
+        spec: &object.spec,
+        owner: &owner,
+        status,
+        generation: object.metadata.generation.unwrap_or_default(),
+        deleting: object.metadata.deletion_timestamp.is_some(),
+        held: object.finalizers().iter().any(|held| held == FINALIZER),
+        guards: &rules.guards,
+        role_path: &rules.role_path,
+        recent: &Recent::default(),
+        clock: Clock {
+            now: Duration::ZERO,
+            settle: Duration::ZERO,
+        },
     };
-    let mut owner = owner(&subject.object, id);
-    let tagged = observed.as_ref().and_then(|role| Owner::of(&role.head.tags));
-    if let (None, Some(tagged)) = (cluster, &tagged)
+    let rival = match (situation.rival(head), cluster) {
+        (None, _) => Rival::Live,
+        (Some(rival), Some(cluster)) if rival.cluster == cluster.id && cluster.lives(&rival) => Rival::Live,
+        (Some(rival), Some(cluster)) if rival.cluster == cluster.id => Rival::Gone,
+        (Some(_), _) => Rival::Unknown("it is in another cluster than was asked".to_owned()),
+    };
+    match found {
+        Ok((account, role)) => foresee(&situation, account, role, &rival),
+        Err(outcome) => Decision::End(without_account(&situation, outcome)),
+    }
+}
+
+/// The object as ownership tags name it. Where no cluster was asked, nobody knows its uid: a role that bears its cluster, namespace and
+/// name is taken for its.
+fn likely_owner(object: &PinpointImportRole, id: &str, cluster: Option<&Cluster>, head: Option<&Head>) -> Owner {
+    let mut owner = owner(object, id);
+    if let (None, Some(tagged)) = (cluster, head.and_then(Owner::of))
         && (&tagged.cluster, &tagged.namespace, &tagged.name) == (&owner.cluster, &owner.namespace, &owner.name)
     {
-        owner.uid.clone_from(&tagged.uid);
+        owner.uid = tagged.uid;
     }
-    let rival_lives = match (cluster, &tagged) {
-        (Some(cluster), Some(tagged)) if tagged.cluster == cluster.id => cluster.lives(&tagged.uid),
-        _ => true,
-    };
-    let forecast = forecast(Known {
-        spec: &subject.object.spec,
-        owner: &owner,
-        status: &subject.status,
-        applied: subject.applied,
-        deleting: subject.object.metadata.deletion_timestamp.is_some(),
-        account: &account,
-        role_path: &rules.role_path,
-        guards: &rules.guards,
-        observed: observed.as_ref(),
-        rival_lives,
-    });
-    (forecast, Some(account), observed)
+    owner
 }

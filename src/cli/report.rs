@@ -6,7 +6,13 @@ use serde::Serialize;
 
 use crate::{
     api::v1alpha1::PinpointImportRole,
-    role::{Account, Change, ObservedRole, Owner, desired::role_name, forecast::Forecast, widening::widens},
+    role::{
+        Account, Change, ObservedRole, Owner,
+        decision::{Aim, Decision, End},
+        desired::role_name,
+        outcome::Outcome,
+        widening::widens,
+    },
 };
 
 /// What the controller would do.
@@ -145,13 +151,37 @@ impl Call {
     }
 }
 
+/// A decision as reviewers are told it, with reason and message where the object would be refused.
+fn action(decision: &Decision) -> (Action, Option<(String, String)>) {
+    match decision {
+        Decision::Report(_) => (Action::Reported, None),
+        Decision::Act(work) => match work.aim {
+            _ if work.before.is_none() => (Action::Create, None),
+            Aim::Create | Aim::Update | Aim::Repair => (Action::Change, None),
+            Aim::Adopt => (Action::Adopt, None),
+            Aim::Retain => (Action::Retain, None),
+            Aim::Delete => (Action::Delete, None),
+        },
+        Decision::End(End::Say(outcome)) => match outcome {
+            Outcome::Refused(reason, message) => (Action::Refused, Some((reason.to_string(), message.clone()))),
+            Outcome::Failed(failures) => {
+                let reason = failures.worst.class.reason();
+                (Action::Refused, Some((reason.to_string(), failures.message())))
+            }
+            Outcome::Suspended | Outcome::DeletionSuspended => (Action::Suspended, None),
+            _ => (Action::Nothing, None),
+        },
+        Decision::End(End::LetGo(_)) => (Action::Nothing, None),
+    }
+}
+
 impl ObjectPlan {
     pub fn new(
         object: &PinpointImportRole,
         file: Option<String>,
         account: Option<&Account>,
         observed: Option<&ObservedRole>,
-        forecast: &Forecast,
+        decision: &Decision,
     ) -> Self {
         let owner = Owner {
             cluster: String::new(),
@@ -159,21 +189,11 @@ impl ObjectPlan {
             name: object.name_any(),
             uid: String::new(),
         };
-        let (action, refusal) = match forecast {
-            Forecast::Nothing => (Action::Nothing, None),
-            Forecast::Suspended => (Action::Suspended, None),
-            Forecast::Refused(reason, message) => (Action::Refused, Some((reason.to_string(), message.clone()))),
-            Forecast::Reported(_) => (Action::Reported, None),
-            Forecast::Create(_) => (Action::Create, None),
-            Forecast::Adopt(_) => (Action::Adopt, None),
-            Forecast::Change(_) => (Action::Change, None),
-            Forecast::Delete(_) => (Action::Delete, None),
-            Forecast::Retain(_) => (Action::Retain, None),
-        };
+        let (action, refusal) = action(decision);
         let whose = match (action, observed) {
             (_, None) => "there is no such role yet".to_owned(),
             (Action::Adopt, _) => "nobody's: it is taken over".to_owned(),
-            (Action::Refused | Action::Suspended, Some(role)) => match Owner::of(&role.head.tags) {
+            (Action::Refused | Action::Suspended, Some(role)) => match Owner::of(&role.head) {
                 Some(tagged) => format!(
                     "tagged for {}/{} of cluster {}",
                     tagged.namespace, tagged.name, tagged.cluster
@@ -182,9 +202,10 @@ impl ObjectPlan {
             },
             _ => "this object's".to_owned(),
         };
-        let changes = match forecast {
-            Forecast::Reported(plan) => plan.as_slice(),
-            other => other.plan(),
+        let changes = match decision {
+            Decision::End(_) => &[],
+            Decision::Report(changes) => changes.as_slice(),
+            Decision::Act(work) => work.changes.as_slice(),
         };
         let (reason, message) = refusal.unzip();
         Self {

@@ -89,7 +89,7 @@ impl Accounts {
                 iam: other.iam.clone(),
             });
         }
-        let own = self.own().await.map_err(Outcome::Failed)?;
+        let own = self.own().await.map_err(Outcome::from)?;
         match declared {
             Some(id) if id != own.id => refuse(format!(
                 "spec.accountId is {id}, but the controller's credentials are of account {}, and its settings have no role in {id}: ask \

@@ -2,16 +2,21 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use kube::Client;
+use kube::{Client, Resource, ResourceExt};
 
-use super::{accounts::Accounts, memory::Memory};
+use super::{accounts::Accounts, objects, register::News};
 use crate::{
+    api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     metrics::Metrics,
-    role::{Guards, RolePath},
+    role::{
+        Guards, Owner, RolePath,
+        decision::Situation,
+        recent::{Clock, Recent},
+    },
 };
 
 /// Settings of the controller.
@@ -31,6 +36,14 @@ pub struct ControllerSettings {
     pub instance: String,
 }
 
+/// See [`Context::known`].
+pub(super) struct Known {
+    pub owner: Owner,
+    status: PinpointImportRoleStatus,
+    recent: Recent,
+    clock: Clock,
+}
+
 /// What all passes share.
 pub struct Context {
     pub(super) client: Client,
@@ -38,7 +51,7 @@ pub struct Context {
     pub(super) settings: ControllerSettings,
     pub(super) metrics: Arc<Metrics>,
     started: Instant,
-    memories: Mutex<HashMap<String, Memory>>,
+    memories: Memories,
 }
 
 impl Context {
@@ -51,24 +64,109 @@ impl Context {
             settings,
             metrics,
             started: Instant::now(),
-            memories: Mutex::default(),
+            memories: Memories::default(),
         }
     }
 
-    /// Whether this process is so young that one before it may have written within the settle time.
-    pub(super) fn is_young(&self) -> bool {
-        self.started.elapsed() < self.settings.settle
+    /// The time, as decisions have it.
+    pub(super) fn clock(&self) -> Clock {
+        Clock {
+            now: self.started.elapsed(),
+            settle: self.settings.settle,
+        }
     }
 
-    /// Works on what is remembered of an object.
-    pub(super) fn memory<T>(&self, uid: &str, work: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        work(memories.entry(uid.to_owned()).or_default())
+    /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would
+    /// remember of an object that is gone is forgotten with it.
+    pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
+        let meeting = || Recent::meeting(objects::is_held(object), self.clock());
+        self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
+    }
+
+    /// What decisions about an object depend on beside the object itself, as of now.
+    pub(super) fn known(&self, object: &PinpointImportRole) -> Known {
+        Known {
+            owner: objects::owner(self, object),
+            status: object.status.clone().unwrap_or_default(),
+            recent: self.memory(object, |recent| recent.clone()),
+            clock: self.clock(),
+        }
+    }
+
+    /// The situation of an object.
+    pub(super) fn situation<'a>(&'a self, object: &'a PinpointImportRole, known: &'a Known) -> Situation<'a> {
+        Situation {
+            spec: &object.spec,
+            owner: &known.owner,
+            status: &known.status,
+            generation: object.metadata.generation.unwrap_or_default(),
+            deleting: object.meta().deletion_timestamp.is_some(),
+            held: objects::is_held(object),
+            guards: &self.settings.guards,
+            role_path: &self.settings.role_path,
+            recent: &known.recent,
+            clock: known.clock,
+        }
+    }
+
+    /// Takes note of what the watch tells of the objects.
+    pub(super) fn note(&self, news: &News) {
+        for uid in &news.came {
+            self.memories.came(uid);
+            self.metrics.came(uid);
+        }
+        for uid in &news.went {
+            self.forget(uid);
+        }
     }
 
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, uid: &str) {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.memories.forget(uid);
         self.metrics.forget(uid);
+    }
+}
+
+/// What is remembered of the objects that are there, by uid; none of those that this process has not met in a pass.
+#[derive(Debug, Default)]
+struct Memories(Mutex<HashMap<String, Option<Recent>>>);
+
+impl Memories {
+    fn of<T>(&self, uid: &str, meeting: impl FnOnce() -> Recent, work: impl FnOnce(&mut Recent) -> T) -> T {
+        match self.locked().get_mut(uid) {
+            Some(memory) => work(memory.get_or_insert_with(meeting)),
+            None => work(&mut meeting()),
+        }
+    }
+
+    fn came(&self, uid: &str) {
+        self.locked().entry(uid.to_owned()).or_default();
+    }
+
+    fn forget(&self, uid: &str) {
+        self.locked().remove(uid);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Option<Recent>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_objects_that_are_there_are_remembered() {
+        let memories = Memories::default();
+        let remember = |uid, failures| memories.of(uid, Recent::default, |recent| recent.failures += failures);
+        remember("never came", 1);
+        memories.came("a");
+        remember("a", 3);
+        memories.came("a");
+        assert_eq!(memories.of("a", Recent::default, |recent| recent.failures), 3);
+        memories.forget("a");
+        remember("a", 4);
+        assert!(memories.locked().is_empty());
     }
 }

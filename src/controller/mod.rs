@@ -2,17 +2,18 @@
 
 mod accounts;
 mod backoff;
+mod conclude;
 mod context;
-mod deletion;
 mod leader;
-mod memory;
+mod look;
 mod objects;
 mod pass;
-mod upkeep;
+mod register;
+mod work;
 
 use std::{
+    collections::BTreeSet,
     future::Future,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -21,13 +22,14 @@ use std::{
 };
 
 use futures::{
-    FutureExt, StreamExt, TryStreamExt,
-    future::{join, join_all},
+    FutureExt, Stream, StreamExt, TryStreamExt,
+    future::{join, join_all, ready},
+    stream,
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     runtime::{
-        Controller, WatchStreamExt, controller, reflector,
+        Controller, WatchStreamExt, controller,
         watcher::{self, watcher},
     },
 };
@@ -37,13 +39,14 @@ pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
 
-use crate::api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole};
+use crate::api::v1alpha1::PinpointImportRole;
+use register::Register;
 
 /// What `run` needs to know.
 #[derive(Clone, Debug)]
 pub struct Scope {
     /// Namespaces to watch; none: all.
-    pub namespaces: Vec<String>,
+    pub namespaces: BTreeSet<String>,
     /// Label selector of the objects; empty: all.
     pub selector: String,
 }
@@ -88,21 +91,31 @@ async fn watch(
     listed: impl Fn() + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    let (reader, writer) = reflector::store();
-    let hints = watcher(api, watcher::Config::default().labels(selector))
+    let mut register = Register::new();
+    let (store, resync) = (register.store(), context.settings.resync);
+    let objects = register.store();
+    context.metrics.follow(move || {
+        let objects = objects.state();
+        objects
+            .iter()
+            .filter_map(|object| register::watched(object, resync))
+            .collect()
+    });
+    let noted = Arc::clone(&context);
+    let events = watcher(api, watcher::Config::default().labels(selector))
         .default_backoff()
-        .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"))
+        .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"));
+    let hints = hints(events, move |event| {
+        let news = register.take(event);
+        noted.note(&news);
         // Not the store's own `wait_until_ready`: it wakes one waiter only, and the controller is one (kube-runtime 5.0, `DelayedInit`).
-        .inspect_ok(move |event| {
-            if matches!(event, watcher::Event::InitDone) {
-                listed();
-            }
-        })
-        .reflect(writer)
-        .applied_objects()
-        .predicate_filter(hint, kube::runtime::PredicateConfig::default());
+        if matches!(event, watcher::Event::InitDone) {
+            listed();
+        }
+        news.hints
+    });
 
-    Controller::for_stream(hints, reader)
+    Controller::for_stream(hints, store)
         // Unbounded here: each account has its own places (`Accounts::places`).
         .with_config(controller::Config::default())
         .graceful_shutdown_on(stop)
@@ -115,15 +128,39 @@ async fn watch(
         .await;
 }
 
-/// What makes a change of an object a reason to look at its role: its spec or deletion (both are new generations), or the annotation.
-/// Labels, other annotations and our own writes are none.
-#[allow(clippy::unnecessary_wraps, reason = "kube's predicates are functions of this type")]
-fn hint(object: &PinpointImportRole) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    object.metadata.generation.hash(&mut hasher);
-    object.annotations().get(REQUEST_ANNOTATION).hash(&mut hasher);
-    Some(hasher.finish())
+/// The objects to look at, by the events of a watch. Its errors end here: the watch waits by itself before it tries again, and the
+/// controller would hold back everything else meanwhile (kube-runtime 5.0: all triggers share one `StreamBackoff`).
+fn hints(
+    events: impl Stream<Item = watcher::Result<watcher::Event<PinpointImportRole>>>,
+    mut take: impl FnMut(&watcher::Event<PinpointImportRole>) -> Vec<Arc<PinpointImportRole>>,
+) -> impl Stream<Item = watcher::Result<PinpointImportRole>> {
+    events
+        .filter_map(|event| ready(event.ok()))
+        .flat_map(move |event| stream::iter(take(&event)).map(|object| Ok(Arc::unwrap_or_clone(object))))
 }
 
 /// Bounds a call to the API server: kube's client waits for ever.
 const API_CALL: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A watch that fails keeps no hint waiting, and ends nothing.
+    #[tokio::test]
+    async fn errors_of_the_watch_do_not_reach_the_controller() {
+        let object = PinpointImportRole::new("a", <_>::default());
+        let events = [
+            Err(watcher::Error::NoResourceVersion),
+            Ok(watcher::Event::Apply(object.clone())),
+            Err(watcher::Error::NoResourceVersion),
+        ];
+        let told = hints(stream::iter(events), |event| match event {
+            watcher::Event::Apply(object) => vec![Arc::new(object.clone())],
+            _ => Vec::new(),
+        });
+        let told: Vec<_> = told.collect().await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].as_ref().unwrap(), &object);
+    }
+}

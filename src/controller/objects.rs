@@ -18,17 +18,14 @@ use crate::{
         CONTROLLER, EventReason, FINALIZER,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
-    role::{Owner, difference::cut},
+    role::Owner,
 };
-
-/// Longest note of an event (Kubernetes API reference, `events.k8s.io/v1`: 1 kB), in characters: four bytes each at the most.
-const LONGEST_NOTE: usize = 250;
 
 /// What went wrong with the API server.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// It answered with an error, or could not be reached.
-    #[error("{attempt} failed: {source}")]
+    #[error("{attempt} failed: {}", said(source))]
     Failed {
         /// What was attempted.
         attempt: &'static str,
@@ -41,6 +38,25 @@ pub enum ApiError {
         /// What was attempted.
         attempt: &'static str,
     },
+}
+
+/// The API server's own words, where it answered: the error as a whole would show all fields of its status.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl ApiError {
+    /// Whether it would refuse the same request again, so that people must hear of it. Not if another version of the object, or none, is
+    /// the reason.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Self::Failed { source, .. } = self else {
+            return false;
+        };
+        matches!(&**source, kube::Error::Api(status) if (400..500).contains(&status.code) && ![401, 404, 409, 429].contains(&status.code))
+    }
 }
 
 async fn bounded<T>(attempt: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
@@ -66,14 +82,11 @@ pub(super) async fn fresh(
     Ok(found.filter(|found| found.uid() == cached.uid()))
 }
 
-/// Whether the object that a role's tags name exists still. An object that can't be read counts as existing.
+/// Whether the object that a role's tags name exists still.
 pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiError> {
-    if owner.namespace.is_empty() || owner.name.is_empty() {
-        return Ok(true);
-    }
     let api: Api<PinpointImportRole> = Api::namespaced(context.client.clone(), &owner.namespace);
     let found = bounded("reading the object that the role's tags name", api.get_opt(&owner.name)).await?;
-    Ok(found.is_some_and(|found| found.uid().as_deref() == Some(&owner.uid)))
+    Ok(found.is_some_and(|found| owner.uid.is_empty() || found.uid().as_deref() == Some(&owner.uid)))
 }
 
 /// Whether the object bears the finalizer.
@@ -81,10 +94,13 @@ pub(super) fn is_held(object: &PinpointImportRole) -> bool {
     object.finalizers().iter().any(|held| held == FINALIZER)
 }
 
-/// Puts the finalizer on, before anything is made that would have to be cleaned up.
-pub(super) async fn hold(context: &Context, object: PinpointImportRole) -> Result<PinpointImportRole, ApiError> {
-    if is_held(&object) {
-        return Ok(object);
+/// Puts the finalizer on, before anything is made that would have to be cleaned up. Returns the object as it is then, if it changed.
+pub(super) async fn hold(
+    context: &Context,
+    object: &PinpointImportRole,
+) -> Result<Option<PinpointImportRole>, ApiError> {
+    if is_held(object) || object.meta().deletion_timestamp.is_some() {
+        return Ok(None);
     }
     let finalizers: Vec<_> = object
         .finalizers()
@@ -92,11 +108,16 @@ pub(super) async fn hold(context: &Context, object: PinpointImportRole) -> Resul
         .cloned()
         .chain([FINALIZER.to_owned()])
         .collect();
-    set_finalizers("putting the finalizer on", context, &object, finalizers).await
+    set_finalizers("putting the finalizer on", context, object, finalizers)
+        .await
+        .map(Some)
 }
 
 /// Takes the finalizer off: the object may go.
 pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
+    if !is_held(object) {
+        return Ok(());
+    }
     let finalizers = object
         .finalizers()
         .iter()
@@ -166,7 +187,7 @@ pub(super) async fn publish(context: &Context, object: &PinpointImportRole, even
         let event = Event {
             type_,
             reason: reason.as_str().to_owned(),
-            note: Some(cut(note, LONGEST_NOTE)),
+            note: Some(note),
             action: "Reconcile".to_owned(),
             secondary: None,
         };

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
 use super::{
     name::{Account, PolicyArn, RoleName, RolePath},
     ownership::Owner,
@@ -29,8 +32,10 @@ pub struct DesiredRole {
     pub owner: Owner,
     /// Name.
     pub name: RoleName,
-    /// Path.
-    pub path: RolePath,
+    /// Path; none: that which the role has.
+    pub path: Option<RolePath>,
+    /// Path of a new role whose object declares none.
+    pub default_path: RolePath,
     /// Description; none: left as it is.
     pub description: Option<String>,
     /// Longest session in seconds; none: left as it is.
@@ -68,12 +73,7 @@ impl DesiredRole {
     pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let name = keep(role_name(spec, &owner), &mut problems);
-        let path = keep(
-            spec.path
-                .as_deref()
-                .map_or(Ok(around.role_path.clone()), RolePath::parse),
-            &mut problems,
-        );
+        let path = keep(spec.path.as_deref().map(RolePath::parse).transpose(), &mut problems);
         let boundary = spec
             .permissions_boundary
             .as_deref()
@@ -82,7 +82,7 @@ impl DesiredRole {
         let trust = spec.trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
-        let buckets = keep(BucketPolicy::declare(&spec.buckets, &around.account), &mut problems);
+        let buckets = keep(buckets(spec, &around.account), &mut problems);
         problems.extend(problems_of_plain_fields(spec));
 
         match (name, path, boundary, trust, attached, buckets) {
@@ -93,6 +93,7 @@ impl DesiredRole {
                     owner,
                     name,
                     path,
+                    default_path: around.role_path.clone(),
                     description: spec.description.clone(),
                     max_session_duration: spec.max_session_duration,
                     boundary,
@@ -105,6 +106,47 @@ impl DesiredRole {
             }
             _ => Err(problems),
         }
+    }
+
+    /// The path of a new role.
+    #[must_use]
+    pub fn first_path(&self) -> &RolePath {
+        self.path.as_ref().unwrap_or(&self.default_path)
+    }
+
+    /// A short hash of the whole declaration, of spec and settings together: what of a role differs under the same one, others changed.
+    /// The first 8 bytes of a SHA-256, as hexadecimal digits.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let Self {
+            owner,
+            name,
+            path,
+            default_path: _,
+            description,
+            max_session_duration,
+            boundary,
+            tags,
+            trust,
+            attached,
+            buckets,
+            undeclared,
+        } = self;
+        let whole = json!([
+            owner.tags(),
+            name.as_str(),
+            path.as_ref().map(RolePath::as_str),
+            description,
+            max_session_duration,
+            boundary.as_ref().map(PolicyArn::as_str),
+            tags,
+            trust.document(),
+            attached.iter().map(PolicyArn::as_str).collect::<Vec<_>>(),
+            buckets.as_ref().map(BucketPolicy::document),
+            undeclared,
+        ]);
+        let digest = Sha256::digest(whole.to_string());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// All tags that the role should bear.
@@ -137,9 +179,54 @@ fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet
             .iter()
             .map(|arn| PolicyArn::parse("managedPolicyArns", arn))
             .collect(),
-        None if spec.buckets.is_empty() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
+        None if spec.buckets.is_none() => Ok(BTreeSet::from([PolicyArn::s3_read_only(account)])),
         None => Ok(BTreeSet::new()),
     }
+}
+
+/// The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
+fn buckets(spec: &PinpointImportRoleSpec, account: &Account) -> Result<Option<BucketPolicy>, String> {
+    match spec.buckets.as_deref() {
+        Some([]) => Err(
+            "buckets is an empty list, which could mean every bucket or none: name the buckets, or leave the field out, and write \
+             managedPolicyArns: [] too if the role is to read nothing"
+                .to_owned(),
+        ),
+        declared => BucketPolicy::declare(declared.unwrap_or_default(), account),
+    }
+}
+
+/// ARNs of a spec that lie in another partition than the role's account, where IAM can't find what they name; one sentence each.
+#[must_use]
+pub fn in_other_partitions(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<String> {
+    let policies = spec.managed_policy_arns.iter().flatten();
+    let keys = spec
+        .buckets
+        .iter()
+        .flatten()
+        .filter_map(|bucket| bucket.kms_key_arn.as_ref());
+    let fields = policies
+        .map(|arn| ("managedPolicyArns", arn))
+        .chain(spec.permissions_boundary.iter().map(|arn| ("permissionsBoundary", arn)))
+        .chain(keys.map(|arn| ("buckets: kmsKeyArn", arn)));
+    fields
+        .filter_map(|(field, arn)| in_partition(field, arn, account).err())
+        .collect()
+}
+
+/// Whether an ARN lies in the partition of an account.
+///
+/// # Errors
+/// Says which is which, and what to write. `field` begins the error.
+pub fn in_partition(field: &str, arn: &str, account: &Account) -> Result<(), String> {
+    let partition = arn.split(':').nth(1).unwrap_or_default();
+    if partition == account.partition {
+        return Ok(());
+    }
+    Err(format!(
+        "{field} {arn:?} lies in partition {partition}, and the role's account {} in {}: write an ARN that begins with arn:{}:",
+        account.id, account.partition, account.partition
+    ))
 }
 
 /// What the CRD's schema refuses already, checked again: an object may be older than the schema, and its defaults may be off.

@@ -7,7 +7,7 @@ use crate::api::v1alpha1::DriftDifference;
 /// Longest text of a difference, in characters (contract, section 5).
 const LONGEST: usize = 300;
 
-/// The part of a role that differs. The text is `field` in `status.lastDrift.differences`.
+/// The part of a role that differs, the most dangerous first. The text is `field` in `status.lastDrift.differences`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     /// The role itself.
@@ -22,12 +22,12 @@ pub enum Field {
     Buckets,
     /// The permissions boundary.
     PermissionsBoundary,
-    /// The description.
-    Description,
     /// The longest session.
     MaxSessionDuration,
     /// The tags.
     Tags,
+    /// The description.
+    Description,
 }
 
 impl Field {
@@ -39,9 +39,9 @@ impl Field {
         Self::InlinePolicies,
         Self::Buckets,
         Self::PermissionsBoundary,
-        Self::Description,
         Self::MaxSessionDuration,
         Self::Tags,
+        Self::Description,
     ];
 
     /// The name that users read.
@@ -98,6 +98,39 @@ impl From<&Difference> for DriftDifference {
             declared: difference.declared.clone(),
         }
     }
+}
+
+/// As many of the items as have room in `longest` bytes, and how many more there are. A single one that is too long is cut.
+#[must_use]
+pub fn list<'a>(items: impl IntoIterator<Item = &'a str>, more: usize, longest: usize) -> String {
+    // Room for "; and 4294967295 more".
+    const ROOM: usize = 24;
+    let items: Vec<&str> = items.into_iter().collect();
+    let mut text = String::new();
+    for (index, item) in items.iter().enumerate() {
+        let left = items.len() - index - 1 + more;
+        let separator = if text.is_empty() { "" } else { "; " };
+        let reserved = if left == 0 { 0 } else { ROOM };
+        if !text.is_empty() && text.len() + separator.len() + item.len() + reserved > longest {
+            return format!("{text}; and {} more", left + 1);
+        }
+        text.push_str(separator);
+        text.push_str(&cut_bytes(item, longest.saturating_sub(text.len() + reserved)));
+    }
+    if more > 0 {
+        return format!("{text}; and {more} more");
+    }
+    text
+}
+
+/// Shortens a text to at most `longest` bytes, never within a character.
+#[must_use]
+pub fn cut_bytes(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(longest.saturating_sub('…'.len_utf8()));
+    format!("{}…", &text[..end])
 }
 
 /// Shortens a text to at most `longest` characters, never within one.

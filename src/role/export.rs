@@ -29,7 +29,7 @@ pub struct Exported {
 /// # Errors
 /// Why the role can't be adopted.
 pub fn export(role: &ObservedRole, account: &Account) -> Result<Exported, String> {
-    if let Some(owner) = Owner::of(&role.head.tags) {
+    if let Some(owner) = Owner::of(&role.head) {
         return Err(format!(
             "it belongs to PinpointImportRole {}/{} (cluster {}) already",
             owner.namespace, owner.name, owner.cluster

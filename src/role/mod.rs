@@ -4,11 +4,12 @@
 //! functions serve the controller, the commands and the tests.
 
 mod budget;
+pub mod decision;
 pub mod desired;
 pub mod difference;
+pub mod events;
 pub mod export;
 pub mod exposure;
-pub mod forecast;
 mod grammar;
 pub mod guards;
 mod json;
@@ -18,11 +19,14 @@ pub mod outcome;
 pub mod ownership;
 pub mod plan;
 pub mod policy;
+pub mod recent;
 pub mod s3;
+pub mod situation;
 pub mod spelling;
 pub mod status;
 pub mod step;
 pub mod trust;
+pub mod waits;
 pub mod widening;
 
 pub use desired::{DesiredRole, Surroundings};
@@ -33,4 +37,4 @@ pub use observed::{Head, ObservedRole, SweptRole};
 pub use outcome::{Class, Failure};
 pub use ownership::{Foreign, Owner, Ownership};
 pub use plan::Plan;
-pub use step::{Change, NewRole, Step};
+pub use step::{Change, NewRole, Premise, Step};

@@ -89,6 +89,11 @@ impl RolePath {
                 "path {text:?} can't be the path of a role: IAM takes / or /…/, printable ASCII without spaces, at most 512 characters"
             ));
         }
+        if text.starts_with("/aws-service-role/") {
+            return Err(format!(
+                "path {text:?} begins with /aws-service-role/, which AWS keeps for its own roles: write another, such as /pinpoint/"
+            ));
+        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -214,6 +219,8 @@ mod tests {
             "/a b/",
             "/ä/",
             &format!("/{}/", "x".repeat(511)),
+            "/aws-service-role/",
+            "/aws-service-role/pinpoint.amazonaws.com/",
         ] {
             assert!(RolePath::parse(bad).is_err(), "{bad}");
         }

@@ -25,6 +25,27 @@ pub struct Head {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Head {
+    /// The value of a tag. IAM takes keys that differ by case for the same ("Tagging IAM resources", IAM user guide).
+    #[must_use]
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        let found = self.tags.iter().find(|(found, _)| same_key(found, key));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Sets a tag, or takes it off.
+    pub fn set_tag(&mut self, key: &str, value: Option<String>) {
+        self.tags.retain(|found, _| !same_key(found, key));
+        self.tags.extend(value.map(|value| (key.to_owned(), value)));
+    }
+}
+
+/// Whether two tag keys are one key to IAM.
+#[must_use]
+pub fn same_key(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
 /// A role and its policies, wholly read.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ObservedRole {
@@ -34,6 +55,16 @@ pub struct ObservedRole {
     pub attached: BTreeSet<String>,
     /// Names of the inline policies, with their documents (JSON, percent-decoded) where they were read.
     pub inline: BTreeMap<String, Option<String>>,
+}
+
+impl From<Head> for ObservedRole {
+    /// A role without policies.
+    fn from(head: Head) -> Self {
+        Self {
+            head,
+            ..Self::default()
+        }
+    }
 }
 
 /// A role as a sweep over the account finds it.

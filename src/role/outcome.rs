@@ -22,6 +22,8 @@ pub enum Class {
     Limited,
     /// There are no credentials, or AWS does not take them.
     Credentials,
+    /// IAM has an entity of the name (`EntityAlreadyExists`). Whose it is, a look tells.
+    Exists,
 }
 
 impl Class {
@@ -37,6 +39,7 @@ impl Class {
             Self::Blocked => "blocked",
             Self::Limited => "limited",
             Self::Credentials => "credentials",
+            Self::Exists => "exists",
         }
     }
 
@@ -51,6 +54,16 @@ impl Class {
             Self::Blocked => Reason::DeletionBlocked,
             Self::Limited => Reason::LimitExceeded,
             Self::Credentials => Reason::CredentialsUnavailable,
+            Self::Exists => Reason::RoleNotOwned,
+        }
+    }
+
+    /// Whether the same call may succeed a moment later, though nobody does anything about it.
+    #[must_use]
+    pub const fn passes_by_itself(self) -> bool {
+        match self {
+            Self::Throttled | Self::Retryable | Self::Ambiguous => true,
+            Self::Denied | Self::Invalid | Self::Blocked | Self::Limited | Self::Credentials | Self::Exists => false,
         }
     }
 }
@@ -62,6 +75,55 @@ pub struct Failure {
     pub class: Class,
     /// What was attempted, on what, what AWS answered, and what to do. The same for the same failure: no times, no request ids.
     pub message: String,
+}
+
+/// The calls of a pass that failed: at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures {
+    /// The one that people should hear of: one that does not pass by itself comes first, then the one that came first.
+    pub worst: Failure,
+    /// The classes of the others.
+    pub others: Vec<Class>,
+}
+
+impl Failures {
+    /// The failures of a pass, in order; none if there are none.
+    #[must_use]
+    pub fn of(mut failures: Vec<Failure>) -> Option<Self> {
+        let lasting = failures.iter().position(|failure| !failure.class.passes_by_itself());
+        if failures.is_empty() {
+            return None;
+        }
+        let worst = failures.remove(lasting.unwrap_or_default());
+        let others = failures.into_iter().map(|failure| failure.class).collect();
+        Some(Self { worst, others })
+    }
+
+    /// What the worst is, and how many others people must see to. Those that pass by themselves come and go, and are not told.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let lasting = self.others.iter().filter(|class| !class.passes_by_itself()).count();
+        match (lasting, &self.worst.message) {
+            (0, message) => message.clone(),
+            (1, message) => format!("{message}; and 1 more call failed"),
+            (more, message) => format!("{message}; and {more} more calls failed"),
+        }
+    }
+
+    /// Whether one of them may succeed a moment later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.worst.class.passes_by_itself() || self.others.iter().any(|class| class.passes_by_itself())
+    }
+}
+
+impl From<Failure> for Failures {
+    fn from(worst: Failure) -> Self {
+        Self {
+            worst,
+            others: Vec::new(),
+        }
+    }
 }
 
 /// What became of the role in a pass that ended well.
@@ -90,12 +152,22 @@ pub enum Outcome {
     Waiting,
     /// Nothing may be done.
     Refused(Reason, String),
-    /// A call failed.
-    Failed(Failure),
+    /// Calls failed.
+    Failed(Failures),
+    /// The API server refuses what must come before any call to IAM, or after the last one.
+    Hindered(String),
     /// `spec.suspend`.
     Suspended,
     /// The object is being deleted, and this is what is waited for.
     Deleting(String),
+    /// The object is being deleted, which waits until `spec.suspend` is lifted.
+    DeletionSuspended,
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure.into())
+    }
 }
 
 impl Outcome {
@@ -111,8 +183,9 @@ impl Outcome {
             Self::Reported(_) => "reported",
             Self::Waiting => "waiting",
             Self::Refused(..) => "refused",
-            Self::Failed(failure) => failure.class.as_str(),
-            Self::Suspended => "suspended",
+            Self::Failed(failures) => failures.worst.class.as_str(),
+            Self::Hindered(_) => "hindered",
+            Self::Suspended | Self::DeletionSuspended => "suspended",
             Self::Deleting(_) => "deleting",
         }
     }

@@ -1,4 +1,7 @@
 //! Whose role it is (contract, section 4).
+//!
+//! Two proofs: the RoleId that IAM gave and the status has pinned, which nobody can forge; and the ownership tags, which go out inside
+//! `CreateRole`, but which others can copy or take off.
 
 use std::collections::BTreeMap;
 
@@ -34,16 +37,23 @@ impl Owner {
             .collect()
     }
 
-    /// The owner that a role's tags name; none if they name no cluster or no uid.
+    /// The owner that a role's tags name; none if they name neither a cluster nor a uid. What of it is missing is empty: tags that
+    /// somebody took off in part still speak for an owner.
     #[must_use]
-    pub fn of(tags: &BTreeMap<String, String>) -> Option<Self> {
-        let value = |tag: Tag| tags.get(tag.key()).cloned();
-        Some(Self {
-            cluster: value(Tag::Cluster)?,
-            uid: value(Tag::Uid)?,
-            namespace: value(Tag::Namespace).unwrap_or_default(),
-            name: value(Tag::Name).unwrap_or_default(),
-        })
+    pub fn of(role: &Head) -> Option<Self> {
+        let value = |tag: Tag| role.tag(tag.key()).unwrap_or_default().to_owned();
+        let owner = Self {
+            cluster: value(Tag::Cluster),
+            namespace: value(Tag::Namespace),
+            name: value(Tag::Name),
+            uid: value(Tag::Uid),
+        };
+        (!owner.cluster.is_empty() || !owner.uid.is_empty()).then_some(owner)
+    }
+
+    /// Whether both tags that make an owner are the same.
+    fn is(&self, other: &Self) -> bool {
+        (&self.cluster, &self.uid) == (&other.cluster, &other.uid)
     }
 }
 
@@ -54,7 +64,7 @@ pub enum Ownership {
     Absent,
     /// It is this object's.
     Owned,
-    /// It is nobody's, and this object may take it over.
+    /// It is not this object's, and this object may take it over.
     Adoptable,
     /// It is not this object's: never written to, never deleted.
     Foreign(Foreign),
@@ -65,11 +75,18 @@ pub enum Ownership {
 pub enum Foreign {
     /// No ownership tags.
     Untagged,
-    /// It bears no ownership tags, but it is the role that this object had.
-    Stripped,
     /// Tags of another owner.
     Other(Owner),
-    /// Our tags on a role with another id than ours had.
+    /// Tags of another owner, who can't be looked up and so counts as live.
+    Unknown {
+        /// The owner.
+        owner: Owner,
+        /// Why he can't be looked up.
+        why: String,
+    },
+    /// Our tags on a role that trusts others than Pinpoint, and that no status has pinned: tags can be copied.
+    Copied(String),
+    /// A role with another id than ours had.
     Replaced {
         /// The id in the status.
         pinned: String,
@@ -78,44 +95,91 @@ pub enum Foreign {
     NotAdoptable(String),
 }
 
-/// What the decision needs to know beside the role.
+/// Whether another owner, whom the role's tags name, is there still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rival {
+    /// He is gone.
+    Gone,
+    /// He is there, or the answer did not matter.
+    Live,
+    /// He can't be looked up, for this reason.
+    Unknown(String),
+}
+
+/// What the verdict depends on beside the role.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// This object.
     pub owner: &'a Owner,
     /// `status.roleId`.
     pub pinned: Option<&'a str>,
+    /// `status.formerRoleId`: the id of the role that was gone when another was about to be made.
+    pub former: Option<&'a str>,
     /// `spec.adoptionPolicy`.
     pub adoption: AdoptionPolicy,
-    /// Whether the owner that the role's tags name still exists. Unknown counts as live.
-    pub rival_lives: bool,
 }
 
-/// Whose role it is.
+impl Claim<'_> {
+    /// The other owner whose fate decides whether this object may adopt the role; none where that does not matter.
+    #[must_use]
+    pub fn rival(&self, role: &Head) -> Option<Owner> {
+        let other = Owner::of(role).filter(|tagged| !self.is_or_was(tagged));
+        other.filter(|_| self.adoption == AdoptionPolicy::Adopt && self.verdict_by_proof(role).is_some())
+    }
+
+    /// Tags of ours, whole or what others left of them. Of this object's namespace and name there is no other object.
+    fn is_or_was(&self, tagged: &Owner) -> bool {
+        let left_of = |tag: &str, ours: &str| tag.is_empty() || tag == ours;
+        let named = (&tagged.namespace, &tagged.name) == (&self.owner.namespace, &self.owner.name);
+        left_of(&tagged.cluster, &self.owner.cluster)
+            && left_of(&tagged.uid, &self.owner.uid)
+            && (!tagged.uid.is_empty() || named)
+    }
+
+    /// Why the proofs don't make the role this object's; none if they do.
+    fn verdict_by_proof(&self, role: &Head) -> Option<Foreign> {
+        let tagged = Owner::of(role);
+        let pinned = self.pinned.or(self.former.filter(|former| *former == role.id));
+        match (pinned, tagged) {
+            (Some(pinned), _) if pinned != role.id => Some(Foreign::Replaced {
+                pinned: pinned.to_owned(),
+            }),
+            (Some(_), Some(other)) if !other.uid.is_empty() && other.uid != self.owner.uid => {
+                Some(Foreign::Other(other))
+            }
+            (Some(_), _) => None,
+            (None, Some(tagged)) if tagged.is(self.owner) => {
+                trust::obstacle_to_adoption(&role.trust).map(Foreign::Copied)
+            }
+            (None, Some(other)) => Some(Foreign::Other(other)),
+            (None, None) => Some(Foreign::Untagged),
+        }
+    }
+}
+
+/// Whose role it is. `rival` is what is known of the owner that [`Claim::rival`] asks for.
 #[must_use]
-pub fn ownership(role: Option<&Head>, claim: Claim<'_>) -> Ownership {
+pub fn ownership(role: Option<&Head>, claim: Claim<'_>, rival: &Rival) -> Ownership {
     let Some(role) = role else {
         return Ownership::Absent;
     };
-    let tagged = Owner::of(&role.tags);
-    let foreign = match tagged {
-        Some(tagged) if (&tagged.cluster, &tagged.uid) == (&claim.owner.cluster, &claim.owner.uid) => {
-            match claim.pinned {
-                Some(pinned) if pinned != role.id => Foreign::Replaced {
-                    pinned: pinned.to_owned(),
-                },
-                _ => return Ownership::Owned,
-            }
-        }
-        Some(tagged) if claim.rival_lives => return Ownership::Foreign(Foreign::Other(tagged)),
-        Some(tagged) => Foreign::Other(tagged),
-        None if claim.pinned == Some(role.id.as_str()) => Foreign::Stripped,
-        None => Foreign::Untagged,
+    let Some(foreign) = claim.verdict_by_proof(role) else {
+        return Ownership::Owned;
     };
-    match (claim.adoption, trust::obstacle_to_adoption(&role.trust)) {
-        (AdoptionPolicy::Adopt, None) => Ownership::Adoptable,
-        (AdoptionPolicy::Adopt, Some(obstacle)) => Ownership::Foreign(Foreign::NotAdoptable(obstacle)),
-        (AdoptionPolicy::Never, _) => Ownership::Foreign(foreign),
+    if claim.adoption == AdoptionPolicy::Never {
+        return Ownership::Foreign(foreign);
+    }
+    match (claim.rival(role), rival) {
+        (Some(owner), Rival::Live) => return Ownership::Foreign(Foreign::Other(owner)),
+        (Some(owner), Rival::Unknown(why)) => {
+            let why = why.clone();
+            return Ownership::Foreign(Foreign::Unknown { owner, why });
+        }
+        (Some(_), Rival::Gone) | (None, _) => {}
+    }
+    match trust::obstacle_to_adoption(&role.trust) {
+        Some(obstacle) => Ownership::Foreign(Foreign::NotAdoptable(obstacle)),
+        None => Ownership::Adoptable,
     }
 }
 
@@ -128,18 +192,23 @@ impl Foreign {
                 "role {role} exists in IAM and bears no ownership tags, so it is not this object's: choose another spec.roleName, \
                  delete the role, or set spec.adoptionPolicy: Adopt to take it over"
             ),
-            Self::Stripped => format!(
-                "role {role} was this object's, but somebody took its ownership tags off: set spec.adoptionPolicy: Adopt to take it \
-                 back, or set the tags again"
-            ),
             Self::Other(owner) => format!(
-                "role {role} belongs to PinpointImportRole {}/{} (uid {}, cluster {}): choose another spec.roleName, or delete that \
-                 object first; if it is gone, set spec.adoptionPolicy: Adopt",
-                owner.namespace, owner.name, owner.uid, owner.cluster
+                "role {role} belongs to {}: choose another spec.roleName, or delete that object first; if it is gone, set \
+                 spec.adoptionPolicy: Adopt",
+                words(owner)
+            ),
+            Self::Unknown { owner, why } => format!(
+                "role {role} belongs to {}, which can't be looked up and so counts as existing ({why}): choose another spec.roleName; \
+                 if that object is gone for good, take the ownership tags pinpoint-import.dev/… off the role",
+                words(owner)
+            ),
+            Self::Copied(obstacle) => format!(
+                "role {role} bears this object's ownership tags, but the object's status does not know it and {obstacle}: tags can be \
+                 copied, so it is not taken for this object's; delete it, or narrow its trust policy to Pinpoint alone"
             ),
             Self::Replaced { pinned } => format!(
-                "role {role} bears this object's tags but is not the role {pinned} that it had: somebody deleted that and made \
-                 another with the same tags; delete it, or set spec.adoptionPolicy: Adopt to take it over"
+                "role {role} is not the role {pinned} that this object had: somebody deleted that and made another of the same name; \
+                 delete it, or set spec.adoptionPolicy: Adopt to take it over"
             ),
             Self::NotAdoptable(obstacle) => format!(
                 "role {role} can't be adopted: {obstacle}; adoption takes only roles that trust Pinpoint and nobody else, so narrow \
@@ -147,4 +216,21 @@ impl Foreign {
             ),
         }
     }
+}
+
+fn words(owner: &Owner) -> String {
+    let or_unknown = |text: &str| {
+        if text.is_empty() {
+            "?".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    format!(
+        "PinpointImportRole {}/{} (uid {}, cluster {})",
+        or_unknown(&owner.namespace),
+        or_unknown(&owner.name),
+        or_unknown(&owner.uid),
+        or_unknown(&owner.cluster)
+    )
 }

@@ -1,14 +1,18 @@
-//! What to do about a role, as data: a list of IAM calls, each with the differences that it mends.
+//! What to do about a role, as data: a list of changes, each one IAM call, with the differences that it mends and what must hold before it.
 //!
-//! The order keeps a law: at no moment may anybody do anything with the role that he could not do before, and that is not declared
-//! either. So what is taken away goes first, then the trust policy is put right, and what is added comes last. A missing boundary comes
-//! before everything, since it only narrows; another boundary only once no undeclared policy is left beneath it.
+//! The order and the premises keep a law: at no moment may anybody do anything with the role that he could not do before, and that is
+//! not declared either. So what is taken away goes first, then the trust policy is put right, and what is added comes last. A missing
+//! boundary comes before everything, since it only narrows; another boundary only once no undeclared policy is left beneath it. A change
+//! that fails keeps back those that would give access while it is missing, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Change, DesiredRole, Difference, Field, Head, NewRole, ObservedRole, Step, step::role_settings};
+use super::{
+    Change, DesiredRole, Difference, Failure, Field, Head, NewRole, ObservedRole, Premise, Step, observed::same_key,
+    step::role_settings,
+};
 use crate::api::{INLINE_POLICY, OWNERSHIP_TAGS, v1alpha1::UndeclaredPolicies};
 
 /// What to do, in order.
@@ -19,28 +23,41 @@ pub type Plan = Vec<Change>;
 /// The role must be owned, adoptable or absent (`observed` is none).
 #[must_use]
 pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[String]) -> Plan {
-    match observed {
-        None => creation(desired),
-        Some(observed) => {
-            let (add_tags, remove_tags) = tags(desired, observed, ours);
-            let trust = trust(desired, observed);
-            let boundary = boundary(desired, observed);
-            let unbounded = observed.head.boundary.is_none();
-            let (boundary_first, boundary_later) = if unbounded { (boundary, None) } else { (None, boundary) };
-            let frame_changes = trust.is_some() || boundary_later.is_some();
-            let (removals, additions) = policies(desired, observed, frame_changes);
-            add_tags
-                .into_iter()
-                .chain(boundary_first)
-                .chain(removals)
-                .chain(trust)
-                .chain(boundary_later)
-                .chain(additions)
-                .chain(description_and_session(desired, observed))
-                .chain(remove_tags)
-                .collect()
-        }
-    }
+    let Some(observed) = observed else {
+        return creation(desired);
+    };
+    let (add_tags, remove_tags) = tags(desired, observed, ours);
+    let trust = trust(desired, observed);
+    let boundary = boundary(desired, observed);
+    let (boundary_first, boundary_later) = match &observed.head.boundary {
+        None => (boundary, None),
+        Some(_) => (
+            None,
+            boundary.map(|change| change.needing([Premise::Removed, Premise::Trust])),
+        ),
+    };
+    let frame_changes = trust.is_some() || boundary_later.is_some();
+    let (removals, additions) = policies(desired, observed, frame_changes);
+    add_tags
+        .into_iter()
+        .chain(boundary_first)
+        .chain(removals)
+        .chain(trust)
+        .chain(boundary_later)
+        .chain(additions)
+        .chain(description_and_session(desired, observed))
+        .chain(remove_tags)
+        .collect()
+}
+
+/// The same for a role that is taken over: nothing is done to it before it bears the ownership tags.
+#[must_use]
+pub fn adoption(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> Plan {
+    let by_tags = |change: Change| match change.step {
+        Step::TagRole(_) => change.securing([Premise::Ours]),
+        _ => change.needing([Premise::Ours]),
+    };
+    plan(desired, Some(observed), ours).into_iter().map(by_tags).collect()
 }
 
 /// What makes the role go.
@@ -51,38 +68,86 @@ pub fn teardown(observed: &ObservedRole) -> Plan {
         name: name.clone(),
         document: document.clone(),
     });
-    detach
+    let removals = detach
         .chain(delete)
-        .chain([Step::DeleteRole])
-        .map(|step| Change {
-            step,
-            differences: Vec::new(),
-            overwrites: None,
-        })
+        .map(|step| Change::plain(step).securing([Premise::Removed]));
+    removals
+        .chain([Change::plain(Step::DeleteRole).needing([Premise::Removed])])
         .collect()
 }
 
 /// What leaves the role and its policies to whoever wants them: the ownership tags go.
 #[must_use]
 pub fn release(role: &Head) -> Plan {
-    let keys: Vec<String> = OWNERSHIP_TAGS
-        .iter()
-        .map(|tag| tag.key().to_owned())
-        .filter(|key| role.tags.contains_key(key))
-        .collect();
+    let is_ownership = |key: &&String| OWNERSHIP_TAGS.iter().any(|tag| same_key(tag.key(), key));
+    let keys: Vec<String> = role.tags.keys().filter(is_ownership).cloned().collect();
     if keys.is_empty() {
         return Plan::new();
     }
-    vec![Change {
-        step: Step::UntagRole(keys),
-        differences: Vec::new(),
-        overwrites: None,
-    }]
+    vec![Change::plain(Step::UntagRole(keys))]
+}
+
+/// All differences of a plan, the most dangerous first.
+#[must_use]
+pub fn differences(plan: &Plan) -> Vec<Difference> {
+    let mut all: Vec<Difference> = plan.iter().flat_map(|change| change.differences.clone()).collect();
+    all.sort_by_key(|difference| difference.field);
+    all
+}
+
+/// How far the execution of a plan has come: which changes may be made, and what came of those that were tried.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    broken: BTreeSet<Premise>,
+    /// Calls that failed, in order.
+    pub failures: Vec<Failure>,
+    /// Whether something was left out, for want of what it needs.
+    pub incomplete: bool,
+    /// The role that was made.
+    pub made: Option<Head>,
+}
+
+impl Progress {
+    /// The start, where these premises don't hold (yet), since IAM is late to show them.
+    #[must_use]
+    pub fn without(late: &BTreeSet<Premise>) -> Self {
+        Self {
+            broken: late.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a change may be made now. One that may not is kept back, with all that hangs on it.
+    pub fn may(&mut self, change: &Change) -> bool {
+        let may = !change.needs.iter().any(|need| self.broken.contains(need));
+        if !may {
+            self.incomplete = true;
+            self.broken.extend(&change.secures);
+        }
+        may
+    }
+
+    /// Takes the answer of a change.
+    pub fn take(&mut self, change: &Change, answer: Result<Option<Head>, Failure>) {
+        match answer {
+            Ok(made) => self.made = made.or(self.made.take()),
+            Err(failure) => {
+                self.failures.push(failure);
+                self.broken.extend(&change.secures);
+            }
+        }
+    }
+
+    /// Whether a premise still holds, as far as the execution knows.
+    #[must_use]
+    pub fn holds(&self, premise: Premise) -> bool {
+        !self.broken.contains(&premise)
+    }
 }
 
 fn creation(desired: &DesiredRole) -> Plan {
     let new = NewRole {
-        path: desired.path.clone(),
+        path: desired.first_path().clone(),
         trust: desired.trust.document().to_owned(),
         description: desired.first_description(),
         max_session_duration: desired.max_session_duration,
@@ -95,28 +160,39 @@ fn creation(desired: &DesiredRole) -> Plan {
         "the role exists",
     );
     let create = Change {
-        step: Step::CreateRole(Box::new(new)),
         differences: vec![missing],
-        overwrites: None,
-    };
+        ..Change::plain(Step::CreateRole(Box::new(new)))
+    }
+    .securing([Premise::Ours, Premise::Trust, Premise::Boundary]);
     // What follows is part of the same difference: a role that does not exist has no policies.
     let (_, additions) = policies(desired, &ObservedRole::default(), false);
-    let additions = additions.into_iter().map(|change| Change {
-        differences: Vec::new(),
-        ..change
+    let additions = additions.into_iter().map(|change| {
+        let change = change.needing([Premise::Ours]);
+        Change {
+            differences: Vec::new(),
+            ..change
+        }
     });
     [create].into_iter().chain(additions).collect()
 }
 
 fn trust(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
     let differences = desired.trust.differences(&observed.head.trust);
-    let step = Step::UpdateTrust(desired.trust.document().to_owned());
-    let overwrites = Some(observed.head.trust.clone());
-    (!differences.is_empty()).then_some(Change {
-        step,
+    if differences.is_empty() {
+        return None;
+    }
+    let change = Change {
         differences,
-        overwrites,
-    })
+        overwrites: Some(observed.head.trust.clone()),
+        ..Change::plain(Step::UpdateTrust(desired.trust.document().to_owned()))
+    }
+    .securing([Premise::Trust]);
+    // What takes nothing away can wait for undeclared policies to go. What does never waits: better that Pinpoint has for a while what
+    // is not declared, than that a stranger keeps it.
+    if desired.trust.only_adds_to(&observed.head.trust) {
+        return Some(change.needing([Premise::Removed]));
+    }
+    Some(change)
 }
 
 fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
@@ -129,11 +205,12 @@ fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
         format!("permissions boundary is {arn}")
     });
     let difference = Difference::new(Field::PermissionsBoundary, words, declared.as_str());
-    Some(Change {
-        step: Step::PutBoundary(declared.clone()),
+    let change = Change {
         differences: vec![difference],
         overwrites: observed.head.boundary.clone(),
-    })
+        ..Change::plain(Step::PutBoundary(declared.clone()))
+    };
+    Some(change.securing([Premise::Boundary]))
 }
 
 fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
@@ -165,58 +242,54 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         description: desired.description.clone().or_else(|| head.description.clone()),
         max_session_duration: desired.max_session_duration.or(head.max_session_duration),
     };
-    let overwrites = Some(role_settings(head.description.as_ref(), head.max_session_duration));
-    (!differences.is_empty()).then_some(Change {
-        step,
+    if differences.is_empty() {
+        return None;
+    }
+    let longer = desired.max_session_duration > head.max_session_duration;
+    let change = Change {
         differences,
-        overwrites,
-    })
+        overwrites: Some(role_settings(head.description.as_ref(), head.max_session_duration)),
+        ..Change::plain(step)
+    };
+    // Nobody who is not to be trusted gets a longer session.
+    Some(change.needing(longer.then_some(Premise::Trust)))
 }
 
-/// Tags to set, and tags to take off. IAM takes keys that differ by case for the same.
+/// Tags to set, and tags to take off.
 fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Option<Change>, Option<Change>) {
-    let found: BTreeMap<String, &String> = observed
-        .head
-        .tags
-        .iter()
-        .map(|(key, value)| (key.to_lowercase(), value))
-        .collect();
     let declared = desired.all_tags();
-    let wrong: BTreeMap<String, String> = declared
-        .iter()
-        .filter(|(key, value)| found.get(&key.to_lowercase()) != Some(value))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
+    let overwrites = Some(json!(observed.head.tags).to_string());
+    let mut wrong: BTreeMap<String, String> = declared.clone();
+    wrong.retain(|key, value| observed.head.tag(key) != Some(value));
     let differences = wrong
         .iter()
         .map(|(key, value)| {
-            let words = match found.get(&key.to_lowercase()) {
+            let words = match observed.head.tag(key) {
                 Some(found) => format!("tag {key} is {found:?}"),
                 None => format!("tag {key} is missing"),
             };
             Difference::new(Field::Tags, words, format!("{value:?}"))
         })
         .collect();
-    let set = (!wrong.is_empty()).then_some(Change {
-        overwrites: Some(json!(observed.head.tags).to_string()),
-        step: Step::TagRole(wrong),
+    let set = (!wrong.is_empty()).then(|| Change {
         differences,
+        overwrites: overwrites.clone(),
+        ..Change::plain(Step::TagRole(wrong))
     });
 
-    let kept: Vec<String> = declared.keys().map(|key| key.to_lowercase()).collect();
-    let gone: Vec<String> = ours
-        .iter()
-        .filter(|key| !kept.contains(&key.to_lowercase()) && found.contains_key(&key.to_lowercase()))
-        .cloned()
-        .collect();
+    // Under the key that the role has, whatever its case.
+    let was_ours = |key: &&String| ours.iter().any(|ours| same_key(ours, key));
+    let kept = |key: &&String| declared.keys().any(|declared| same_key(declared, key));
+    let on_role = observed.head.tags.keys();
+    let gone: Vec<String> = on_role.filter(|key| was_ours(key) && !kept(key)).cloned().collect();
     let differences = gone
         .iter()
         .map(|key| Difference::new(Field::Tags, format!("tag {key} is no longer declared"), "no such tag"))
         .collect();
-    let unset = (!gone.is_empty()).then_some(Change {
-        overwrites: Some(json!(observed.head.tags).to_string()),
-        step: Step::UntagRole(gone),
+    let unset = (!gone.is_empty()).then(|| Change {
         differences,
+        overwrites,
+        ..Change::plain(Step::UntagRole(gone))
     });
     (set, unset)
 }
@@ -227,83 +300,68 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
 fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool) -> (Vec<Change>, Vec<Change>) {
     let remove = desired.undeclared == UndeclaredPolicies::Remove;
     let declared = |arn: &str| desired.attached.iter().any(|declared| declared.as_str() == arn);
-    let mut removals: Vec<Change> = observed
-        .attached
-        .iter()
-        .filter(|arn| remove && !declared(arn))
-        .map(|arn| Change {
-            step: Step::DetachPolicy(arn.clone()),
-            differences: vec![Difference::new(
-                Field::ManagedPolicyArns,
-                format!("managed policy {arn} is attached"),
-                "not attached",
-            )],
-            overwrites: None,
+    let removal = |step: Step, differences: Vec<Difference>| {
+        let change = Change {
+            differences,
+            ..Change::plain(step)
+        };
+        change.securing([Premise::Removed])
+    };
+    let delete = |name: &str, document: &Option<String>| Step::DeleteInlinePolicy {
+        name: name.to_owned(),
+        document: document.clone(),
+    };
+    let undeclared = observed.attached.iter().filter(|arn| remove && !declared(arn));
+    let mut removals: Vec<Change> = undeclared
+        .map(|arn| {
+            let words = format!("managed policy {arn} is attached");
+            let difference = Difference::new(Field::ManagedPolicyArns, words, "not attached");
+            removal(Step::DetachPolicy(arn.clone()), vec![difference])
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
-    let undeclared = |name: &str| {
-        if name == INLINE_POLICY {
+    let undeclared = observed.inline.iter().filter(|(name, _)| {
+        if name.as_str() == INLINE_POLICY {
             desired.buckets.is_none()
         } else {
             remove
         }
-    };
-    removals.extend(
-        observed
-            .inline
-            .iter()
-            .filter(|(name, _)| undeclared(name))
-            .map(|(name, document)| Change {
-                step: Step::DeleteInlinePolicy {
-                    name: name.clone(),
-                    document: document.clone(),
-                },
-                differences: vec![Difference::new(
-                    Field::InlinePolicies,
-                    format!("inline policy {name} exists"),
-                    "no such policy",
-                )],
-                overwrites: None,
-            }),
-    );
+    });
+    removals.extend(undeclared.map(|(name, document)| {
+        let words = format!("inline policy {name} exists");
+        let difference = Difference::new(Field::InlinePolicies, words, "no such policy");
+        removal(delete(name, document), vec![difference])
+    }));
 
-    let bucket_policy = desired.buckets.as_ref().and_then(|buckets| {
+    let mut additions = Vec::new();
+    if let Some(buckets) = &desired.buckets {
         let found = observed.inline.get(INLINE_POLICY);
         let mut differences = buckets.differences(found.map(|document| document.as_deref().unwrap_or_default()));
-        if differences.is_empty() {
-            return None;
-        }
-        if let Some(document) = found.filter(|_| frame_changes) {
-            removals.push(Change {
-                step: Step::DeleteInlinePolicy {
-                    name: INLINE_POLICY.to_owned(),
-                    document: document.clone(),
-                },
-                differences: std::mem::take(&mut differences),
-                overwrites: None,
+        if !differences.is_empty() {
+            if let Some(document) = found.filter(|_| frame_changes) {
+                let step = delete(INLINE_POLICY, document);
+                removals.push(removal(step, std::mem::take(&mut differences)));
+            }
+            additions.push(Change {
+                differences,
+                overwrites: found.filter(|_| !frame_changes).cloned().flatten(),
+                ..Change::plain(Step::PutBucketPolicy(buckets.document().to_owned()))
             });
         }
-        let step = Step::PutBucketPolicy(buckets.document().to_owned());
-        let overwrites = found.filter(|_| !frame_changes).cloned().flatten();
-        Some(Change {
-            step,
-            differences,
-            overwrites,
-        })
-    });
-    let attach = desired
+    }
+    let missing = desired
         .attached
         .iter()
-        .filter(|arn| !observed.attached.contains(arn.as_str()))
-        .map(|arn| Change {
-            step: Step::AttachPolicy(arn.clone()),
-            differences: vec![Difference::new(
-                Field::ManagedPolicyArns,
-                format!("managed policy {arn} is not attached"),
-                "attached",
-            )],
-            overwrites: None,
-        });
-    (removals, bucket_policy.into_iter().chain(attach).collect())
+        .filter(|arn| !observed.attached.contains(arn.as_str()));
+    additions.extend(missing.map(|arn| {
+        let words = format!("managed policy {arn} is not attached");
+        Change {
+            differences: vec![Difference::new(Field::ManagedPolicyArns, words, "attached")],
+            ..Change::plain(Step::AttachPolicy(arn.clone()))
+        }
+    }));
+    let additions = additions
+        .into_iter()
+        .map(|change| change.needing([Premise::Trust, Premise::Boundary]));
+    (removals, additions.collect())
 }

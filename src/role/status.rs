@@ -1,23 +1,24 @@
-//! The status and the events that say what came of a pass (contract, section 5).
+//! The status that says what came of a pass (contract, section 5). It is built once, from the one before, what the pass learned, and its
+//! outcome.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
-    DesiredRole, Difference, Head, Step,
-    difference::cut,
-    outcome::{Class, Did, Outcome},
+    Account, DesiredRole, Difference, Field, Head, Step,
+    difference::{cut, list},
+    outcome::Outcome,
     plan::Plan,
 };
 use crate::api::{
-    ConditionType, EventReason, Reason,
+    ConditionType, Reason,
     v1alpha1::{Drift, PinpointImportRoleStatus},
 };
 
 /// Most differences in a status (contract, section 5).
 const MOST_DIFFERENCES: usize = 20;
-/// Longest message of a condition, in characters. The API server takes 32768; people read less.
+/// Longest message of a condition. The API server takes 32768 characters; people read less.
 const LONGEST_MESSAGE: usize = 1000;
 
 /// Conditions to be, without their times.
@@ -26,105 +27,154 @@ type Conditions = BTreeMap<ConditionType, (&'static str, Reason, String)>;
 /// Reason of `Suspended`.
 const SUSPENDED: &str = "Suspended";
 
+/// What a pass learned, whatever came of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Learned<'a> {
+    /// The declaration, where it is a sound one.
+    pub desired: Option<&'a DesiredRole>,
+    /// The role, where it is this object's.
+    pub role: Option<&'a Head>,
+    /// The value of the annotation "reconcile now".
+    pub request: Option<&'a str>,
+}
+
 /// The status after a pass. Equal to `previous` where nothing but time went by.
 #[must_use]
 pub fn status(
     previous: &PinpointImportRoleStatus,
     generation: i64,
+    learned: Learned<'_>,
     outcome: &Outcome,
     now: &Time,
 ) -> PinpointImportRoleStatus {
     let mut next = previous.clone();
-    next.observed_generation = Some(generation);
-    let mut conditions = Conditions::new();
-    let mut say = |ready: &'static str, beside: Option<ConditionType>, reason: Reason, message: String| {
-        let message = cut(message, LONGEST_MESSAGE);
-        conditions.extend(beside.map(|beside| (beside, ("True", reason, message.clone()))));
-        conditions.insert(ConditionType::Ready, (ready, reason, message));
-    };
+    learn(&mut next, learned);
     match outcome {
-        Outcome::InPlace(_) => {
-            next.applied_generation = Some(generation);
-            if let Some(drift) = next.last_drift.as_mut().filter(|drift| drift.repaired_at.is_none()) {
-                drift.repaired_at = Some(now.clone());
-            }
-            let name = next.role_name.as_deref().unwrap_or_default();
-            say("True", None, Reason::Reconciled, format!("role {name} is as declared"));
-        }
-        Outcome::Reported(differences) => {
-            drifted(&mut next, differences, now);
-            say(
-                "False",
-                Some(ConditionType::Stalled),
-                Reason::DriftDetected,
-                drift_message(differences),
-            );
-        }
-        Outcome::Waiting if applied(previous, generation) => return ours(previous),
-        Outcome::Waiting => {
-            let message = "waiting for IAM to show the last change, which can take a minute".to_owned();
-            say("False", Some(ConditionType::Reconciling), Reason::Progressing, message);
-        }
-        Outcome::Refused(reason, message) => say("False", Some(ConditionType::Stalled), *reason, message.clone()),
-        Outcome::Failed(failure) => {
-            let beside = match failure.class {
-                Class::Throttled | Class::Retryable | Class::Ambiguous => ConditionType::Reconciling,
-                Class::Denied | Class::Invalid | Class::Limited | Class::Credentials | Class::Blocked => {
-                    ConditionType::Stalled
-                }
-            };
-            say("False", Some(beside), failure.class.reason(), failure.message.clone());
-        }
-        Outcome::Deleting(message) => say(
-            "False",
-            Some(ConditionType::Reconciling),
-            Reason::Deleting,
-            message.clone(),
-        ),
+        Outcome::InPlace(_) => settle(&mut next, generation, learned.desired, now),
+        Outcome::Reported(differences) => note_drift(&mut next, differences, now),
         Outcome::Suspended => {
+            next.observed_generation = Some(generation);
             next.conditions = suspended(previous, generation, now);
             return next;
         }
+        _ => {}
     }
-    if next
-        .last_drift
-        .as_ref()
-        .is_some_and(|drift| drift.repaired_at.is_none())
-    {
-        let differences: Vec<&str> = next
-            .last_drift
-            .iter()
-            .flat_map(|drift| &drift.differences)
-            .map(|difference| difference.observed.as_str())
-            .collect();
-        let message = cut(
-            format!("others changed the role: {}", differences.join("; ")),
-            LONGEST_MESSAGE,
-        );
+    if !matches!(outcome, Outcome::Waiting) {
+        next.last_handled_reconcile_at = learned.request.map(str::to_owned).or(next.last_handled_reconcile_at);
+    }
+    if says_enough(previous, generation, learned.desired, outcome) {
+        return ours(&next);
+    }
+    next.observed_generation = Some(generation);
+    let mut conditions = conditions(outcome, next.role_name.as_deref().unwrap_or_default());
+    if let Some(message) = open_drift(&next) {
         conditions.insert(ConditionType::Drifted, ("True", Reason::DriftDetected, message));
     }
     next.conditions = timed(&previous.conditions, conditions, generation, now);
     next
 }
 
-/// The status before the first write of a pass: what must not be forgotten if the controller dies in the middle.
+/// Notes what is known of the role, whatever came of the pass.
+fn learn(status: &mut PinpointImportRoleStatus, learned: Learned<'_>) {
+    if let Some(desired) = learned.desired {
+        status.role_name = Some(desired.name.to_string());
+    }
+    if let Some(role) = learned.role {
+        status.role_arn = Some(role.arn.clone());
+        status.role_id = Some(role.id.clone());
+        status.former_role_id = None;
+        status.account_id = Account::of_arn(&role.arn)
+            .ok()
+            .map(|account| account.id)
+            .or(status.account_id.take());
+    }
+}
+
+/// Notes that IAM is as declared.
+fn settle(status: &mut PinpointImportRoleStatus, generation: i64, desired: Option<&DesiredRole>, now: &Time) {
+    status.applied_generation = Some(generation);
+    if let Some(desired) = desired {
+        status.applied_declaration = Some(desired.hash());
+        status.tag_keys = desired.tags.keys().cloned().collect();
+    }
+    if let Some(drift) = status.last_drift.as_mut().filter(|drift| drift.repaired_at.is_none()) {
+        drift.repaired_at = Some(now.clone());
+    }
+}
+
+/// Whether the status says already what an outcome without news would make it say. IAM being late is no news for a role that is in place,
+/// nor for one that is failing; and a call that may succeed a moment later says nothing about a failure that lasts.
+fn says_enough(
+    previous: &PinpointImportRoleStatus,
+    generation: i64,
+    desired: Option<&DesiredRole>,
+    outcome: &Outcome,
+) -> bool {
+    let failing = find(&previous.conditions, ConditionType::Ready).is_some_and(|ready| {
+        let told = ready.observed_generation == Some(generation) && ready.status == "False";
+        told && ready_reason(previous).is_some_and(Reason::is_failing)
+    });
+    match outcome {
+        Outcome::Waiting => failing || desired.is_some_and(|desired| applied(previous, generation, desired)),
+        Outcome::Failed(failures) => failing && failures.worst.class.passes_by_itself(),
+        _ => false,
+    }
+}
+
+/// The conditions of an outcome, apart from `Drifted`.
+fn conditions(outcome: &Outcome, role: &str) -> Conditions {
+    use ConditionType::{Reconciling, Stalled};
+    let (ready, beside, reason, message) = match outcome {
+        Outcome::InPlace(_) => ("True", None, Reason::Reconciled, format!("role {role} is as declared")),
+        Outcome::Reported(differences) => {
+            let words = differences.iter().map(|difference| difference.observed.as_str());
+            ("False", Some(Stalled), Reason::DriftDetected, drift_message(words, 0))
+        }
+        Outcome::Waiting => {
+            let message = "waiting for IAM to show the last change, which can take a minute".to_owned();
+            ("False", Some(Reconciling), Reason::Progressing, message)
+        }
+        Outcome::Refused(reason, message) => ("False", Some(Stalled), *reason, message.clone()),
+        Outcome::Failed(failures) => {
+            let class = failures.worst.class;
+            let beside = if class.passes_by_itself() { Reconciling } else { Stalled };
+            ("False", Some(beside), class.reason(), failures.message())
+        }
+        Outcome::Hindered(message) => ("False", Some(Reconciling), Reason::Progressing, message.clone()),
+        Outcome::Deleting(message) => ("False", Some(Reconciling), Reason::Deleting, message.clone()),
+        Outcome::Suspended | Outcome::DeletionSuspended => {
+            let message = "spec.suspend is set: the role stays until it is lifted, and so does this object";
+            ("False", Some(Reconciling), Reason::Deleting, message.to_owned())
+        }
+    };
+    let message = cut(message, LONGEST_MESSAGE);
+    let beside = beside.map(|beside| (beside, ("True", reason, message.clone())));
+    beside
+        .into_iter()
+        .chain([(ConditionType::Ready, (ready, reason, message.clone()))])
+        .collect()
+}
+
+/// The status before the first write of a pass: what must not be forgotten if the controller dies in the middle. `drift` is what the plan
+/// undoes.
 ///
 /// * A drift, so that it is told even if its repair is the last thing that this process does.
 /// * The keys of tags about to be set, so that they can be removed later.
-/// * That the pinned role is gone, so that the one made in its place is taken for ours.
+/// * That the pinned role is gone, so that the one made in its place is taken for ours; with its id, should it be there after all.
 #[must_use]
 pub fn intent(
     previous: &PinpointImportRoleStatus,
     generation: i64,
     desired: &DesiredRole,
     plan: &Plan,
+    drift: &[Difference],
     now: &Time,
 ) -> PinpointImportRoleStatus {
     let mut next = previous.clone();
     for change in plan {
         match &change.step {
             Step::CreateRole(_) => {
-                next.role_id = None;
+                next.former_role_id = next.role_id.take().or(next.former_role_id);
                 next.role_arn = None;
                 remember_tags(&mut next, desired);
             }
@@ -132,39 +182,43 @@ pub fn intent(
             _ => {}
         }
     }
-    if applied(previous, generation) {
-        let differences = differences(plan);
-        drifted(&mut next, &differences, now);
-        let message = cut(drift_message(&differences), LONGEST_MESSAGE);
-        let conditions = [ConditionType::Reconciling, ConditionType::Drifted]
-            .map(|beside| (beside, ("True", Reason::DriftDetected, message.clone())));
-        let ready = (ConditionType::Ready, ("False", Reason::DriftDetected, message.clone()));
-        next.conditions = timed(
-            &previous.conditions,
-            conditions.into_iter().chain([ready]).collect(),
-            generation,
-            now,
-        );
+    if drift.is_empty() {
+        return next;
     }
+    note_drift(&mut next, drift, now);
+    let Some(message) = open_drift(&next).filter(|_| next.last_drift != previous.last_drift) else {
+        return next;
+    };
+    let drifted = ("True", Reason::DriftDetected, message.clone());
+    let conditions = Conditions::from([
+        (ConditionType::Ready, ("False", Reason::DriftDetected, message)),
+        (ConditionType::Reconciling, drifted.clone()),
+        (ConditionType::Drifted, drifted),
+    ]);
+    next.conditions = timed(&previous.conditions, conditions, generation, now);
     next
 }
 
-/// All differences of a plan.
+/// Whether this declaration was wholly in place, so that any difference since is drift. Objects of version 0.1.0 have no hash of it; of
+/// them the generation is believed.
 #[must_use]
-pub fn differences(plan: &Plan) -> Vec<Difference> {
-    plan.iter().flat_map(|change| change.differences.clone()).collect()
+pub fn applied(status: &PinpointImportRoleStatus, generation: i64, desired: &DesiredRole) -> bool {
+    let declaration = status.applied_declaration.as_ref();
+    status.applied_generation == Some(generation) && declaration.is_none_or(|hash| *hash == desired.hash())
 }
 
-/// Whether this generation was wholly in place, so that any difference since is drift.
+/// Whether a drift is noted that was not repaired.
 #[must_use]
-pub fn applied(status: &PinpointImportRoleStatus, generation: i64) -> bool {
-    status.applied_generation == Some(generation)
+pub fn has_open_drift(status: &PinpointImportRoleStatus) -> bool {
+    status
+        .last_drift
+        .as_ref()
+        .is_some_and(|drift| drift.repaired_at.is_none())
 }
 
-/// Notes in the status what is known of a role that is this object's.
-pub fn remember_role(status: &mut PinpointImportRoleStatus, role: &Head) {
-    status.role_arn = Some(role.arn.clone());
-    status.role_id = Some(role.id.clone());
+fn open_drift(status: &PinpointImportRoleStatus) -> Option<String> {
+    let drift = status.last_drift.as_ref().filter(|drift| drift.repaired_at.is_none())?;
+    Some(drift_message(drift.words(), drift.unlisted()))
 }
 
 fn remember_tags(status: &mut PinpointImportRoleStatus, desired: &DesiredRole) {
@@ -174,26 +228,36 @@ fn remember_tags(status: &mut PinpointImportRoleStatus, desired: &DesiredRole) {
 }
 
 /// Notes a drift, unless it is the one that is noted already, or what is left of that.
-fn drifted(status: &mut PinpointImportRoleStatus, differences: &[Difference], now: &Time) {
-    let differences: Vec<_> = differences.iter().take(MOST_DIFFERENCES).map(Into::into).collect();
+fn note_drift(status: &mut PinpointImportRoleStatus, differences: &[Difference], now: &Time) {
     let known = status.last_drift.as_ref().is_some_and(|drift| {
+        let total = drift.differences.len() + drift.unlisted();
+        // What was not listed comes after what was.
+        let unlisted = |difference: &Difference| {
+            let last = drift.differences.last().map(|last| last.field.as_str());
+            let last = Field::ALL.into_iter().find(|field| Some(field.as_str()) == last);
+            drift.unlisted() > 0 && last.is_none_or(|last| difference.field >= last)
+        };
         drift.repaired_at.is_none()
+            && differences.len() <= total
             && differences
                 .iter()
-                .all(|difference| drift.differences.contains(difference))
+                .all(|difference| drift.differences.contains(&difference.into()) || unlisted(difference))
     });
     if !known {
         status.last_drift = Some(Drift {
             detected_at: now.clone(),
             repaired_at: None,
-            differences,
+            differences: differences.iter().take(MOST_DIFFERENCES).map(Into::into).collect(),
+            more: i32::try_from(differences.len().saturating_sub(MOST_DIFFERENCES))
+                .ok()
+                .filter(|more| *more > 0),
         });
     }
 }
 
-fn drift_message(differences: &[Difference]) -> String {
-    let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    format!("others changed the role: {}", all.join("; "))
+fn drift_message<'a>(words: impl IntoIterator<Item = &'a str>, more: usize) -> String {
+    const WHAT: &str = "others changed the role: ";
+    format!("{WHAT}{}", list(words, more, LONGEST_MESSAGE - WHAT.len()))
 }
 
 /// While suspended, no look is taken: `Ready` keeps what the last one found, and speaks of the generation that it was taken for.
@@ -268,61 +332,6 @@ fn timed(previous: &[Condition], conditions: Conditions, generation: i64, now: &
         .collect()
 }
 
-/// The events that go with a step from one status to the next: each once per transition.
-#[must_use]
-pub fn events(
-    previous: &PinpointImportRoleStatus,
-    next: &PinpointImportRoleStatus,
-    outcome: Option<&Outcome>,
-) -> Vec<(EventReason, String)> {
-    let mut events = Vec::new();
-    let role = next.role_name.as_deref().unwrap_or_default();
-    let arn = next.role_arn.as_deref().unwrap_or(role);
-    if let Some(drift) = &next.last_drift {
-        let words: Vec<&str> = drift
-            .differences
-            .iter()
-            .map(|difference| difference.observed.as_str())
-            .collect();
-        let words = words.join("; ");
-        let before = previous.last_drift.as_ref();
-        if before
-            .is_none_or(|before| before.detected_at != drift.detected_at || before.differences != drift.differences)
-        {
-            events.push((EventReason::DriftDetected, format!("role {role}: {words}")));
-        }
-        if drift.repaired_at.is_some() && before.is_none_or(|before| before.repaired_at.is_none()) {
-            events.push((
-                EventReason::DriftRepaired,
-                format!("role {role} is as declared again; it was: {words}"),
-            ));
-        }
-    }
-    match outcome {
-        Some(Outcome::InPlace(Did::Created)) => events.push((EventReason::RoleCreated, format!("created role {arn}"))),
-        Some(Outcome::InPlace(Did::Adopted)) => {
-            events.push((EventReason::RoleAdopted, format!("took over role {arn}")));
-        }
-        Some(Outcome::InPlace(Did::Updated)) => {
-            events.push((
-                EventReason::RoleUpdated,
-                format!(
-                    "brought role {arn} to generation {}",
-                    next.observed_generation.unwrap_or_default()
-                ),
-            ));
-        }
-        Some(Outcome::Refused(reason, message)) if is_news(previous, next) => {
-            events.push((EventReason::Failing(*reason), message.clone()));
-        }
-        Some(Outcome::Failed(failure)) if is_news(previous, next) => {
-            events.push((EventReason::Failing(failure.class.reason()), failure.message.clone()));
-        }
-        _ => {}
-    }
-    events
-}
-
 /// Whether two statuses differ in what this controller writes: order and conditions of others don't count.
 #[must_use]
 pub fn differs(one: &PinpointImportRoleStatus, other: &PinpointImportRoleStatus) -> bool {
@@ -338,12 +347,4 @@ fn ours(status: &PinpointImportRoleStatus) -> PinpointImportRoleStatus {
         conditions,
         ..status.clone()
     }
-}
-
-/// Whether `Ready` has another reason than before, or speaks of another generation.
-fn is_news(previous: &PinpointImportRoleStatus, next: &PinpointImportRoleStatus) -> bool {
-    let ready = |status: &PinpointImportRoleStatus| {
-        find(&status.conditions, ConditionType::Ready).map(|ready| (ready.reason.clone(), ready.observed_generation))
-    };
-    ready(previous) != ready(next)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Difference,
+    Difference, ObservedRole,
     name::{PolicyArn, RolePath},
 };
 use crate::api::INLINE_POLICY;
@@ -64,6 +64,36 @@ impl Step {
             Self::PutBucketPolicy(_) => "PutRolePolicy",
             Self::DeleteRole => "DeleteRole",
         }
+    }
+
+    /// A role after it.
+    #[must_use]
+    pub fn applied(&self, role: &ObservedRole) -> ObservedRole {
+        let mut role = role.clone();
+        let head = &mut role.head;
+        match self {
+            Self::CreateRole(_) | Self::DeleteRole => {}
+            Self::TagRole(tags) => tags
+                .iter()
+                .for_each(|(key, value)| head.set_tag(key, Some(value.clone()))),
+            Self::UntagRole(keys) => keys.iter().for_each(|key| head.set_tag(key, None)),
+            Self::PutBoundary(arn) => head.boundary = Some(arn.to_string()),
+            Self::UpdateTrust(document) => head.trust.clone_from(document),
+            Self::UpdateRole {
+                description,
+                max_session_duration,
+            } => {
+                head.description = description.clone().or(head.description.take());
+                head.max_session_duration = max_session_duration.or(head.max_session_duration);
+            }
+            Self::DetachPolicy(arn) => drop(role.attached.remove(arn)),
+            Self::AttachPolicy(arn) => drop(role.attached.insert(arn.to_string())),
+            Self::DeleteInlinePolicy { name, .. } => drop(role.inline.remove(name)),
+            Self::PutBucketPolicy(document) => {
+                role.inline.insert(INLINE_POLICY.to_owned(), Some(document.clone()));
+            }
+        }
+        role
     }
 
     /// The policy that it is about.
@@ -138,7 +168,20 @@ pub struct NewRole {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A step and what it mends.
+/// What must hold before a change that gives access may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Premise {
+    /// The role bears the object's ownership tags. Only where it is adopted: otherwise it is ours by its id.
+    Ours,
+    /// The trust policy is as declared.
+    Trust,
+    /// The boundary is as declared.
+    Boundary,
+    /// Policies that are not declared are gone.
+    Removed,
+}
+
+/// A step, what it mends, and what must hold before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The call.
@@ -147,4 +190,36 @@ pub struct Change {
     pub differences: Vec<Difference>,
     /// What the step overwrites, whole, so that it can be logged: nothing of others is lost.
     pub overwrites: Option<String>,
+    /// What must hold before it.
+    pub needs: Vec<Premise>,
+    /// What does not hold as long as it is not made.
+    pub secures: Vec<Premise>,
+}
+
+impl Change {
+    /// A change that is part of a larger one and mends nothing by itself.
+    #[must_use]
+    pub fn plain(step: Step) -> Self {
+        Self {
+            step,
+            differences: Vec::new(),
+            overwrites: None,
+            needs: Vec::new(),
+            secures: Vec::new(),
+        }
+    }
+
+    /// The same, to be made only where these hold.
+    #[must_use]
+    pub fn needing(mut self, premises: impl IntoIterator<Item = Premise>) -> Self {
+        self.needs.extend(premises);
+        self
+    }
+
+    /// The same, without which these don't hold.
+    #[must_use]
+    pub fn securing(mut self, premises: impl IntoIterator<Item = Premise>) -> Self {
+        self.secures.extend(premises);
+        self
+    }
 }

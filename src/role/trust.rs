@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     difference::{Difference, Field, cut},
     name::{Account, is_account_id},
-    policy::{Effect, Meaning},
+    policy::{Effect, Grant, Meaning},
 };
 use crate::api::v1alpha1::{Application, Trust};
 
@@ -110,6 +110,16 @@ impl TrustPolicy {
     #[must_use]
     pub fn document(&self) -> &str {
         &self.document
+    }
+
+    /// Whether nobody loses anything when this takes the place of the trust policy in IAM. In doubt somebody does.
+    #[must_use]
+    pub fn only_adds_to(&self, observed: &str) -> bool {
+        let allowed = |grant: &&Grant| grant.effect == Effect::Allow;
+        Meaning::parse(observed).is_ok_and(|observed| {
+            let mut found = observed.grants.iter().filter(allowed);
+            found.all(|grant| self.meaning.grants.contains(grant))
+        })
     }
 
     /// How the trust policy in IAM differs from this one; empty if both permit the same.

@@ -158,11 +158,7 @@ mod tests {
             attached: attached.iter().map(ToString::to_string).collect(),
             ..ObservedRole::default()
         };
-        let put = |document: String| Change {
-            step: Step::PutBucketPolicy(document),
-            differences: Vec::new(),
-            overwrites: None,
-        };
+        let put = |document: String| Change::plain(Step::PutBucketPolicy(document));
         let read_only = role(&["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]);
         let part = bucket("arn:aws:s3:::a/b/*", "");
         assert!(!widens(&put(part.clone()), Some(&read_only)));

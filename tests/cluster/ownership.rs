@@ -3,19 +3,9 @@
 use serde_json::json;
 use test_support::iam::RoleBuilder;
 
-use crate::world::{GUIDE_TRUST, S3_READ_ONLY, WIDE_TRUST, World, plane};
+use crate::world::{GUIDE_TRUST, S3_READ_ONLY, WIDE_TRUST, World};
 
 const ADOPT: &str = "Adopt";
-
-fn uid(world: &World, name: &str) -> String {
-    world.object(name)["metadata"]["uid"].as_str().unwrap().to_owned()
-}
-
-fn cluster() -> String {
-    plane()
-        .run(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
-        .unwrap()
-}
 
 #[test]
 fn a_foreign_role_is_never_written_to_and_the_object_says_whose_it_is() {
@@ -130,7 +120,7 @@ fn of_two_objects_with_one_role_the_first_keeps_it() {
     world.wait_reconciled("second");
     assert_eq!(
         world.iam.role("shared").unwrap().tags["pinpoint-import.dev/uid"],
-        uid(&world, "second")
+        world.uid("second")
     );
 }
 
@@ -175,25 +165,21 @@ fn a_retained_role_is_foreign_to_the_next_object_of_the_name_until_it_adopts() {
     world.wait_reconciled("segments");
     let after = world.role("segments").unwrap();
     assert_eq!(after.id, before.id);
-    assert_eq!(after.tags["pinpoint-import.dev/uid"], uid(&world, "segments"));
+    assert_eq!(after.tags["pinpoint-import.dev/uid"], world.uid("segments"));
 }
 
 #[test]
-fn a_role_whose_tags_were_stripped_is_not_touched_until_it_is_taken_back() {
+fn a_role_whose_tags_were_stripped_is_ours_by_its_id_and_gets_them_back() {
     let world = World::in_place("stripped", &json!({}));
     let name = world.role_name("segments");
+    let before = world.role("segments").unwrap();
     world.iam.tamper(&name, |role| role.tags.clear());
     world.look("segments");
-    let message = world.wait_ready("segments", "False", "RoleNotOwned");
-    assert!(message.contains("took its ownership tags off"), "{message}");
-    assert_eq!(world.writes(), Vec::<String>::new());
-    world.patch("segments", &json!({"adoptionPolicy": ADOPT}));
     world.wait_reconciled("segments");
     assert_eq!(world.writes(), ["TagRole"]);
-    assert_eq!(
-        world.role("segments").unwrap().tags["pinpoint-import.dev/cluster"],
-        cluster()
-    );
+    assert_eq!(world.role("segments").unwrap(), before);
+    let note = world.wait_event("segments", "DriftDetected");
+    assert!(note.contains("tag pinpoint-import.dev/uid is missing"), "{note}");
 }
 
 #[test]

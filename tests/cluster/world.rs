@@ -6,10 +6,12 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
-    sync::LazyLock,
+    sync::{Arc, LazyLock, Mutex},
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
+use kube::api::WatchEvent;
 use serde_json::{Value, json};
 use test_support::{
     control_plane::ControlPlane,
@@ -22,6 +24,9 @@ use test_support::{
 pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the controller takes IAM for late, in tests.
 pub const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long it takes IAM for late by default.
+pub const DEFAULT_SETTLE: Duration = Duration::from_mins(1);
 
 /// Namespace and service account of the controller, as `deploy` has them.
 pub const SYSTEM: &str = "pinpoint-import-system";
@@ -72,6 +77,36 @@ async fn reader(kubeconfig: &Path) -> Result<kube::Client, Box<dyn std::error::E
     Ok(kube::Client::try_from(config)?)
 }
 
+/// The versions of a namespace's objects, one for each write.
+type Versions = Arc<Mutex<Vec<Value>>>;
+
+/// Notes every version of a namespace's objects from now on. The API server forgets them too soon to be asked at the end.
+fn record(reader: &kube::Client, namespace: &str) -> Versions {
+    let versions = Versions::default();
+    let path = format!("/apis/pinpoint-import.dev/v1alpha1/namespaces/{namespace}/pinpointimportroles?watch=true");
+    let start = Instant::now();
+    let events = loop {
+        let request = http::Request::get(&path).body(Vec::new()).expect("a path");
+        let reader = reader.clone();
+        match RUNTIME.block_on(async move { reader.request_events::<Value>(request).await }) {
+            Ok(events) => break events,
+            // It is asked so soon after its start that its cache is not filled yet.
+            Err(_) if start.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(50)),
+            Err(error) => panic!("no watch: {error}"),
+        }
+    };
+    let mut events = Box::pin(events);
+    let noted = Arc::clone(&versions);
+    RUNTIME.spawn(async move {
+        while let Some(Ok(event)) = events.next().await {
+            if let WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object) = event {
+                noted.lock().expect("no panic before").push(object);
+            }
+        }
+    });
+    versions
+}
+
 /// The control plane that all tests share.
 pub fn plane() -> &'static ControlPlane {
     &PLANE
@@ -88,6 +123,8 @@ pub struct World {
     own_plane: Option<ControlPlane>,
     // Objects are read many times while a test waits; a kubectl for each would keep the machine busy.
     reader: kube::Client,
+    // None on a control plane of its own, which may not have the CRD yet.
+    versions: Option<Versions>,
     folder: tempfile::TempDir,
     args: Vec<String>,
     env: Vec<(String, String)>,
@@ -126,6 +163,16 @@ impl World {
         std::thread::sleep(SETTLE);
     }
 
+    /// A world whose controller takes IAM for late as long as it does by default.
+    pub fn at_default_settle_time(name: &str, args: &[&str]) -> Self {
+        Self::with(name, args, &[("PIR_IAM_SETTLE_TIME", "")])
+    }
+
+    /// Waits until nothing that a controller of [`Self::at_default_settle_time`] wrote until now can count as late.
+    pub fn pass_default_settle_time() {
+        std::thread::sleep(DEFAULT_SETTLE);
+    }
+
     /// A world whose account lies in another partition.
     pub fn in_partition(name: &str, partition: &str, region: &str) -> Self {
         let mut world = Self::without_controller(name);
@@ -160,9 +207,10 @@ impl World {
             .block_on(reader(&kubeconfig))
             .expect("a client for the API server");
         let world = Self {
-            namespace,
             iam: FakeIam::start(),
             controller: None,
+            versions: own_plane.is_none().then(|| record(&reader, &namespace)),
+            namespace,
             reader,
             own_plane,
             folder: tempfile::tempdir().expect("a folder"),
@@ -219,6 +267,31 @@ impl World {
             .expect("a binding");
         let namespace = self.namespace.clone();
         self.add_args(&["--leader-election", "--leader-election-namespace", &namespace]);
+    }
+
+    /// Has the controller act as an account of the world's own namespace, which may read objects there alone, and nothing of `kube-system`:
+    /// it needs `--cluster-id`. What the shipped admission policy keeps for the shipped account, this one may not do.
+    pub fn limit_to_namespace(&mut self) {
+        let rules = self
+            .plane()
+            .run(&["get", "clusterrole", ACCOUNT, "-o", "json"])
+            .expect("the role");
+        let mut role: Value = serde_json::from_str(&rules).expect("JSON");
+        role["kind"] = json!("Role");
+        role["metadata"] = json!({"name": "limited", "namespace": self.namespace});
+        self.plane().apply(&role.to_string()).expect("a role");
+        self.kubectl(&["create", "serviceaccount", "limited"])
+            .expect("an account");
+        let account = format!("--serviceaccount={}:limited", self.namespace);
+        self.kubectl(&["create", "rolebinding", "limited", "--role=limited", &account])
+            .expect("a binding");
+        let token = self.kubectl(&["create", "token", "limited"]).expect("a token");
+        let path = self.folder.path().join("kubeconfig-limited");
+        derived(&self.kubeconfig(), &path, |line| match line.split_once("token: ") {
+            Some((before, _)) => format!("{before}token: {}", token.trim()),
+            None => line.to_owned(),
+        });
+        self.add_env("KUBECONFIG", path.to_str().expect("UTF-8"));
     }
 
     /// Has the controller reach the API server through a proxy.
@@ -371,6 +444,52 @@ impl World {
         });
     }
 
+    /// Has the controller take so many further passes over an object that is there, however they end; where no other object is, they are
+    /// this one's.
+    pub fn looks(&self, name: &str, count: usize) {
+        for _ in 0..count {
+            let before = self.passes();
+            self.look_or_gone(name);
+            self.wait("a further pass", || {
+                assert!(!self.object(name).is_null(), "{name} is gone\n{}", self.log());
+                (self.passes() > before).then_some(())
+            });
+        }
+    }
+
+    /// How many passes have ended since the controller began.
+    pub fn passes(&self) -> u64 {
+        let (_, text) = self.metrics().unwrap_or_default();
+        text.lines()
+            .filter(|line| line.starts_with("pir_passes_total{"))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// Has the controller begin so many further looks at the role of each of these objects, whether they end well or not.
+    pub fn looks_at_each(&self, names: &[&str], count: usize) {
+        for _ in 0..count {
+            let before: Vec<usize> = names.iter().map(|name| self.calls_on(name, "GetRole")).collect();
+            for name in names {
+                self.look_or_gone(name);
+            }
+            for (name, before) in names.iter().zip(before) {
+                self.wait(&format!("a further look at {name}"), || {
+                    (self.calls_on(name, "GetRole") > before).then_some(())
+                });
+            }
+        }
+    }
+
+    /// How often an action was called on the role of an object that declares no name, with whatever result.
+    pub fn calls_on(&self, name: &str, action: &str) -> usize {
+        let role = self.role_name(name);
+        self.calls()
+            .iter()
+            .filter(|call| call.action == action && call.role() == Some(&role))
+            .count()
+    }
+
     /// Asks for a look at the role of an object that may go by it.
     pub fn look_or_gone(&self, name: &str) {
         let annotation = format!("pinpoint-import.dev/reconcile-requested-at={:?}", Instant::now());
@@ -417,6 +536,17 @@ impl World {
             let ready = condition(&object["status"], "Ready").filter(|(s, r, _)| s == status && r == reason);
             ready.filter(|_| current).map(|(_, _, message)| message)
         })
+    }
+
+    /// Whether something comes true by then; seen once at least.
+    pub fn by(until: Instant, mut there: impl FnMut() -> bool) -> bool {
+        while !there() {
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        true
     }
 
     /// Waits until the role is as declared.
@@ -493,6 +623,15 @@ impl World {
         events.into_iter().map(|(_, reason, note)| (reason, note)).collect()
     }
 
+    /// The notes of all events of an object that have a reason.
+    pub fn told(&self, name: &str, reason: &str) -> Vec<String> {
+        let events = self.events(name).into_iter();
+        events
+            .filter(|(found, _)| found == reason)
+            .map(|(_, note)| note)
+            .collect()
+    }
+
     /// Waits for an event and returns its note.
     pub fn wait_event(&self, name: &str, reason: &str) -> String {
         self.wait(&format!("event {reason} of {name}"), || {
@@ -559,22 +698,61 @@ impl World {
         });
     }
 
-    /// All versions of an object since the world began, as a watch shows them: the first, and one for each write.
+    /// All versions of an object since the world began: the first, and one for each write.
     pub fn versions_of(&self, name: &str) -> Vec<Value> {
-        let namespace = self
-            .read(&format!("/api/v1/namespaces/{}", self.namespace))
-            .expect("the namespace");
-        let path = format!(
-            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles?watch=true&timeoutSeconds=1&\
-             fieldSelector=metadata.name={name}&resourceVersion={}",
-            self.namespace,
-            namespace["metadata"]["resourceVersion"].as_str().expect("a version")
-        );
-        let watched = self.plane().run(&["get", "--raw", &path]).expect("a watch");
-        watched
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("JSON"))
-            .collect()
+        let versions = self.versions.as_ref().expect("the shared control plane");
+        let seen = || -> Vec<Value> {
+            let all = versions.lock().expect("no panic before");
+            let of_name = all.iter().filter(|object| object["metadata"]["name"] == name);
+            of_name.cloned().collect()
+        };
+        let last = self.version(name);
+        self.wait("the watch to have shown the last version", || {
+            let seen = seen();
+            let shown = |object: &Value| object["metadata"]["resourceVersion"] == last.as_str();
+            (last.is_empty() || seen.iter().any(shown)).then_some(seen)
+        })
+    }
+
+    /// The statuses that an object has had, in order, the last answered request for a look left out: what was written to tell something.
+    pub fn statuses_of(&self, name: &str) -> Vec<Value> {
+        let mut statuses: Vec<Value> = self
+            .versions_of(name)
+            .into_iter()
+            .map(|mut version| version["status"].take())
+            .filter(Value::is_object)
+            .map(|mut status| {
+                status["lastHandledReconcileAt"].take();
+                status
+            })
+            .collect();
+        statuses.dedup();
+        statuses
+    }
+
+    /// The reasons that `Ready` has had, in order.
+    pub fn reasons_of(&self, name: &str) -> Vec<String> {
+        let statuses = self.statuses_of(name);
+        let ready = statuses.iter().filter_map(|status| condition(status, "Ready"));
+        let mut reasons: Vec<String> = ready.map(|(_, reason, _)| reason).collect();
+        reasons.dedup();
+        reasons
+    }
+
+    /// The object's uid.
+    pub fn uid(&self, name: &str) -> String {
+        self.object(name)["metadata"]["uid"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The cluster's identity.
+    pub fn cluster(&self) -> String {
+        let jsonpath = ["-o", "jsonpath={.metadata.uid}"];
+        self.plane()
+            .run(&[&["get", "namespace", "kube-system"][..], &jsonpath].concat())
+            .expect("the namespace")
     }
 
     /// The object's resource version, which every write to it changes.

@@ -141,7 +141,7 @@ fn sound_documents_at_the_limits_of_iam_are_read() {
             applications: (0..20).map(application).collect(),
             source_account: None,
         }),
-        buckets: (0..20).map(bucket).collect(),
+        buckets: Some((0..20).map(bucket).collect()),
         ..PinpointImportRoleSpec::default()
     });
     let buckets = ours.buckets.expect("buckets");

@@ -4,7 +4,7 @@ use pinpoint_import_role_controller::{
     api::v1alpha1::{AdoptionPolicy, UndeclaredPolicies},
     role::{
         Head, Owner, Ownership, Step,
-        ownership::{Claim, ownership},
+        ownership::{Claim, Rival, ownership},
         plan::{plan, release, teardown},
         trust::obstacle_to_adoption,
     },
@@ -126,38 +126,48 @@ proptest! {
     #[test]
     fn release_takes_off_the_ownership_alone(role in role()) {
         let end = after(Some(&role), &release(&role.head)).unwrap();
-        prop_assert_eq!(Owner::of(&end.head.tags), None);
+        prop_assert_eq!(Owner::of(&end.head), None);
         prop_assert!(end.head.tags.keys().all(|key| !key.starts_with("pinpoint-import.dev/")));
         prop_assert_eq!(powers(Some(&end)), powers(Some(&role)));
         prop_assert_eq!(release(&end.head), vec![]);
     }
 
-    /// A role is ours only by both tags and the pinned id; and adoptable only if it was asked for, trusts Pinpoint and nobody else, and
-    /// has no other live owner.
+    /// The table of the contract (section 4): the pinned id is the proof, tags are a claim; and adoptable is only what was asked for,
+    /// trusts Pinpoint and nobody else, and has no other live owner.
     #[test]
     fn foreign_is_never_taken_for_ours(
         role in role(),
-        cluster in select(vec!["cluster", "other"]),
+        cluster in option::of(select(vec!["cluster", "other"])),
         uid in option::of(select(vec!["uid", "other"])),
+        upper in any::<bool>(),
         pinned in option::of(select(vec!["AROA1", "AROA2"])),
+        former in option::of(select(vec!["AROA1", "AROA2"])),
         adopt in any::<bool>(),
-        rival_lives in any::<bool>(),
+        rival in select(vec![Rival::Gone, Rival::Live, Rival::Unknown("no answer".to_owned())]),
     ) {
         let mut head: Head = role.head;
-        head.tags.insert("pinpoint-import.dev/cluster".to_owned(), cluster.to_owned());
-        match uid {
-            Some(uid) => drop(head.tags.insert("pinpoint-import.dev/uid".to_owned(), uid.to_owned())),
-            None => drop(head.tags.remove("pinpoint-import.dev/uid")),
+        for (key, value) in [("pinpoint-import.dev/cluster", cluster), ("pinpoint-import.dev/uid", uid)] {
+            head.set_tag(key, None);
+            let key = if upper { key.to_uppercase() } else { key.to_owned() };
+            head.set_tag(&key, value.map(str::to_owned));
         }
         let owner = owner();
         let adoption = if adopt { AdoptionPolicy::Adopt } else { AdoptionPolicy::Never };
-        let claim = Claim { owner: &owner, pinned, adoption, rival_lives };
-        let ours = cluster == "cluster" && uid == Some("uid");
-        let pinned_fits = pinned.is_none_or(|pinned| pinned == head.id);
-        let verdict = ownership(Some(&head), claim);
-        prop_assert_eq!(verdict == Ownership::Owned, ours && pinned_fits);
-        let takeable = adopt && obstacle_to_adoption(&head.trust).is_none() && (ours || uid.is_none() || !rival_lives);
-        prop_assert_eq!(verdict == Ownership::Adoptable, takeable && !(ours && pinned_fits));
-        prop_assert_eq!(ownership(None, claim), Ownership::Absent);
+        let claim = Claim { owner: &owner, pinned, former, adoption };
+        let trusts_pinpoint_alone = obstacle_to_adoption(&head.trust).is_none();
+        let ours = match (pinned, cluster, uid) {
+            (Some(pinned), _, uid) => pinned == head.id && uid != Some("other"),
+            (None, _, uid) if former == Some(head.id.as_str()) => uid != Some("other"),
+            (None, Some("cluster"), Some("uid")) => trusts_pinpoint_alone,
+            (None, ..) => false,
+        };
+        let verdict = ownership(Some(&head), claim, &rival);
+        prop_assert_eq!(verdict == Ownership::Owned, ours);
+        // What others left of our own tags names no rival: of our namespace and name there is no other object.
+        let names_rival = cluster == Some("other") || uid == Some("other")
+            || cluster == Some("cluster") && uid.is_none() && head.tag("pinpoint-import.dev/name").is_none();
+        let takeable = adopt && trusts_pinpoint_alone && (!names_rival || rival == Rival::Gone);
+        prop_assert_eq!(verdict == Ownership::Adoptable, takeable && !ours);
+        prop_assert_eq!(ownership(None, claim, &rival), Ownership::Absent);
     }
 }

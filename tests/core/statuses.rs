@@ -5,16 +5,22 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use pinpoint_import_role_controller::{
-    api::{ConditionType, Reason, v1alpha1::PinpointImportRoleStatus},
+    api::{
+        ConditionType, Reason,
+        v1alpha1::{PinpointImportRoleSpec, PinpointImportRoleStatus},
+    },
     role::{
         Class, Difference, Failure, Field,
-        outcome::{Did, Outcome},
-        status::{differs, events, find, status},
+        events::events,
+        outcome::{Did, Failures, Outcome},
+        status::{Learned, differs, find, ready_reason, status},
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
-const CLASSES: [Class; 8] = [
+use crate::generated::declare;
+
+const CLASSES: [Class; 9] = [
     Class::Throttled,
     Class::Retryable,
     Class::Ambiguous,
@@ -23,6 +29,7 @@ const CLASSES: [Class; 8] = [
     Class::Blocked,
     Class::Limited,
     Class::Credentials,
+    Class::Exists,
 ];
 
 fn difference(what: &str) -> Difference {
@@ -51,10 +58,15 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             Reason::PolicyNotAllowed
         ])
         .prop_map(|reason| Outcome::Refused(reason, format!("{reason} it is"))),
-        select(CLASSES.to_vec()).prop_map(|class| Outcome::Failed(Failure {
-            class,
-            message: format!("{class:?} it is; ü{}", "x".repeat(2000)),
-        })),
+        vec(select(CLASSES.to_vec()), 1..4).prop_map(|classes| {
+            let failures = classes.into_iter().map(|class| Failure {
+                class,
+                message: format!("{class:?} it is; ü{}", "x".repeat(2000)),
+            });
+            Outcome::Failed(Failures::of(failures.collect()).expect("a failure"))
+        }),
+        Just(Outcome::Hindered("the API server refuses".to_owned())),
+        Just(Outcome::DeletionSuspended),
         Just(Outcome::Suspended),
         Just(Outcome::Deleting("waiting".to_owned())),
     ]
@@ -83,12 +95,18 @@ proptest! {
 
     #[test]
     fn any_sequence_of_outcomes_keeps_the_promises(outcomes in vec((outcome(), 0_i64..2), 1..8)) {
+        let desired = declare(&PinpointImportRoleSpec::default());
+        let learned = Learned { desired: Some(&desired), ..Learned::default() };
         let mut now = PinpointImportRoleStatus::default();
         let mut generation = 1;
         for (step, (outcome, more)) in (0_i64..).zip(&outcomes) {
             generation += more;
             let before = now.clone();
-            now = status(&before, generation, outcome, &at(step * 10));
+            let ready = find(&before.conditions, ConditionType::Ready);
+            let was_failing = ready.is_some_and(|ready| ready.status == "False" && ready.observed_generation == Some(generation))
+                && ready_reason(&before).is_some_and(Reason::is_failing)
+                && find(&before.conditions, ConditionType::Suspended).is_none();
+            now = status(&before, generation, learned, outcome, &at(step * 10));
 
             // Always Ready; the others only while they are true, and never both Reconciling and Stalled.
             prop_assert_eq!(now.conditions.iter().filter(|one| one.type_ == "Ready").count(), 1);
@@ -113,7 +131,7 @@ proptest! {
             prop_assert!(now.last_drift.as_ref().is_none_or(|drift| drift.differences.len() <= 20));
 
             // The same again, later: nothing to write, nothing to tell.
-            let again = status(&now, generation, outcome, &at(step * 10 + 5));
+            let again = status(&now, generation, learned, outcome, &at(step * 10 + 5));
             prop_assert!(!differs(&now, &again), "{:?}\n{:?}", now, again);
             let told: Vec<_> = events(&now, &again, Some(outcome))
                 .into_iter()
@@ -125,13 +143,16 @@ proptest! {
             let expected = match outcome {
                 Outcome::InPlace(_) => Some("Current"),
                 Outcome::Reported(_) | Outcome::Refused(..) => Some("Failed"),
-                Outcome::Deleting(_) => Some("InProgress"),
-                Outcome::Failed(failure) => Some(match failure.class {
-                    Class::Throttled | Class::Retryable | Class::Ambiguous => "InProgress",
-                    _ => "Failed",
-                }),
+                Outcome::Deleting(_) | Outcome::Hindered(_) | Outcome::DeletionSuspended => Some("InProgress"),
+                // A failure that may pass by itself says nothing about one that lasts: of that the status goes on to speak.
+                Outcome::Failed(failures) if failures.worst.class.passes_by_itself() && was_failing => None,
+                Outcome::Failed(failures) if failures.worst.class.passes_by_itself() => Some("InProgress"),
+                Outcome::Failed(_) => Some("Failed"),
                 Outcome::Waiting | Outcome::Suspended => None,
             };
+            if was_failing && expected.is_none() && !matches!(outcome, Outcome::Suspended) {
+                prop_assert_eq!(&now.conditions, &before.conditions);
+            }
             if let Some(expected) = expected {
                 prop_assert_eq!(kstatus(&now.conditions), expected, "{:?}", outcome);
                 prop_assert_eq!(now.observed_generation, Some(generation));
@@ -158,7 +179,8 @@ fn every_class_has_its_reason() {
             "InvalidSpec",
             "DeletionBlocked",
             "LimitExceeded",
-            "CredentialsUnavailable"
+            "CredentialsUnavailable",
+            "RoleNotOwned"
         ]
     );
 }

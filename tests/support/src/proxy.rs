@@ -55,6 +55,11 @@ impl Proxy {
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
     }
+
+    /// From now on everything comes through, and what was kept back too.
+    pub fn mend(&self) {
+        self.cut.store(false, Ordering::SeqCst);
+    }
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {

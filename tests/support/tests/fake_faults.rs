@@ -128,3 +128,32 @@ async fn a_rate_limit_throttles_and_gates_hold() {
     gate.release();
     assert!(call.await.unwrap());
 }
+
+#[tokio::test]
+async fn a_fault_can_be_put_upon_one_policy_and_a_role_can_be_kept_from_reads() {
+    let fake = FakeIam::start();
+    let iam = client(&fake).await;
+    let (kept, other) = (
+        "arn:aws:iam::aws:policy/AdministratorAccess",
+        "arn:aws:iam::aws:policy/ReadOnlyAccess",
+    );
+    fake.put_role(RoleBuilder::new("r").attached(kept).attached(other));
+    let denied = Fault::Error {
+        status: 403,
+        code: "AccessDenied".to_owned(),
+        message: "no".to_owned(),
+    };
+    fake.fault(Rule::new(denied).param("PolicyArn", kept).times(usize::MAX));
+    let detach = |arn: &str| iam.detach_role_policy().role_name("r").policy_arn(arn).send();
+    assert_eq!(detach(kept).await.unwrap_err().code(), Some("AccessDenied"));
+    assert!(detach(other).await.is_ok());
+    assert_eq!(fake.role("r").unwrap().attached, [kept.to_owned()].into());
+
+    fake.hide_role("R");
+    let read = || iam.get_role().role_name("r").send();
+    assert_eq!(read().await.unwrap_err().code(), Some("NoSuchEntity"));
+    assert!(iam.list_roles().send().await.unwrap().roles().is_empty());
+    assert_eq!(create(&iam).await, "409 EntityAlreadyExists");
+    fake.show_role("r");
+    assert!(read().await.is_ok());
+}

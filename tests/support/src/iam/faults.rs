@@ -57,6 +57,8 @@ pub enum Fault {
     Html500,
     /// The effect is done, and the answer breaks off in the middle.
     TruncatedBody,
+    /// The effect is done, and of the answer just so many bytes come, with a length in the header that says the same.
+    CutShort(usize),
     /// The connection is closed with no answer; no effect.
     ResetBefore,
     /// The effect is done and the connection is closed: a lost answer.
@@ -77,6 +79,7 @@ impl Fault {
             Self::Throttle => "Throttle",
             Self::Html500 => "Html500",
             Self::TruncatedBody => "TruncatedBody",
+            Self::CutShort(_) => "CutShort",
             Self::ResetBefore => "ResetBefore",
             Self::ResetAfter => "ResetAfter",
             Self::HangBefore(_) => "HangBefore",
@@ -94,6 +97,8 @@ pub struct Rule {
     pub action: Option<String>,
     /// Only calls with that `RoleName` (ignoring case).
     pub role: Option<String>,
+    /// Only calls with that parameter.
+    pub param: Option<(String, String)>,
     /// From the n-th matching call on (1 is the next one); `None` is 1.
     pub nth: Option<usize>,
     /// For so many calls.
@@ -109,6 +114,7 @@ impl Rule {
         Self {
             action: None,
             role: None,
+            param: None,
             nth: None,
             times: 1,
             effect,
@@ -129,6 +135,13 @@ impl Rule {
         self
     }
 
+    /// Only calls with that parameter, such as `PolicyArn`.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: &str) -> Self {
+        self.param = Some((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// From the n-th matching call on.
     #[must_use]
     pub fn nth(mut self, nth: usize) -> Self {
@@ -143,12 +156,17 @@ impl Rule {
         self
     }
 
-    fn matches(&self, action: &str, role: Option<&str>) -> bool {
+    fn matches(&self, action: &str, params: &BTreeMap<String, String>) -> bool {
+        let role = params.get("RoleName");
         self.action.as_deref().is_none_or(|a| a == action)
             && self
                 .role
                 .as_deref()
                 .is_none_or(|wanted| role.is_some_and(|r| r.eq_ignore_ascii_case(wanted)))
+            && self
+                .param
+                .as_ref()
+                .is_none_or(|(name, value)| params.get(name) == Some(value))
     }
 }
 
@@ -221,6 +239,7 @@ pub(crate) struct Control {
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) latency: Duration,
+    pub(crate) latency_per_item: Duration,
     gates: Vec<Held>,
     bucket: Option<Bucket>,
     /// Grows by one with each `clear_calls`, so that a call of before does not write its outcome
@@ -255,10 +274,10 @@ impl Control {
         Some(self.gates.remove(found))
     }
 
-    pub(crate) fn take_fault(&mut self, action: &str, role: Option<&str>) -> Option<Fault> {
+    pub(crate) fn take_fault(&mut self, action: &str, params: &BTreeMap<String, String>) -> Option<Fault> {
         let mut fault = None;
         for rule in &mut self.rules {
-            if !rule.matches(action, role) {
+            if !rule.matches(action, params) {
                 continue;
             }
             match rule.nth {

@@ -162,6 +162,17 @@ impl FakeIam {
         }
     }
 
+    /// Keeps a role from being shown by any read, while its name stays taken. IAM's documents promise no more of its reads than that they
+    /// are right at last ("Changes that I make are not always immediately visible").
+    pub fn hide_role(&self, name: &str) {
+        self.shared.lock().account.hidden.insert(name.to_ascii_lowercase());
+    }
+
+    /// Takes [`Self::hide_role`] back.
+    pub fn show_role(&self, name: &str) {
+        self.shared.lock().account.hidden.remove(&name.to_ascii_lowercase());
+    }
+
     /// The calls since the start or the last [`Self::clear_calls`].
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
@@ -233,6 +244,11 @@ impl FakeIam {
     /// How long each call takes at least.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.lock().control.latency = latency;
+    }
+
+    /// How much longer a page of a list takes for each item that is asked for by `MaxItems`.
+    pub fn set_latency_per_item(&self, latency: Duration) {
+        self.shared.lock().control.latency_per_item = latency;
     }
 
     /// Answers `Throttling` to calls beyond `per_second`, of which `burst` may come at once;

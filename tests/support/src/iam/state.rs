@@ -160,6 +160,8 @@ pub(crate) struct Account {
     pub(crate) page_size: usize,
     pub(crate) read_lag: Duration,
     pub(crate) denied: BTreeSet<String>,
+    /// Lower-case names of roles that reads don't show.
+    pub(crate) hidden: BTreeSet<String>,
     /// The rights of the account's callers; none: everything.
     pub(crate) rights: Option<Policy>,
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
@@ -183,6 +185,7 @@ impl Account {
             page_size: 100,
             read_lag: Duration::ZERO,
             denied: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             rights: None,
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),
@@ -237,13 +240,16 @@ impl Account {
         let from = after.map_or(Unbounded, Excluded);
         self.roles
             .range::<str, _>((from, Unbounded))
+            .filter(|(name, _)| !self.hidden.contains(*name))
             .filter_map(|(name, history)| Some((name, self.seen(history)?)))
     }
 
     /// A role as a read sees it.
     pub(crate) fn seen_role(&self, name: &str) -> Result<Arc<RoleState>, ApiError> {
+        let key = name.to_ascii_lowercase();
         self.roles
-            .get(&name.to_ascii_lowercase())
+            .get(&key)
+            .filter(|_| !self.hidden.contains(&key))
             .and_then(|history| self.seen(history))
             .cloned()
             .ok_or_else(|| ApiError::no_role(name))

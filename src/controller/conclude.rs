@@ -1,0 +1,127 @@
+//! The end of a pass: the status if it changed, then the events, then when to look again; or the object is let go.
+
+use std::time::{Duration, Instant};
+
+use kube::{ResourceExt, runtime::controller::Action};
+
+use super::{
+    backoff,
+    context::Context,
+    objects::{self, ApiError},
+};
+use crate::{
+    api::{
+        EventReason, REQUEST_ANNOTATION,
+        v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    },
+    metrics::Pass,
+    role::{
+        decision::End,
+        events::{Notice, events},
+        outcome::Outcome,
+        status::{self, Learned},
+        waits::{Wait, wait},
+    },
+};
+
+/// What is learned from an object alone.
+pub(super) fn learned(object: &PinpointImportRole) -> Learned<'_> {
+    Learned {
+        request: object.annotations().get(REQUEST_ANNOTATION).map(String::as_str),
+        ..Learned::default()
+    }
+}
+
+/// Ends a pass.
+pub(super) async fn conclude(
+    context: &Context,
+    object: &PinpointImportRole,
+    learned: Learned<'_>,
+    end: End,
+    started: Instant,
+) -> Result<Action, ApiError> {
+    let outcome = match end {
+        End::Say(outcome) => outcome,
+        End::LetGo(notice) => match let_go(context, object, notice).await {
+            Err(error) if error.is_refusal() => Outcome::Hindered(error.to_string()),
+            gone => return gone.map(|()| Action::await_change()),
+        },
+    };
+    say(context, object, learned, &outcome, started).await?;
+    Ok(next_look(context, object, Some(&outcome)))
+}
+
+/// Lets the object go, and then says what became of the role: a finalizer that can't be taken off makes no second event.
+async fn let_go(context: &Context, object: &PinpointImportRole, notice: Option<Notice>) -> Result<(), ApiError> {
+    objects::release(context, object).await?;
+    objects::publish(context, object, notice.into_iter().collect()).await;
+    context.forget(&object.uid().unwrap_or_default());
+    Ok(())
+}
+
+async fn say(
+    context: &Context,
+    object: &PinpointImportRole,
+    learned: Learned<'_>,
+    outcome: &Outcome,
+    started: Instant,
+) -> Result<(), ApiError> {
+    let before = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or_default();
+    let next = status::status(&before, generation, learned, outcome, &objects::now());
+    if status::differs(&before, &next) {
+        objects::write_status(context, object, &next).await?;
+        tell(context, object, &before, &next, Some(outcome)).await;
+    }
+    context.metrics.pass(Pass {
+        uid: &object.uid().unwrap_or_default(),
+        outcome: outcome.as_str(),
+        state: match outcome {
+            Outcome::Suspended => None,
+            _ => status::ready_reason(&next),
+        },
+        complete: matches!(outcome, Outcome::InPlace(_) | Outcome::Reported(_)),
+        interval: interval(context, object),
+        took: started.elapsed(),
+    });
+    Ok(())
+}
+
+/// Tells of a transition: in events, and in the metrics of drift.
+pub(super) async fn tell(
+    context: &Context,
+    object: &PinpointImportRole,
+    before: &PinpointImportRoleStatus,
+    next: &PinpointImportRoleStatus,
+    outcome: Option<&Outcome>,
+) {
+    let events = events(before, next, outcome);
+    if events.iter().any(|(reason, _)| *reason == EventReason::DriftDetected) {
+        for difference in next.last_drift.iter().flat_map(|drift| &drift.differences) {
+            context.metrics.drift(&difference.field);
+        }
+    }
+    objects::publish(context, object, events).await;
+}
+
+/// Time between full checks of an object's role.
+fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
+    object.spec.interval().ok().flatten().unwrap_or(context.settings.resync)
+}
+
+/// When to look again; without an outcome the API server did not let the pass come to one.
+pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
+    let failures = context.memory(object, |recent| {
+        recent.tidy(context.clock());
+        match outcome {
+            Some(Outcome::InPlace(_) | Outcome::Reported(_)) => recent.failures = 0,
+            _ => recent.failures = recent.failures.saturating_add(1),
+        }
+        recent.failures
+    });
+    match wait(outcome, interval(context, object), context.settings.settle) {
+        Wait::ForChange => Action::await_change(),
+        Wait::For(time) => Action::requeue(backoff::jittered(time)),
+        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(failures, first, longest)),
+    }
+}

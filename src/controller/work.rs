@@ -1,0 +1,87 @@
+//! What a pass writes to IAM.
+
+use super::{
+    conclude::tell,
+    context::Context,
+    objects::{self, ApiError},
+};
+use crate::{
+    api::v1alpha1::PinpointImportRole,
+    aws::Iam,
+    role::{
+        Change, Class, Failure, Head, Step,
+        decision::{Aim, End, Subject, Work, after, blocked},
+        plan::{Progress, differences},
+        status,
+    },
+};
+
+/// Writes to the status what must not be forgotten if this process dies in the middle of the work.
+pub(super) async fn declare(
+    context: &Context,
+    mut object: PinpointImportRole,
+    subject: &Subject,
+    work: &Work,
+) -> Result<PinpointImportRole, ApiError> {
+    let Some(desired) = subject.desired() else {
+        return Ok(object);
+    };
+    let before = object.status.clone().unwrap_or_default();
+    let drift = match work.aim {
+        Aim::Repair => differences(&work.changes),
+        _ => Vec::new(),
+    };
+    let generation = object.metadata.generation.unwrap_or_default();
+    let next = status::intent(&before, generation, desired, &work.changes, &drift, &objects::now());
+    if status::differs(&before, &next) {
+        objects::write_status(context, &object, &next).await?;
+        tell(context, &object, &before, &next, None).await;
+        object.status = Some(next);
+    }
+    Ok(object)
+}
+
+/// Carries out what may be carried out. Returns how the pass ends, and the role where it is this object's now.
+pub(super) async fn carry_out(
+    context: &Context,
+    iam: &Iam,
+    object: &PinpointImportRole,
+    subject: &Subject,
+    work: &Work,
+) -> (End, Option<Head>) {
+    let name = subject.name().as_str();
+    let mut progress = Progress::without(&work.unproven);
+    let mut role = work.before.as_deref().cloned();
+    for change in &work.changes {
+        if !progress.may(change) {
+            continue;
+        }
+        let answer = execute(iam, name, change).await;
+        let outcome = answer.as_ref().map(drop);
+        context.memory(object, |recent| {
+            recent.did(&change.step, role.as_ref(), outcome, context.clock());
+        });
+        role = match &answer {
+            Ok(Some(made)) => Some(made.clone().into()),
+            Ok(None) => role.map(|role| change.step.applied(&role)),
+            Err(_) => role,
+        };
+        progress.take(change, answer);
+    }
+    let known = context.known(object);
+    let role = work.role(&progress);
+    (after(&context.situation(object, &known), subject, work, progress), role)
+}
+
+/// Makes one change. Where a conflict keeps a role from being deleted, what is in the way is asked for.
+async fn execute(iam: &Iam, role: &str, change: &Change) -> Result<Option<Head>, Failure> {
+    match iam.execute(role, change).await {
+        Err(failure) if failure.class == Class::Blocked && change.step == Step::DeleteRole => {
+            Err(match iam.instance_profiles(role).await {
+                Ok(profiles) => blocked(role, &profiles, failure),
+                Err(_) => failure,
+            })
+        }
+        answer => answer,
+    }
+}

@@ -1,0 +1,122 @@
+//! When to look again: every wait and every cap of retries, in one table.
+
+use std::time::Duration;
+
+use super::outcome::{Class, Outcome};
+
+/// First and longest wait after what may pass by itself.
+const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+/// First wait after what only people can mend: they rarely do so within a second.
+const PEOPLE: Duration = Duration::from_secs(5);
+/// Longest wait where people will wait for the result: a deletion that is blocked, credentials that are missing.
+const WATCHED: Duration = Duration::from_mins(1);
+/// Shortest and longest wait for IAM to show a write.
+const SETTLING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// When to look at an object's role again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Once the object changes.
+    ForChange,
+    /// After this time.
+    For(Duration),
+    /// After the first time, doubled for each failure in a row, up to the second.
+    Backoff(Duration, Duration),
+}
+
+/// The wait after an outcome, or after a pass that the API server did not let come to one. `interval` is the time between full checks of
+/// the role, `settle` how long IAM may be late.
+#[must_use]
+pub fn wait(outcome: Option<&Outcome>, interval: Duration, settle: Duration) -> Wait {
+    let passing = Wait::Backoff(PASSING.0, PASSING.1);
+    match outcome {
+        None | Some(Outcome::Hindered(_)) => passing,
+        Some(Outcome::InPlace(_) | Outcome::Reported(_)) => Wait::For(interval),
+        Some(Outcome::Suspended | Outcome::DeletionSuspended) => Wait::ForChange,
+        Some(Outcome::Waiting | Outcome::Deleting(_)) => Wait::For((settle / 4).clamp(SETTLING.0, SETTLING.1)),
+        Some(Outcome::Failed(failures)) if failures.may_pass() => passing,
+        Some(Outcome::Failed(failures)) if matches!(failures.worst.class, Class::Blocked | Class::Credentials) => {
+            Wait::Backoff(PEOPLE, WATCHED)
+        }
+        Some(Outcome::Failed(_) | Outcome::Refused(..)) => Wait::Backoff(PEOPLE, interval.max(PEOPLE)),
+    }
+}
+
+/// The wait after so many failures in a row.
+#[must_use]
+pub fn backoff(failures: u32, first: Duration, longest: Duration) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(20)));
+    doubled.min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Reason;
+    use crate::role::{
+        Failure,
+        outcome::{Did, Failures},
+    };
+
+    fn failed(classes: &[Class]) -> Outcome {
+        let failures = classes.iter().map(|class| Failure {
+            class: *class,
+            message: String::new(),
+        });
+        Outcome::Failed(Failures::of(failures.collect()).unwrap())
+    }
+
+    #[test]
+    fn every_outcome_has_its_wait() {
+        let seconds = Duration::from_secs;
+        let (interval, settle) = (seconds(600), seconds(60));
+        let passing = Wait::Backoff(seconds(1), seconds(300));
+        let people = Wait::Backoff(seconds(5), interval);
+        let watched = Wait::Backoff(seconds(5), seconds(60));
+        let table = [
+            (Outcome::InPlace(Did::Nothing), Wait::For(interval)),
+            (Outcome::Reported(vec![]), Wait::For(interval)),
+            (Outcome::Waiting, Wait::For(seconds(5))),
+            (Outcome::Deleting(String::new()), Wait::For(seconds(5))),
+            (Outcome::Suspended, Wait::ForChange),
+            (Outcome::DeletionSuspended, Wait::ForChange),
+            (Outcome::Hindered(String::new()), passing),
+            (Outcome::Refused(Reason::InvalidSpec, String::new()), people),
+            (failed(&[Class::Throttled]), passing),
+            (failed(&[Class::Retryable]), passing),
+            (failed(&[Class::Ambiguous]), passing),
+            (failed(&[Class::Denied]), people),
+            (failed(&[Class::Invalid]), people),
+            (failed(&[Class::Limited]), people),
+            (failed(&[Class::Exists]), people),
+            (failed(&[Class::Blocked]), watched),
+            (failed(&[Class::Credentials]), watched),
+            // The one that may pass is tried soon, whatever the other one is.
+            (failed(&[Class::Denied, Class::Retryable]), passing),
+        ];
+        for (outcome, expected) in table {
+            assert_eq!(wait(Some(&outcome), interval, settle), expected, "{outcome:?}");
+        }
+        assert_eq!(wait(None, interval, settle), passing);
+        assert_eq!(
+            wait(Some(&Outcome::Waiting), interval, seconds(1)),
+            Wait::For(Duration::from_millis(250))
+        );
+        assert_eq!(
+            wait(Some(&Outcome::Waiting), interval, Duration::ZERO),
+            Wait::For(Duration::from_millis(200))
+        );
+    }
+
+    #[test]
+    fn a_backoff_doubles_up_to_its_cap_and_never_overflows() {
+        let (first, longest) = (Duration::from_secs(1), Duration::from_mins(5));
+        for (failures, seconds) in [(0, 1), (1, 1), (2, 2), (4, 8), (9, 256), (10, 300), (u32::MAX, 300)] {
+            assert_eq!(
+                backoff(failures, first, longest),
+                Duration::from_secs(seconds),
+                "{failures}"
+            );
+        }
+    }
+}
