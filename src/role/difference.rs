@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::api::v1alpha1::DriftDifference;
+use crate::{api::v1alpha1::DriftDifference, plain::plain};
 
 /// Longest text of a difference, in characters (contract, section 5).
 const LONGEST: usize = 300;
@@ -73,7 +73,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// A difference with both texts cut to what a status may hold.
+    /// A difference with both texts made plain, since others wrote what they quote, and cut to what a status may hold.
     #[must_use]
     pub fn new(field: Field, observed: impl Into<String>, declared: impl Into<String>) -> Self {
         Self {
@@ -100,22 +100,34 @@ impl From<&Difference> for DriftDifference {
     }
 }
 
-/// Shortens a text to at most `longest` characters, never within one.
+/// Makes a text plain, and shortens it to at most `longest` characters, never within one. All that a status or an event says goes this
+/// way.
 #[must_use]
+#[allow(clippy::needless_pass_by_value, reason = "texts are made for this, and not needed any more")]
 pub fn cut(text: String, longest: usize) -> String {
+    let text = plain(&text);
     if text.chars().count() <= longest {
-        return text;
+        return text.into_owned();
     }
     text.chars().take(longest - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::*;
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
         assert_eq!(cut("äöü".to_owned(), 3), "äöü");
         assert_eq!(cut("äöüß".to_owned(), 3), "äö…");
+    }
+
+    /// A status and an event show what others wrote, and do nothing that others want.
+    #[test]
+    fn others_words_are_made_plain() {
+        let found = Difference::new(Field::Tags, "tag a\u{2028}b\u{1b}[2J", "\u{202e}x\n");
+        assert_eq!(found.observed, "tag a\\u{2028}b\\u{1b}[2J");
+        assert_eq!(found.declared, "\\u{202e}x\\n");
+        assert_eq!(cut("a\nb".to_owned(), 4), "a\\nb");
     }
 }
