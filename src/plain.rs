@@ -89,7 +89,10 @@ mod tests {
             ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
             ("\u{1b}[2J\u{9b}1m\0", "\\u{1b}[2J\\u{9b}1m\\u{0}"),
             ("a\u{85}b\u{2028}c\u{2029}", "a\\u{85}b\\u{2028}c\\u{2029}"),
-            ("\u{202e}\u{2066}\u{200f}\u{feff}", "\\u{202e}\\u{2066}\\u{200f}\\u{feff}"),
+            (
+                "\u{202e}\u{2066}\u{200f}\u{feff}",
+                "\\u{202e}\\u{2066}\\u{200f}\\u{feff}",
+            ),
         ] {
             assert_eq!(plain(text), shown);
             assert_eq!(plain(shown), shown, "once is enough");
@@ -112,7 +115,9 @@ mod tests {
             assert!(is_hidden(c), "{c:?}");
         }
         // The bidirectional marks (Unicode Standard Annex 9, table 1).
-        for c in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".chars() {
+        for c in
+            "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}".chars()
+        {
             assert!(is_hidden(c), "{c:?}");
         }
         assert!(!is_hidden(' ') && !is_hidden('\u{a0}') && !is_hidden('é') && !is_hidden('\u{3000}'));

@@ -69,7 +69,7 @@ pub(super) fn finish(work: impl Future<Output = Result<ExitCode, String>>) -> Ex
         Err(why) => return super::refuse(&[format!("can't start: {why}")]),
     };
     runtime.block_on(work).unwrap_or_else(|why| {
-        eprintln!("error: {why}");
+        super::say(format_args!("error: {why}"));
         ExitCode::FAILURE
     })
 }

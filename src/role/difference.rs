@@ -103,7 +103,10 @@ impl From<&Difference> for DriftDifference {
 /// Makes a text plain, and shortens it to at most `longest` characters, never within one. All that a status or an event says goes this
 /// way.
 #[must_use]
-#[allow(clippy::needless_pass_by_value, reason = "texts are made for this, and not needed any more")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "texts are made for this, and not needed any more"
+)]
 pub fn cut(text: String, longest: usize) -> String {
     let text = plain(&text);
     if text.chars().count() <= longest {
