@@ -196,3 +196,60 @@ fn export_says_what_the_settings_would_refuse() {
         said.out
     );
 }
+
+/// A comment on a pull request may have 65,536 characters (GitHub). A plan for programs is never cut.
+#[test]
+fn a_plan_of_many_new_roles_fits_a_comment() {
+    const MANY: usize = 60;
+    let world = World::without_controller("hostile-many");
+    let object = |n: usize| {
+        json!({
+            "apiVersion": "pinpoint-import.dev/v1alpha1",
+            "kind": "PinpointImportRole",
+            "metadata": {"name": format!("segments-{n}"), "namespace": world.namespace},
+            "spec": {"tags": {"team": "a"}, "buckets": [{"name": "my-bucket", "prefix": "x/"}], "trust": {"sourceAccount": "123456789012"}},
+        })
+    };
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": (0..MANY).map(object).collect::<Vec<_>>()});
+    let path = world.folder().join("many.json");
+    fs::write(&path, list.to_string()).unwrap();
+    let plan = |output: &str| {
+        let said = run(
+            &world,
+            &[
+                "plan",
+                "-f",
+                path.to_str().unwrap(),
+                "--cluster-id=x",
+                "--output",
+                output,
+            ],
+        );
+        assert_eq!(said.code, 2, "{}", said.err);
+        said
+    };
+    let markdown = plan("markdown").out;
+    eprintln!("{} characters, {} bytes", markdown.chars().count(), markdown.len());
+    assert!(markdown.len() < 65_536);
+    assert_eq!(markdown.lines().filter(|line| line.starts_with("| `")).count(), MANY);
+    let shown = markdown.matches("<details>").count();
+    assert!(
+        markdown.contains(&format!("the calls for {} objects are left out", MANY - shown)),
+        "{markdown}"
+    );
+    assert!(markdown.contains("`--output json` shows all"));
+    let objects = plan("json").json()["objects"].as_array().unwrap().clone();
+    assert!(
+        objects.len() == MANY
+            && objects
+                .iter()
+                .all(|object| !object["calls"].as_array().unwrap().is_empty())
+    );
+    let sarif = plan("sarif").json();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(
+        results.len(),
+        2 * MANY,
+        "each CreateRole and PutRolePolicy widens access"
+    );
+}
