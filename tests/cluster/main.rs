@@ -13,6 +13,7 @@ mod faults;
 mod fields;
 mod guards;
 mod guide;
+mod hostile;
 mod isolation;
 mod leader;
 mod ownership;
