@@ -68,9 +68,9 @@ fn without(blank: &[OsString]) -> String {
         Ok(program) => {
             let mut again = Command::new(program);
             again.args(env::args_os().skip(1));
-            blank.iter().for_each(|name| {
+            for name in blank {
                 again.env_remove(name);
-            });
+            }
             again.exec()
         }
         Err(why) => why,

@@ -94,10 +94,10 @@ pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
     };
     let mut words = kind.to_owned();
     if let Some(place) = place(error) {
-        words += &format!(" ({place})");
+        words = format!("{words} ({place})");
     }
     if let Some(code) = code(error) {
-        words += &format!(": STS answered {code}");
+        words = format!("{words}: STS answered {code}");
     }
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::NotFound) => words += ": a file is not there",
