@@ -7,7 +7,10 @@ use super::{
     medium::{Csv, Rendered, Terminal},
     sarif::{self, Found, Kind, Level},
 };
-use crate::{plain::plain, role::exposure::Guarded};
+use crate::{
+    plain::plain,
+    role::exposure::{Guarded, Severity},
+};
 
 impl Row {
     fn managed_by(&self) -> String {
@@ -130,37 +133,43 @@ pub(super) fn table(report: &Report) -> Rendered {
     text.rendered()
 }
 
-/// The findings in SARIF, by their severity.
-const FINDINGS: [Kind; 3] = [
-    Kind {
-        id: "role-low",
-        means: "A role that trusts Pinpoint is worth a look.",
-        level: Level::Note,
-    },
-    Kind {
-        id: "role-medium",
-        means: "A role that trusts Pinpoint is wider than it needs to be.",
-        level: Level::Warning,
-    },
-    Kind {
-        id: "role-high",
-        means: "Somebody may use a role that trusts Pinpoint who should not.",
-        level: Level::Error,
-    },
-];
+/// A finding worth a look, in SARIF.
+const LOW: Kind = Kind {
+    id: "role-low",
+    means: "A role that trusts Pinpoint is worth a look.",
+    level: Level::Note,
+};
+
+/// A role that is too wide, in SARIF.
+const MEDIUM: Kind = Kind {
+    id: "role-medium",
+    means: "A role that trusts Pinpoint is wider than it needs to be.",
+    level: Level::Warning,
+};
+
+/// A role that is open to somebody, in SARIF.
+const HIGH: Kind = Kind {
+    id: "role-high",
+    means: "Somebody may use a role that trusts Pinpoint who should not.",
+    level: Level::Error,
+};
 
 /// Roles are in no file, but places that show findings ask for one: it has the name that the role has in AWS.
 pub(super) fn sarif(report: &Report) -> Result<Rendered, String> {
     let found = report.roles.iter().flat_map(|row| {
         row.findings.iter().map(|finding| Found {
-            kind: FINDINGS[finding.severity as usize],
+            kind: match finding.severity {
+                Severity::Low => LOW,
+                Severity::Medium => MEDIUM,
+                Severity::High => HIGH,
+            },
             message: format!("role {}: {}", row.name, finding.message),
             file: format!("iam/{}/{}", report.account, row.name),
             line: 1,
             about: Some(row.arn.clone()),
         })
     });
-    sarif::sarif(&FINDINGS, &found.collect::<Vec<_>>())
+    sarif::sarif(&[LOW, MEDIUM, HIGH], &found.collect::<Vec<_>>())
 }
 
 pub(super) fn csv(report: &Report) -> Result<Rendered, String> {
