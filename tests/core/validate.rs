@@ -415,6 +415,10 @@ fn sarif_has_the_lines_that_the_text_has() {
     std::fs::write(&path, manifest).unwrap();
     let broken = folder.path().join("broken.yaml");
     std::fs::write(&broken, "a: b\nc: [\n").unwrap();
+    let unguarded = manifest
+        .replace("{name: a}", "{name: b}")
+        .replace("  pth: /\n  interval: 1s\n", "  path: /\n");
+    std::fs::write(folder.path().join("unguarded.yaml"), unguarded).unwrap();
     let arguments = ["-f", folder.path().to_str().unwrap()];
     let lines = text(&validate(&arguments, "").stdout);
     let output = validate(&[&arguments[..], &["--output", "sarif"]].concat(), "");
@@ -433,11 +437,10 @@ fn sarif_has_the_lines_that_the_text_has() {
     assert_eq!(place(0), ("a%20b.yaml".to_owned(), 5.into()), "{lines}");
     assert_eq!(place(1), ("a%20b.yaml".to_owned(), 6.into()));
     assert_eq!(place(2).0, "broken.yaml");
-    assert!(
-        results
-            .iter()
-            .all(|result| result["ruleId"] == "invalid-manifest" && result["level"] == "error")
-    );
+    let is = |n: usize, rule: &str, level: &str| results[n]["ruleId"] == rule && results[n]["level"] == level;
+    assert!((0..3).all(|n| is(n, "invalid-manifest", "error")), "{lines}");
+    assert_eq!((results.len(), place(3).0.as_str()), (4, "unguarded.yaml"), "{lines}");
+    assert!(is(3, "manifest-note", "note"), "{lines}");
 }
 
 /// The examples for pipelines and for Flux are YAML of other kinds, and name what there is.
