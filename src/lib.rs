@@ -11,7 +11,10 @@
 //! wrong is found by looking, so hints may be lost, repeated or late.
 //!
 //! Rooms, each of which may use those before it: [`api`] (the custom resource), [`role`] (the pure core), [`aws`], [`controller`],
-//! [`cli`]; beside them [`config`], [`metrics`], [`telemetry`] and [`admin`].
+//! [`cli`]; beside them [`config`], [`metrics`], [`telemetry`] and [`admin`]. Below all of them: [`plain`], for text that others wrote.
+
+// Standard output and standard error are written in `cli/medium.rs` alone, where others' text is made harmless.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod admin;
 pub mod api;
@@ -20,5 +23,6 @@ pub mod cli;
 pub mod config;
 pub mod controller;
 pub mod metrics;
+pub mod plain;
 pub mod role;
 pub mod telemetry;

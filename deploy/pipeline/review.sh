@@ -12,6 +12,8 @@ comment=$2
 tool=pinpoint-import-role-controller
 
 if ! problems=$("$tool" validate -f "$folder"); then
+  # A comment may have 65,536 characters.
+  [ "${#problems}" -le 60000 ] || problems="${problems:0:60000}"$'…\nNot all is here: see validate itself.'
   printf '### Pinpoint import roles: the manifests have problems\n\n~~~text\n%s\n~~~\n' "$problems" >"$comment"
   exit 1
 fi

@@ -1,28 +1,26 @@
 //! `audit`: every role of the account that trusts Pinpoint in any form, whose it is, and what it lets happen.
 
-use std::{collections::BTreeSet, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{
+    audit_output as output,
     cloud::{Calls, Cluster, IamArgs, finish},
     export::progress,
     management::Management,
+    medium::{Rendered, say},
 };
 use crate::role::{
     Account, Owner, SweptRole,
-    difference::cut,
-    exposure::{Exposure, Finding, Guarded, Severity, exposure, findings},
+    exposure::{Exposure, Finding, Severity, exposure, findings},
     observed::Sweep,
 };
 
 /// A role that was not used for so long is called unused.
 const UNUSED: SignedDuration = SignedDuration::from_hours(90 * 24);
-
-/// Widest cell of the table, in characters: one role must not make the lines of all others long. JSON and CSV have it whole.
-const WIDEST: usize = 100;
 
 /// Flags of `audit`.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +54,8 @@ enum Output {
     Json,
     /// For spreadsheets
     Csv,
+    /// SARIF 2.1.0, for places that collect findings
+    Sarif,
 }
 
 /// From which severity on the exit code tells.
@@ -85,29 +85,29 @@ impl FailOn {
 /// A role in the report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
-    name: String,
-    arn: String,
-    management: Management,
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) arn: String,
+    pub(super) management: Management,
     /// `namespace/name` of the object that the tags name.
-    object: Option<String>,
-    cluster: Option<String>,
-    created: Option<String>,
-    last_used: Option<String>,
-    last_used_region: Option<String>,
+    pub(super) object: Option<String>,
+    pub(super) cluster: Option<String>,
+    pub(super) created: Option<String>,
+    pub(super) last_used: Option<String>,
+    pub(super) last_used_region: Option<String>,
     #[serde(flatten)]
-    exposure: Exposure,
-    findings: Vec<Finding>,
+    pub(super) exposure: Exposure,
+    pub(super) findings: Vec<Finding>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
-    version: u8,
-    account: String,
+pub(super) struct Report {
+    pub(super) version: u8,
+    pub(super) account: String,
     /// Roles in the account, of which those below trust Pinpoint.
-    roles_read: usize,
-    roles: Vec<Row>,
+    pub(super) roles_read: usize,
+    pub(super) roles: Vec<Row>,
 }
 
 pub(super) fn audit(args: &AuditArgs) -> ExitCode {
@@ -124,19 +124,20 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
         let sweep = iam.sweep(progress).await.map_err(|failure| failure.message)?;
         let report = report(&account, &sweep, cluster.as_ref());
         super::print(&match args.output {
-            Output::Table => table(&report),
-            Output::Json => serde_json::to_string_pretty(&report).map_err(|why| why.to_string())? + "\n",
-            Output::Csv => csv(&report)?,
+            Output::Table => output::table(&report),
+            Output::Json => Rendered::json(&report)?,
+            Output::Csv => output::csv(&report)?,
+            Output::Sarif => output::sarif(&report)?,
         })?;
         let unreadable = report.roles.iter().any(|row| row.exposure.unreadable.is_some());
-        eprintln!(
+        say(format_args!(
             "{} of {} roles in account {} trust Pinpoint{}, whose support AWS ended on 2026-10-30; {} IAM calls",
             report.roles.len(),
             report.roles_read,
             report.account,
             if unreadable { " or can't be read" } else { "" },
             calls.count()
-        );
+        ));
         let worst = report
             .roles
             .iter()
@@ -198,185 +199,4 @@ fn disuse(swept: &SweptRole, now: Timestamp) -> Option<Finding> {
         (Some(false), _) | (None, Some(false)) => return None,
     };
     Some(Finding::new(Severity::Low, message))
-}
-
-impl Row {
-    fn managed_by(&self) -> String {
-        self.management.words(self.object.as_deref().unwrap_or_default())
-    }
-
-    fn reads(&self) -> String {
-        let reach = &self.exposure.reach;
-        if reach.every_bucket {
-            return "every bucket".to_owned();
-        }
-        let mut all: Vec<&str> = reach.buckets.iter().map(String::as_str).collect();
-        if !reach.unknown.is_empty() {
-            all.push("unknown");
-        }
-        if all.is_empty() {
-            "nothing".to_owned()
-        } else {
-            all.join(" ")
-        }
-    }
-
-    /// The worst beside reading S3.
-    fn beyond(&self) -> &'static str {
-        let beyond = self.exposure.beyond.as_ref();
-        beyond.map_or("-", |beyond| beyond.power.as_str())
-    }
-
-    fn guarded(&self) -> String {
-        if self.exposure.unreadable.is_some() {
-            return "unknown".to_owned();
-        }
-        let guarded = match self.exposure.guarded {
-            Guarded::Yes => "yes",
-            Guarded::Partly => "partly",
-            Guarded::No => "no",
-        };
-        let strangers = joined(&self.exposure.strangers, " ");
-        if strangers.is_empty() {
-            guarded.to_owned()
-        } else {
-            format!("{guarded}, for {strangers}")
-        }
-    }
-
-    fn others(&self) -> String {
-        let others = joined(&self.exposure.others, ", ");
-        match (&self.exposure.unreadable, others.as_str()) {
-            (Some(_), _) => "unknown".to_owned(),
-            (None, "") => "-".to_owned(),
-            (None, _) => others,
-        }
-    }
-
-    fn worst(&self) -> &'static str {
-        self.findings.first().map_or("-", |finding| finding.severity.as_str())
-    }
-
-    fn day(time: Option<&String>) -> String {
-        time.map_or("never".to_owned(), |time| time.chars().take(10).collect())
-    }
-}
-
-fn joined(texts: &BTreeSet<String>, separator: &str) -> String {
-    texts.iter().map(String::as_str).collect::<Vec<_>>().join(separator)
-}
-
-fn table(report: &Report) -> String {
-    let head = [
-        "ROLE",
-        "WORST",
-        "MANAGED BY",
-        "CREATED",
-        "LAST USED",
-        "READS",
-        "BEYOND",
-        "GUARDED",
-        "OTHERS",
-    ]
-    .map(str::to_owned);
-    let mut rows = vec![head];
-    rows.extend(report.roles.iter().map(|row| {
-        [
-            row.name.clone(),
-            row.worst().to_owned(),
-            row.managed_by(),
-            Row::day(row.created.as_ref()),
-            Row::day(row.last_used.as_ref()),
-            row.reads(),
-            row.beyond().to_owned(),
-            row.guarded(),
-            row.others(),
-        ]
-        .map(|cell| cut(cell, WIDEST))
-    }));
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let mut lines = Vec::new();
-    for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        lines.push(cells.join("  ").trim_end().to_owned());
-    }
-    for row in report.roles.iter().filter(|row| !row.findings.is_empty()) {
-        lines.push(format!("\n{}", row.name));
-        for finding in &row.findings {
-            lines.push(format!("  {}: {}", finding.severity.as_str(), finding.message));
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
-fn csv(report: &Report) -> Result<String, String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let head = [
-        "role",
-        "arn",
-        "worst",
-        "management",
-        "object",
-        "cluster",
-        "created",
-        "lastUsed",
-        "lastUsedRegion",
-        "reads",
-        "beyond",
-        "guarded",
-        "others",
-        "findings",
-    ];
-    let write = |writer: &mut csv::Writer<_>, row: &[String]| {
-        writer
-            .write_record(row.iter().map(|cell| harmless(cell)))
-            .map_err(|why| why.to_string())
-    };
-    write(&mut writer, &head.map(str::to_owned))?;
-    for row in &report.roles {
-        let findings: Vec<String> = row
-            .findings
-            .iter()
-            .map(|finding| format!("{}: {}", finding.severity.as_str(), finding.message))
-            .collect();
-        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
-        let cells = [
-            row.name.clone(),
-            row.arn.clone(),
-            row.worst().to_owned(),
-            row.managed_by(),
-            optional(&row.object),
-            optional(&row.cluster),
-            optional(&row.created),
-            optional(&row.last_used),
-            optional(&row.last_used_region),
-            row.reads(),
-            row.beyond().to_owned(),
-            row.guarded(),
-            row.others(),
-            findings.join("; "),
-        ];
-        write(&mut writer, &cells)?;
-    }
-    let written = writer.into_inner().map_err(|why| why.to_string())?;
-    String::from_utf8(written).map_err(|why| why.to_string())
-}
-
-/// Spreadsheets take some beginnings for formulas, and names of roles may have them.
-fn harmless(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@']) && cell.len() > 1 {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
 }

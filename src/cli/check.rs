@@ -48,6 +48,7 @@ impl std::fmt::Display for Finding {
 #[derive(Clone, Debug)]
 pub(super) struct Declared {
     pub file: String,
+    pub node: Node,
     pub object: PinpointImportRole,
 }
 
@@ -103,6 +104,7 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
                 checked.notes.extend(notes.map(|note| Finding::new(manifest, note)));
                 checked.sound.push(Declared {
                     file: manifest.file.clone(),
+                    node: manifest.node.clone(),
                     object,
                 });
             }

@@ -55,8 +55,10 @@ impl CallWatch for Calls {
 
     fn smaller_pages(&self, action: &'static str, items: i32) {
         // A line of its own after one that is being written over.
-        let begin = if std::io::stderr().is_terminal() { "\n" } else { "" };
-        eprintln!("{begin}{action}: IAM is slow, so pages of {items} from here on");
+        if std::io::stderr().is_terminal() {
+            super::say("");
+        }
+        super::say(format_args!("{action}: IAM is slow, so pages of {items} from here on"));
     }
 }
 
@@ -77,7 +79,7 @@ pub(super) fn finish(work: impl Future<Output = Result<ExitCode, String>>) -> Ex
         Err(why) => return super::refuse(&[format!("can't start: {why}")]),
     };
     runtime.block_on(work).unwrap_or_else(|why| {
-        eprintln!("error: {why}");
+        super::say(format_args!("error: {why}"));
         ExitCode::FAILURE
     })
 }

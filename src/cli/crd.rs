@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use super::medium::Rendered;
 use crate::api::v1alpha1;
 
 /// Prints it as YAML.
 pub(super) fn crd() -> ExitCode {
-    match v1alpha1::crd_yaml().and_then(|yaml| super::print(&yaml)) {
+    match v1alpha1::crd_yaml().and_then(|yaml| super::print(&Rendered::of_ours(yaml))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => super::refuse(&[format!("the CRD can't be printed: {why}")]),
     }

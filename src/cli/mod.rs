@@ -1,12 +1,14 @@
 //! The command line: one file per command.
 
 mod audit;
+mod audit_output;
 mod check;
 mod cloud;
 mod crd;
 mod export;
 mod management;
 mod manifests;
+mod medium;
 mod metadata;
 mod node;
 mod plan;
@@ -14,14 +16,16 @@ mod plan_output;
 mod reference;
 mod report;
 mod run;
+mod sarif;
 mod schema;
 mod validate;
 mod yaml;
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::medium::{print, say};
 use crate::{
     aws::check_environment,
     config::{Args, File, GuardArgs},
@@ -50,7 +54,7 @@ enum Command {
     /// List every role of the account that trusts Pinpoint: who manages it, when it was last used, how wide it is. Reads only
     Audit(audit::AuditArgs),
     /// Print manifests that adopt existing roles as they are. Reads only
-    Export(export::ExportArgs),
+    Export(Box<export::ExportArgs>),
     /// Print completions for a shell
     Completions(reference::CompletionsArgs),
     /// Print the manual page, or with --markdown a reference of all commands
@@ -64,7 +68,7 @@ struct RuleArgs {
     #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
     config: Option<String>,
 
-    /// Namespace of manifests that name none
+    /// Namespace of manifests that name none; for export, of those that it prints
     #[arg(
         short = 'n',
         long,
@@ -121,29 +125,16 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::validate(&args, file),
         Command::Plan(args) => plan::plan(&args, file),
         Command::Audit(args) => audit::audit(&args),
-        Command::Export(args) => export::export(&args),
+        Command::Export(args) => export::export(&args, file),
         Command::Completions(args) => reference::completions(&args),
         Command::Manual(args) => reference::manual(&args),
-    }
-}
-
-/// Prints to standard output. Colours go to terminals only, unless `NO_COLOR` is set.
-///
-/// # Errors
-/// It can't be written. A reader that has gone, such as `head`, has read what it wanted.
-fn print(text: &str) -> Result<(), String> {
-    match anstream::stdout().write_all(text.as_bytes()) {
-        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(format!("can't write to standard output: {why}"))
-        }
-        _ => Ok(()),
     }
 }
 
 /// Says why nothing is done.
 fn refuse(problems: &[String]) -> ExitCode {
     for problem in problems {
-        eprintln!("{problem}");
+        say(problem);
     }
     ExitCode::from(wrong_usage())
 }
@@ -173,6 +164,7 @@ fn command() -> Result<(Command, File), String> {
         Command::Run(args) => ("run", &args.config),
         Command::Validate(args) => ("validate", &args.rules.config),
         Command::Plan(args) => ("plan", &args.rules.config),
+        Command::Export(args) => ("export", &args.rules.config),
         _ => return Ok((line, File::default())),
     };
     let Some(path) = path else {

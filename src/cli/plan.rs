@@ -11,7 +11,9 @@ use super::{
     RuleArgs,
     check::{Rules, check},
     cloud::{Calls, Cluster, IamArgs, finish},
-    manifests, plan_output as output,
+    manifests::{self, Node},
+    medium::{Rendered, say},
+    plan_output as output,
     report::{ObjectPlan, Report},
 };
 use crate::{
@@ -72,13 +74,16 @@ enum Output {
     Text,
     /// For programs; the schema is deploy/pipeline/plan.schema.json
     Json,
-    /// For a comment on a pull request
+    /// For a comment on a pull request: at most 60,000 characters, and what is left out is counted
     Markdown,
+    /// SARIF 2.1.0, for places that show on the lines of a pull request what is refused and what widens access
+    Sarif,
 }
 
 /// An object, and what is known of it beside its spec.
 struct Subject {
     file: Option<String>,
+    node: Option<Node>,
     object: PinpointImportRole,
     status: PinpointImportRoleStatus,
 }
@@ -128,19 +133,26 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         }));
         super::print(&match args.output {
             Output::Text => output::text(&report),
-            Output::Json => output::json(&report)?,
+            Output::Json => Rendered::json(&report)?,
             Output::Markdown => output::markdown(&report),
+            Output::Sarif => {
+                let places: Vec<_> = subjects.iter().map(|subject| subject.node.as_ref()).collect();
+                output::sarif(&report, &places)?
+            }
         })?;
-        eprintln!("{} IAM calls, all of them reads", calls.count());
+        say(format_args!("{} IAM calls, all of them reads", calls.count()));
         if report.summary.refused > 0 {
-            eprintln!("error: {} objects would be refused", report.summary.refused);
+            say(format_args!(
+                "error: {} objects would be refused",
+                report.summary.refused
+            ));
             return Ok(ExitCode::FAILURE);
         }
         if args.fail_on_widening && report.summary.widening > 0 {
-            eprintln!(
+            say(format_args!(
                 "error: {} changes widen access, and --fail-on-widening is set",
                 report.summary.widening
-            );
+            ));
             return Ok(ExitCode::FAILURE);
         }
         Ok(if report.changes() {
@@ -160,16 +172,16 @@ fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result
     let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, rules);
     if !unread.is_empty() || !checked.problems.is_empty() {
-        let problems = checked.problems.iter().map(ToString::to_string).chain(unread);
-        return Err(format!(
-            "the manifests have problems:\n{}",
-            problems.collect::<Vec<_>>().join("\n")
-        ));
+        for problem in checked.problems.iter().map(ToString::to_string).chain(unread) {
+            say(problem);
+        }
+        return Err("the manifests have problems: see above".to_owned());
     }
     Ok(checked
         .sound
         .into_iter()
         .map(|declared| {
+            let node = Some(declared.node);
             let mut object = declared.object;
             let namespace = object.namespace().unwrap_or_default();
             match cluster.and_then(|cluster| cluster.object(&namespace, &object.name_any())) {
@@ -179,9 +191,15 @@ fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result
                     // Another spec will be another generation.
                     object.metadata.generation = there.metadata.generation.map(|now| now + i64::from(!same));
                     object.status.clone_from(&there.status);
-                    live(Some(declared.file), object)
+                    Subject {
+                        node,
+                        ..live(Some(declared.file), object)
+                    }
                 }
-                None => live(Some(declared.file), object),
+                None => Subject {
+                    node,
+                    ..live(Some(declared.file), object)
+                },
             }
         })
         .collect())
@@ -189,7 +207,12 @@ fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result
 
 fn live(file: Option<String>, object: PinpointImportRole) -> Subject {
     let status = object.status.clone().unwrap_or_default();
-    Subject { file, object, status }
+    Subject {
+        file,
+        node: None,
+        object,
+        status,
+    }
 }
 
 /// An object's account and role, or why neither is known.

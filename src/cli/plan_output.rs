@@ -1,13 +1,21 @@
-//! The output of `plan`: for people, for programs, and for a comment on a pull request.
-
-use std::fmt::Write as _;
+//! The output of `plan`: for people, for a comment on a pull request, and for its lines.
 
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::report::{Action, Call, ObjectPlan, Report};
+use super::{
+    manifests::Node,
+    medium::{Markdown, Rendered, Style, Terminal},
+    report::{Action, Call, ObjectPlan, Report},
+    sarif::{self, Found, Kind, Level},
+};
+use crate::role::{FieldPath, difference::cut};
 
 impl ObjectPlan {
+    fn widens(&self) -> bool {
+        self.calls.iter().any(|call| call.widens)
+    }
+
     fn title(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
@@ -67,64 +75,43 @@ impl Report {
     }
 }
 
-/// JSON; the schema is `deploy/pipeline/plan.schema.json`.
-pub(super) fn json(report: &Report) -> Result<String, String> {
-    let text = serde_json::to_string_pretty(report).map_err(|why| why.to_string())?;
-    Ok(text + "\n")
-}
-
-const BOLD: &str = "\x1b[1m";
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const PLAIN: &str = "\x1b[0m";
-
 /// For people, with colours.
-pub(super) fn text(report: &Report) -> String {
-    let mut text = String::new();
-    // Writing to a string can't fail.
-    let _ = write_text(&mut text, report);
-    text
-}
-
-fn write_text(text: &mut String, report: &Report) -> std::fmt::Result {
+pub(super) fn text(report: &Report) -> Rendered {
+    let mut text = Terminal::default();
     for object in report.objects.iter().filter(|object| object.action != Action::Nothing) {
-        writeln!(
-            text,
-            "{BOLD}{}{PLAIN}: {} {}",
-            object.title(),
-            object.role(),
-            object.verb()
-        )?;
-        writeln!(text, "  whose it is: {}", object.owner)?;
+        text.styled(Style::Bold, object.title())
+            .line(format_args!(": {} {}", object.role(), object.verb()));
+        text.line(format_args!("  whose it is: {}", object.owner));
         if let (Some(reason), Some(message)) = (&object.reason, &object.message) {
-            writeln!(text, "  {RED}{reason}{PLAIN}: {message}")?;
+            text.add("  ")
+                .styled(Style::Red, reason)
+                .line(format_args!(": {message}"));
         }
         for call in &object.calls {
-            let mark = if call.widens {
-                "  \x1b[33mWIDENS ACCESS\x1b[0m"
-            } else {
-                ""
-            };
-            writeln!(text, "  {}{mark}", line(call))?;
+            text.add("  ").add(line(call));
+            if call.widens {
+                text.add("  ").styled(Style::Yellow, "WIDENS ACCESS");
+            }
+            text.end();
             for difference in &call.differences {
-                writeln!(
-                    text,
+                text.line(format_args!(
                     "      now: {}; declared: {}",
                     difference.observed, difference.declared
-                )?;
+                ));
             }
             for line in diff(call).lines() {
-                let colour = match line.chars().next() {
-                    Some('+') => GREEN,
-                    Some('-') => RED,
-                    _ => "",
-                };
-                writeln!(text, "      {colour}{line}{PLAIN}")?;
+                text.add("      ");
+                match line.chars().next() {
+                    Some('+') => text.styled(Style::Green, line).end(),
+                    Some('-') => text.styled(Style::Red, line).end(),
+                    _ => text.line(line),
+                }
             }
         }
-        writeln!(text)?;
+        text.end();
     }
-    writeln!(text, "Plan: {}.", report.headline())
+    text.line(format_args!("Plan: {}.", report.headline()));
+    text.rendered()
 }
 
 fn line(call: &Call) -> String {
@@ -157,81 +144,294 @@ fn diff(call: &Call) -> String {
         .to_string()
 }
 
-/// For a comment on a pull request.
-pub(super) fn markdown(report: &Report) -> String {
-    let mut text = format!("### Pinpoint import roles: {}\n\n", report.headline());
-    let shown: Vec<&ObjectPlan> = report
+/// Most bytes of a comment. GitHub takes 65,536 characters; a pipeline may want to add something.
+const COMMENT: usize = 60_000;
+/// Bytes of it that the table may take, so that something is left for what happens to each role.
+const TABLE: usize = 20_000;
+/// Most bytes of what happens to one role, and of one difference of documents, so that no role takes the place of all others.
+const ROLE: usize = 12_000;
+const DIFF: usize = 4_000;
+/// Most characters of a sentence.
+const SENTENCE: usize = 300;
+
+/// For a comment on a pull request. What does not fit is counted; what widens access and what is refused comes first.
+pub(super) fn markdown(report: &Report) -> Rendered {
+    let mut text = Markdown::default();
+    text.markup("### Pinpoint import roles: ")
+        .words(report.headline())
+        .markup("\n\n");
+    let mut shown: Vec<&ObjectPlan> = report
         .objects
         .iter()
         .filter(|object| object.action != Action::Nothing)
         .collect();
     if shown.is_empty() {
-        return text;
+        return text.rendered();
     }
-    text += "| object | role | what happens | widens access |\n| --- | --- | --- | --- |\n";
-    for object in &shown {
-        let widens = if object.calls.iter().any(|call| call.widens) {
-            "**yes**"
-        } else {
-            "no"
-        };
-        let what = object.message.as_deref().unwrap_or(object.verb());
-        let _ = writeln!(
-            text,
-            "| `{}` | `{}` | {} | {widens} |",
-            object.title(),
-            object.role,
-            cell(what)
-        );
+    shown.sort_by_key(|object| (!object.widens(), object.action != Action::Refused));
+    text.markup("| object | role | what happens | widens access |\n| --- | --- | --- | --- |\n");
+    let rows_left_out = fill(&mut text, TABLE, shown.iter(), |object| row(object));
+    let details = shown.iter().filter(|object| !object.calls.is_empty());
+    let details_left_out = fill(&mut text, COMMENT, details, |object| details_of(object));
+    if rows_left_out + details_left_out > 0 {
+        text.markup("\n**Not all is here**, since a comment may not be longer: ")
+            .words(rows_left_out)
+            .markup(" more objects are not in the table, and the calls for ")
+            .words(details_left_out)
+            .markup(" objects are left out. `plan` with `--output text` or `--output json` shows all of them.\n");
     }
-    for object in shown.iter().filter(|object| !object.calls.is_empty()) {
-        let _ = write!(
-            text,
-            "\n<details><summary>{}: {} {}</summary>\n\n",
-            object.title(),
-            object.role(),
-            object.verb()
-        );
-        for call in &object.calls {
-            let _ = writeln!(
-                text,
-                "- `{}`{}",
-                line(call),
-                if call.widens { " **widens access**" } else { "" }
-            );
-            for difference in &call.differences {
-                let _ = writeln!(text, "  - {}", cell(&difference.observed));
-            }
-            let diff = diff(call);
-            if !diff.is_empty() {
-                // A fence longer than any run of backquotes in it.
-                let fence = "`".repeat(3.max(1 + longest_run(&diff)));
-                let _ = writeln!(text, "\n{fence}diff\n{diff}{fence}\n");
-            }
+    text.rendered()
+}
+
+/// Appends a part for each item as long as there is room, and counts the rest.
+fn fill<T>(text: &mut Markdown, room: usize, items: impl Iterator<Item = T>, part: impl Fn(T) -> Markdown) -> usize {
+    let mut items = items;
+    while let Some(item) = items.next() {
+        let part = part(item);
+        if text.len() + part.len() > room {
+            return 1 + items.count();
         }
-        text += "\n</details>\n";
+        text.append(&part);
     }
-    text
+    0
 }
 
-fn cell(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('|', "\\|")
-        .replace('\n', " ")
+fn row(object: &ObjectPlan) -> Markdown {
+    let mut row = Markdown::default();
+    row.markup("| ")
+        .code(object.title())
+        .markup(" | ")
+        .code(&object.role)
+        .markup(" | ");
+    match &object.message {
+        Some(message) => row.code(cut(message.clone(), SENTENCE)),
+        None => row.words(object.verb()),
+    };
+    let widens = if object.widens() { "**yes**" } else { "no" };
+    row.markup(" | ").markup(widens).markup(" |\n");
+    row
 }
 
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+/// The calls for an object, folded away.
+fn details_of(object: &ObjectPlan) -> Markdown {
+    let mut details = Markdown::default();
+    details
+        .markup("\n<details><summary>")
+        .code_in_html(object.title())
+        .markup(": ")
+        .code_in_html(object.role())
+        .markup(" ")
+        .words(object.verb())
+        .markup("</summary>\n\n");
+    let left_out = fill(&mut details, ROLE, object.calls.iter(), details_of_call);
+    if left_out > 0 {
+        details.markup("- and ").words(left_out).markup(" more calls\n");
+    }
+    details.markup("\n</details>\n");
+    details
+}
+
+fn details_of_call(call: &Call) -> Markdown {
+    let mut details = Markdown::default();
+    details.markup("- ").code(cut(line(call), SENTENCE));
+    details.markup(if call.widens { " **widens access**\n" } else { "\n" });
+    for difference in &call.differences {
+        details.markup("  - ").code(&difference.observed).markup("\n");
+    }
+    let diff = diff(call);
+    if !diff.is_empty() {
+        // Whole lines, of which a single one may be too long as well.
+        let lines: Vec<String> = diff.lines().map(|line| cut(line.to_owned(), DIFF / 8)).collect();
+        let mut room = DIFF;
+        let fits = |line: &&String| {
+            room = room.saturating_sub(line.len() + 1);
+            room > 0
+        };
+        let fitting: Vec<&str> = lines.iter().take_while(fits).map(String::as_str).collect();
+        details.markup("\n").diff(&fitting.join("\n"));
+        if fitting.len() < lines.len() {
+            details
+                .markup("\nand ")
+                .words(lines.len() - fitting.len())
+                .markup(" more lines\n");
+        }
+        details.markup("\n");
+    }
+    details
+}
+
+/// A change that widens access, in SARIF.
+const WIDENS: Kind = Kind {
+    id: "widens-access",
+    means: "Somebody can do more with the role afterwards.",
+    level: Level::Warning,
+};
+
+/// An object that would not be Ready, in SARIF.
+const REFUSED: Kind = Kind {
+    id: "refused",
+    means: "The controller would refuse this object.",
+    level: Level::Error,
+};
+
+/// For places that show problems on the lines of a pull request: what is refused, and what widens access. `places` are the objects'
+/// manifests, in their order.
+pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendered, String> {
+    let mut all = Vec::new();
+    for (object, place) in report.objects.iter().zip(places) {
+        let found = |kind: Kind, field: Option<&str>, message: String| Found {
+            kind,
+            message,
+            file: match &object.file {
+                Some(file) => file.clone(),
+                // It is in no file, but places that show findings ask for one.
+                None => format!("pinpointimportroles/{}", object.title()),
+            },
+            line: place.map_or(1, |node| node.line_of(&way(field))),
+            about: Some(object.title()),
+        };
+        if object.action == Action::Refused {
+            let message = [&object.reason, &object.message].map(|text| text.clone().unwrap_or_default());
+            all.push(found(
+                REFUSED,
+                None,
+                format!("{}: {}", object.role(), message.join(": ")),
+            ));
+        }
+        for call in object.calls.iter().filter(|call| call.widens) {
+            let differences: Vec<&str> = call.differences.iter().map(|found| found.observed.as_str()).collect();
+            let message = format!(
+                "{}: {} widens access; now: {}",
+                object.role(),
+                line(call),
+                differences.join("; ")
+            );
+            let field = call.differences.first().map(|difference| difference.field.as_str());
+            all.push(found(WIDENS, field, message));
+        }
+    }
+    sarif::sarif(&[WIDENS, REFUSED], &all)
+}
+
+/// The way to what declares a part of the role.
+fn way(field: Option<&str>) -> FieldPath {
+    let field = match field {
+        Some("trustPolicy") => Some("trust"),
+        Some("inlinePolicies") => Some("undeclaredPolicies"),
+        other => other,
+    };
+    field.map_or_else(|| FieldPath::of(&["spec"]), FieldPath::spec)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::report::Difference;
+
+    fn call(n: usize, text: &str) -> Call {
+        Call {
+            action: "AttachRolePolicy".to_owned(),
+            subject: Some(format!("arn:aws:iam::123456789012:policy/{n}{text}")),
+            widens: n % 2 == 1,
+            differences: vec![Difference {
+                field: "managedPolicyArns".to_owned(),
+                observed: format!("managed policy {n} is missing {text}"),
+                declared: "attached".to_owned(),
+            }],
+            before: Some(format!("{{\"Statement\": [{n}]}}")),
+            after: Some(
+                serde_json::json!({"Version": "2012-10-17", "Statement": [{"Sid": text, "Resource": n}]}).to_string(),
+            ),
+        }
+    }
+
+    fn object(n: usize, calls: Vec<Call>, message: Option<&str>) -> ObjectPlan {
+        ObjectPlan {
+            namespace: "team".to_owned(),
+            name: format!("segments-{n}"),
+            file: None,
+            account: Some("123456789012".to_owned()),
+            role: format!("team.segments-{n}"),
+            owner: "there is no such role yet".to_owned(),
+            action: if message.is_some() {
+                Action::Refused
+            } else {
+                Action::Create
+            },
+            reason: message.map(|_| "InvalidSpec".to_owned()),
+            message: message.map(str::to_owned),
+            calls,
+        }
+    }
+
+    /// As GitHub counts, and as those may that count less kindly.
+    fn fits(markdown: &str) {
+        assert!(
+            markdown.chars().count() < 65_536 && markdown.encode_utf16().count() < 65_536 && markdown.len() < 65_536
+        );
+    }
 
     #[test]
-    fn nothing_in_a_cell_breaks_the_table() {
-        assert_eq!(cell("a|b\nc <d>"), "a\\|b c &lt;d>");
-        assert_eq!(longest_run("a``b````"), 4);
+    fn a_comment_is_never_too_long_and_what_is_left_out_is_counted() {
+        let hostile = "`|\u{2028}\u{1f600}<".repeat(1000);
+        let ours = |n| object(n, vec![call(0, ""), call(2, "")], None);
+        for (count, each) in [
+            (60, &(|n| ours(n)) as &dyn Fn(usize) -> ObjectPlan),
+            (1000, &|n| ours(n)),
+            (60, &|n| object(n, (0..60).map(|m| call(m, &hostile)).collect(), None)),
+            (1, &|n| object(n, vec![call(n, &hostile)], None)),
+            (300, &|n| object(n, Vec::new(), Some(&hostile))),
+        ] {
+            let report = Report::new((0..count).map(each));
+            let text = markdown(&report);
+            fits(text.as_str());
+            let rows = text.as_str().lines().filter(|line| line.starts_with("| `")).count();
+            let details = text.as_str().matches("<details>").count();
+            assert_eq!(details, text.as_str().matches("</details>").count());
+            let with_calls = report.objects.iter().filter(|object| !object.calls.is_empty()).count();
+            if rows < count || details < with_calls {
+                let told = format!(
+                    "{} more objects are not in the table, and the calls for {} objects are left out",
+                    count - rows,
+                    with_calls - details
+                );
+                assert!(text.as_str().contains(&told), "{told}: {}", text.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_dangerous_comes_first() {
+        let mut all: Vec<ObjectPlan> = (0..500).map(|n| object(n, vec![call(0, "")], None)).collect();
+        all.push(object(998, Vec::new(), Some("no")));
+        all.push(object(999, vec![call(1, "")], None));
+        let text = markdown(&Report::new(all.into_iter()));
+        let at = |words: &str| text.as_str().find(words).unwrap_or_else(|| panic!("{words}"));
+        assert!(at("segments-999") < at("segments-998") && at("segments-998") < at("segments-0`"));
+    }
+
+    #[test]
+    fn widenings_and_refusals_have_their_lines() {
+        let text = "apiVersion: x\nkind: y\nspec:\n  buckets: []\n  managedPolicyArns:\n  - a\n";
+        let node = crate::cli::manifests::parse("roles/a.yaml", text).0.remove(0).node;
+        let mut widens = object(1, vec![call(0, ""), call(1, "")], None);
+        widens.file = Some("roles/a.yaml".to_owned());
+        let refused = object(2, Vec::new(), Some("no"));
+        let report = Report::new([widens, refused].into_iter());
+        let text = sarif(&report, &[Some(&node), None]).unwrap();
+        let value: Value = serde_json::from_str(text.as_str()).unwrap();
+        let results = value["runs"][0]["results"].as_array().unwrap();
+        assert_eq!(results.len(), 2);
+        let place = |n: usize| &results[n]["locations"][0]["physicalLocation"];
+        assert_eq!(place(0)["artifactLocation"]["uri"], "roles/a.yaml");
+        assert_eq!(place(0)["region"]["startLine"], 5);
+        assert_eq!(
+            place(1)["artifactLocation"]["uri"],
+            "pinpointimportroles/team/segments-2"
+        );
+        assert_eq!(
+            (&results[0]["ruleId"], &results[1]["ruleId"]),
+            (&"widens-access".into(), &"refused".into())
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 
-use super::Line;
+use super::{Line, medium::Rendered};
 
 /// Flags of `completions`.
 #[derive(Args, Clone, Debug)]
@@ -36,7 +36,7 @@ pub(super) fn manual(args: &ManualArgs) -> ExitCode {
 }
 
 fn told(text: Result<String, String>) -> ExitCode {
-    match text.and_then(|text| super::print(&text)) {
+    match text.and_then(|text| super::print(&Rendered::of_ours(text))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => super::refuse(&[why]),
     }

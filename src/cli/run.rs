@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, file: File) -> ExitCode {
         Ok(settings) => settings,
         Err(problems) => {
             for problem in problems {
-                eprintln!("{problem}");
+                super::say(problem);
             }
             return ExitCode::from(2);
         }

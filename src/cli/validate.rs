@@ -2,9 +2,15 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{RuleArgs, check::check, manifests};
+use super::{
+    RuleArgs,
+    check::{Checked, Finding, check},
+    manifests,
+    medium::{Rendered, Terminal, say},
+    sarif::{self, Found, Kind, Level},
+};
 use crate::config::File;
 
 /// Flags of `validate`.
@@ -14,9 +20,36 @@ pub(super) struct ValidateArgs {
     #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1.., required = true)]
     file: Vec<PathBuf>,
 
+    /// Form of the output
+    #[arg(short, long, env = "PIR_VALIDATE_OUTPUT", value_enum, default_value_t = Output::Text)]
+    output: Output,
+
     #[command(flatten)]
     pub(super) rules: RuleArgs,
 }
+
+/// Form of the output.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    /// For people: a problem or a note a line
+    Text,
+    /// SARIF 2.1.0, for places that show problems on the lines of a pull request
+    Sarif,
+}
+
+/// A problem in SARIF.
+const INVALID: Kind = Kind {
+    id: "invalid-manifest",
+    means: "The API server or the controller would refuse this manifest.",
+    level: Level::Error,
+};
+
+/// A note in SARIF.
+const NOTED: Kind = Kind {
+    id: "manifest-note",
+    means: "This manifest is allowed, and something about it should be known.",
+    level: Level::Note,
+};
 
 /// Prints every problem, one a line: file, line, field and what to write instead; and then notes, which are no problems.
 pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
@@ -26,25 +59,52 @@ pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     };
     let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, &rules);
-    let problems = checked.problems.iter().map(ToString::to_string).chain(unread.clone());
-    let notes = checked
-        .notes
-        .iter()
-        .map(|note| format!("{}:{}: note: {}", note.file, note.line, note.problem));
-    let text: String = problems.chain(notes).map(|line| line + "\n").collect();
-    if let Err(why) = super::print(&text) {
+    let output = match args.output {
+        Output::Text => Ok(text(&checked, &unread)),
+        Output::Sarif => sarif(&checked, &unread),
+    };
+    if let Err(why) = output.and_then(|output| super::print(&output)) {
         return super::refuse(&[why]);
     }
     let problems = checked.problems.len() + unread.len();
-    eprintln!(
+    say(format_args!(
         "{} PinpointImportRoles checked, {problems} problems; {} objects of other kinds passed over; {} notes",
         checked.ours,
         checked.others,
         checked.notes.len()
-    );
+    ));
     if problems == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn text(checked: &Checked, unread: &[String]) -> Rendered {
+    let mut text = Terminal::default();
+    for problem in &checked.problems {
+        text.line(problem);
+    }
+    for why in unread {
+        text.line(why);
+    }
+    for note in &checked.notes {
+        text.line(format_args!("{}:{}: note: {}", note.file, note.line, note.problem));
+    }
+    text.rendered()
+}
+
+fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
+    let found = |kind: Kind, finding: &Finding| Found {
+        kind,
+        message: finding.problem.to_string(),
+        file: finding.file.clone(),
+        line: finding.line,
+        about: None,
+    };
+    let problems = checked.problems.iter().map(|problem| found(INVALID, problem));
+    let unread = unread.iter().map(|why| Found::unread(INVALID, why));
+    let notes = checked.notes.iter().map(|note| found(NOTED, note));
+    let all: Vec<Found> = problems.chain(unread).chain(notes).collect();
+    sarif::sarif(&[INVALID, NOTED], &all)
 }

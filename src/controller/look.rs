@@ -84,9 +84,10 @@ pub(super) async fn look(
 /// Which documents are read: those of inline policies that go, so that the log has them whole, and that of our own where it stays.
 fn reads_document(object: &PinpointImportRole, policy: &str) -> bool {
     let deleting = object.metadata.deletion_timestamp.is_some();
-    match policy == INLINE_POLICY {
-        true => !deleting,
-        false => deleting || object.spec.undeclared_policies == UndeclaredPolicies::Remove,
+    if policy == INLINE_POLICY {
+        !deleting
+    } else {
+        deleting || object.spec.undeclared_policies == UndeclaredPolicies::Remove
     }
 }
 

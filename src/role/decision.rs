@@ -26,7 +26,6 @@ use crate::api::{
 };
 
 /// First question: is there anything to look at? The next is about the account.
-#[must_use]
 pub fn begin(situation: &Situation<'_>) -> ControlFlow<End> {
     ControlFlow::Break(match (situation.deleting, situation.spec.suspend) {
         (true, _) if !situation.held => End::LetGo(None),
@@ -57,7 +56,6 @@ pub fn without_account(situation: &Situation<'_>, outcome: Outcome) -> End {
 }
 
 /// Second question: which role? `account` is that which the object declares.
-#[must_use]
 pub fn subject(situation: &Situation<'_>, account: &Account) -> ControlFlow<End, Subject> {
     let name = leaving(situation)?;
     let id = &account.id;
@@ -105,7 +103,6 @@ fn leaving(situation: &Situation<'_>) -> ControlFlow<End, Option<RoleName>> {
 
 /// Third question: whose is the role that `GetRole` shows? `rival` is what is known of the owner that [`Situation::rival`] asks for.
 /// The next is about its policies.
-#[must_use]
 pub fn whose(
     situation: &Situation<'_>,
     subject: &Subject,

@@ -163,7 +163,8 @@ impl DesiredRole {
             undeclared,
         ]);
         let digest = Sha256::digest(whole.to_string());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let beginning: [u8; 8] = std::array::from_fn(|n| digest[n]);
+        format!("{:016x}", u64::from_be_bytes(beginning))
     }
 
     /// All tags that the role should bear.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::api::v1alpha1::DriftDifference;
+use crate::{api::v1alpha1::DriftDifference, plain::plain};
 
 /// Longest text of a difference, in characters (contract, section 5).
 const LONGEST: usize = 300;
@@ -73,7 +73,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// A difference with both texts cut to what a status may hold.
+    /// A difference with both texts made plain, since others wrote what they quote, and cut to what a status may hold.
     #[must_use]
     pub fn new(field: Field, observed: impl Into<String>, declared: impl Into<String>) -> Self {
         Self {
@@ -100,12 +100,13 @@ impl From<&Difference> for DriftDifference {
     }
 }
 
-/// As many of the items as have room in `longest` bytes, and how many more there are. A single one that is too long is cut.
+/// As many of the items as have room in `longest` bytes, and how many more there are. A single one that is too long is cut. They are made
+/// plain first, since that makes them longer.
 #[must_use]
 pub fn list<'a>(items: impl IntoIterator<Item = &'a str>, more: usize, longest: usize) -> String {
     // Room for "; and 4294967295 more".
     const ROOM: usize = 24;
-    let items: Vec<&str> = items.into_iter().collect();
+    let items: Vec<_> = items.into_iter().map(plain).collect();
     let mut text = String::new();
     for (index, item) in items.iter().enumerate() {
         let left = items.len() - index - 1 + more;
@@ -123,32 +124,60 @@ pub fn list<'a>(items: impl IntoIterator<Item = &'a str>, more: usize, longest: 
     text
 }
 
-/// Shortens a text to at most `longest` bytes, never within a character.
+/// Makes a text plain, and shortens it to at most `longest` bytes, never within a character. All that an event says goes this way.
 #[must_use]
 pub fn cut_bytes(text: &str, longest: usize) -> String {
+    let text = plain(text);
     if text.len() <= longest {
-        return text.to_owned();
+        return text.into_owned();
     }
     let end = text.floor_char_boundary(longest.saturating_sub('…'.len_utf8()));
     format!("{}…", &text[..end])
 }
 
-/// Shortens a text to at most `longest` characters, never within one.
+/// Makes a text plain, and shortens it to at most `longest` characters, never within one. All that a status says goes this way.
 #[must_use]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "texts are made for this, and not needed any more"
+)]
 pub fn cut(text: String, longest: usize) -> String {
+    let text = plain(&text);
     if text.chars().count() <= longest {
-        return text;
+        return text.into_owned();
     }
     text.chars().take(longest - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::*;
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
         assert_eq!(cut("äöü".to_owned(), 3), "äöü");
         assert_eq!(cut("äöüß".to_owned(), 3), "äö…");
+    }
+
+    /// A status and an event show what others wrote, and do nothing that others want.
+    #[test]
+    fn others_words_are_made_plain() {
+        let found = Difference::new(Field::Tags, "tag a\u{2028}b\u{1b}[2J", "\u{202e}x\n");
+        assert_eq!(found.observed, "tag a\\u{2028}b\\u{1b}[2J");
+        assert_eq!(found.declared, "\\u{202e}x\\n");
+        assert_eq!(cut("a\nb".to_owned(), 4), "a\\nb");
+        assert_eq!(cut_bytes("a\nb", 4), "a\\nb");
+        assert_eq!(list(["a\nb"], 0, 4), "a\\nb");
+    }
+
+    /// Bounds are of what is shown, which is longer than what was written.
+    #[test]
+    fn what_is_made_plain_has_its_bounds() {
+        let hostile = "\u{202e}".repeat(100);
+        assert_eq!(cut(hostile.clone(), 20), "\\u{202e}\\u{202e}\\u{…");
+        assert!(cut_bytes(&hostile, 20).len() <= 20);
+        assert!(list([hostile.as_str(), &hostile], 3, 200).len() <= 200);
+        let short = "\u{202e}".repeat(5);
+        assert!(list([short.as_str(); 40], 3, 200).len() <= 200);
     }
 }

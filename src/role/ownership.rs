@@ -1,6 +1,6 @@
 //! Whose role it is (contract, section 4).
 //!
-//! Two proofs: the RoleId that IAM gave and the status has pinned, which nobody can forge; and the ownership tags, which go out inside
+//! Two proofs: the `RoleId` that IAM gave and the status has pinned, which nobody can forge; and the ownership tags, which go out inside
 //! `CreateRole`, but which others can copy or take off.
 
 use std::collections::BTreeMap;

@@ -15,20 +15,20 @@ use crate::world::{ADMIN, GUIDE_TRUST, S3_READ_ONLY, WIDE_TRUST, World};
 const S3_FULL: &str = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
 
 /// What a command printed, and its exit code.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|why| panic!("{why}: {}{}", self.out, self.err))
     }
 }
 
 /// Runs a command as a person does, with the world's IAM and, unless `env` says otherwise, its cluster.
-fn run_with(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Said {
+pub fn run_with(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"));
     command
         .env_clear()
@@ -53,7 +53,7 @@ fn run_with(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Said {
     }
 }
 
-fn run(world: &World, arguments: &[&str]) -> Said {
+pub fn run(world: &World, arguments: &[&str]) -> Said {
     let said = run_with(world, arguments, &[]);
     assert_eq!(world.writes(), Vec::<String>::new(), "it reads only");
     said

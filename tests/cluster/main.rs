@@ -14,6 +14,7 @@ mod faults;
 mod fields;
 mod guards;
 mod guide;
+mod hostile;
 mod isolation;
 mod leader;
 mod ownership;

@@ -142,12 +142,11 @@ proptest! {
             // What tools make of it.
             let expected = match outcome {
                 Outcome::InPlace(_) => Some("Current"),
-                Outcome::Reported(_) | Outcome::Refused(..) => Some("Failed"),
                 Outcome::Deleting(_) | Outcome::Hindered(_) | Outcome::DeletionSuspended => Some("InProgress"),
                 // A failure that may pass by itself says nothing about one that lasts: of that the status goes on to speak.
                 Outcome::Failed(failures) if failures.worst.class.passes_by_itself() && was_failing => None,
                 Outcome::Failed(failures) if failures.worst.class.passes_by_itself() => Some("InProgress"),
-                Outcome::Failed(_) => Some("Failed"),
+                Outcome::Reported(_) | Outcome::Refused(..) | Outcome::Failed(_) => Some("Failed"),
                 Outcome::Waiting | Outcome::Suspended => None,
             };
             if was_failing && expected.is_none() && !matches!(outcome, Outcome::Suspended) {

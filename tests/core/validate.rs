@@ -406,6 +406,43 @@ fn the_reference_is_up_to_date() {
     }
 }
 
+/// Problems on the lines of a pull request.
+#[test]
+fn sarif_has_the_lines_that_the_text_has() {
+    let manifest = "apiVersion: pinpoint-import.dev/v1alpha1\nkind: PinpointImportRole\nmetadata: {name: a}\nspec:\n  pth: /\n  interval: 1s\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a b.yaml");
+    std::fs::write(&path, manifest).unwrap();
+    let broken = folder.path().join("broken.yaml");
+    std::fs::write(&broken, "a: b\nc: [\n").unwrap();
+    let unguarded = manifest
+        .replace("{name: a}", "{name: b}")
+        .replace("  pth: /\n  interval: 1s\n", "  path: /\n");
+    std::fs::write(folder.path().join("unguarded.yaml"), unguarded).unwrap();
+    let arguments = ["-f", folder.path().to_str().unwrap()];
+    let lines = text(&validate(&arguments, "").stdout);
+    let output = validate(&[&arguments[..], &["--output", "sarif"]].concat(), "");
+    assert_eq!(output.status.code(), Some(1));
+    let sarif: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), lines.lines().count());
+    let place = |n: usize| {
+        let place = &results[n]["locations"][0]["physicalLocation"];
+        let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+        (
+            uri.rsplit('/').next().unwrap().to_owned(),
+            place["region"]["startLine"].clone(),
+        )
+    };
+    assert_eq!(place(0), ("a%20b.yaml".to_owned(), 5.into()), "{lines}");
+    assert_eq!(place(1), ("a%20b.yaml".to_owned(), 6.into()));
+    assert_eq!(place(2).0, "broken.yaml");
+    let is = |n: usize, rule: &str, level: &str| results[n]["ruleId"] == rule && results[n]["level"] == level;
+    assert!((0..3).all(|n| is(n, "invalid-manifest", "error")), "{lines}");
+    assert_eq!((results.len(), place(3).0.as_str()), (4, "unguarded.yaml"), "{lines}");
+    assert!(is(3, "manifest-note", "note"), "{lines}");
+}
+
 /// The examples for pipelines and for Flux are YAML of other kinds, and name what there is.
 #[test]
 fn the_examples_name_what_there_is() {
