@@ -4,8 +4,10 @@
 
 pub mod bounds;
 mod condition;
+mod duration;
 mod names;
 pub mod v1alpha1;
 
 pub use condition::{ConditionType, EventReason, Reason};
+pub use duration::duration;
 pub use names::{CONTROLLER, FINALIZER, INLINE_POLICY, OWNERSHIP_TAGS, REQUEST_ANNOTATION, Tag};

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::bounds;
 pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
 
+use super::duration;
+
 /// The IAM role through which Amazon Pinpoint imports segments from S3.
 ///
 /// What the spec declares is enforced; what it leaves out is left as it is in AWS, with two exceptions that are always enforced: the
@@ -77,6 +79,8 @@ pub struct PinpointImportRoleSpec {
     /// removed later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = bounds::ROLE_PATH))]
+    #[x_kube(validation = Rule::new("!self.startsWith('/aws-service-role/')")
+        .message("path can't begin with /aws-service-role/, which AWS keeps for its own roles: write another, such as /pinpoint/"))]
     pub path: Option<String>,
 
     /// Description of the role in IAM. Left out, a new role gets one that names this object, and an existing description stays.
@@ -112,10 +116,11 @@ pub struct PinpointImportRoleSpec {
     pub managed_policy_arns: Option<Vec<String>>,
 
     /// Least privilege: the buckets from which segments are imported. They become one inline policy, `PinpointImportBuckets`, that
-    /// lets the role list the prefix and read the objects below it, and decrypt with the key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
-    pub buckets: Vec<Bucket>,
+    /// lets the role list the prefix and read the objects below it, and decrypt with the key. Left out, the role may read by
+    /// `managedPolicyArns` alone; an empty list is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20))]
+    pub buckets: Option<Vec<Bucket>>,
 
     /// What becomes of attached and inline policies that this spec does not declare: `Remove` takes them off, `Keep` leaves them.
     #[serde(default)]
@@ -163,10 +168,11 @@ impl PinpointImportRoleSpec {
         let Some(text) = &self.interval else {
             return Ok(None);
         };
-        let refuse = || format!("{text:?} is not a duration between 30s and 24h, such as 5m or 1h30m");
-        let parsed: kube::core::Duration = text.parse().map_err(|_| refuse())?;
-        let sound = !parsed.is_negative() && (30..=24 * 3600).contains(&Duration::from(parsed).as_secs());
-        if sound { Ok(Some(parsed.into())) } else { Err(refuse()) }
+        let bounds = Duration::from_secs(30)..=Duration::from_hours(24);
+        let parsed = duration(text).filter(|parsed| bounds.contains(parsed));
+        parsed
+            .map(Some)
+            .ok_or_else(|| format!("{text:?} is not a duration between 30s and 24h, such as 5m or 1h30m"))
     }
 }
 

@@ -8,15 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_config::{AppName, BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig,
+};
 use aws_sdk_iam::{
     config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
     error::{ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_runtime_api::box_error::BoxError;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::{Deserialize, Deserializer};
+use tracing::info;
 
-use super::{error, sessions::Sessions};
+use super::{answer::WholeAnswersOnly, error, sessions::Sessions, sweep};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -40,13 +44,44 @@ pub struct AssumedRole {
     /// ARN.
     pub arn: String,
     /// What the role's trust policy asks for as `sts:ExternalId`.
-    pub external_id: Option<String>,
+    pub external_id: Option<ExternalId>,
+}
+
+/// An external id. Whoever knows it and may use the controller's account can be taken for the controller, so it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// The text, for STS alone.
+    pub(super) fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+impl<'de> Deserialize<'de> for ExternalId {
+    fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
+        // The error of another type would show the value.
+        let text = String::deserialize(written);
+        text.map(Self)
+            .map_err(|_| serde::de::Error::custom("external-id is not a text: put it in quotes"))
+    }
 }
 
 /// Told of every call, for metrics.
 pub trait CallWatch: Send + Sync {
     /// A call was made: its action, what came of it (`ok`, `absent`, or the class of its failure), and how long it waited for the budget.
     fn called(&self, action: &'static str, result: &'static str, waited: Duration);
+
+    /// IAM was too slow for a page of a list, which is asked for again with so many items at most.
+    fn smaller_pages(&self, action: &'static str, items: i32) {
+        info!(items, "{action}: IAM is slow, so its pages are made smaller");
+    }
 }
 
 /// IAM as the controller uses it. Every call waits for the budget first.
@@ -56,7 +91,9 @@ pub struct Iam {
     sts: aws_sdk_sts::Client,
     settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
-    watch: Arc<dyn CallWatch>,
+    pub(super) watch: Arc<dyn CallWatch>,
+    /// Time limits of the bulk reads.
+    pub(super) page_timeouts: TimeoutConfig,
 }
 
 impl fmt::Debug for Iam {
@@ -82,12 +119,18 @@ impl Iam {
         if let Ok(name) = AppName::new(CONTROLLER) {
             loader = loader.app_name(name);
         }
-        let shared = loader.load().await;
-        let iam = aws_sdk_iam::config::Builder::from(&shared)
+        Self::of(&loader.load().await, settings, watch)
+    }
+
+    /// Clients by what the SDK found. What every call is held to is put on here.
+    fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
+        let iam = aws_sdk_iam::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
+            .interceptor(WholeAnswersOnly)
             .build();
-        let sts = aws_sdk_sts::config::Builder::from(&shared)
+        let sts = aws_sdk_sts::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
+            .interceptor(WholeAnswersOnly)
             .build();
         Self {
             client: aws_sdk_iam::Client::from_conf(iam),
@@ -95,6 +138,7 @@ impl Iam {
             settings,
             budget: budget(settings),
             watch,
+            page_timeouts: sweep::page_timeouts(),
         }
     }
 
@@ -191,6 +235,30 @@ fn is_loopback(after_scheme: &str) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+impl Iam {
+    /// A client that tries once, so that every answer is seen as it is.
+    pub(super) async fn for_test(endpoint: &str) -> Self {
+        struct Nobody;
+        impl CallWatch for Nobody {
+            fn called(&self, _: &'static str, _: &'static str, _: Duration) {}
+        }
+        let shared = aws_config::defaults(BehaviorVersion::latest())
+            .endpoint_url(endpoint)
+            .region(Region::from_static(DEFAULT_REGION))
+            .credentials_provider(aws_credential_types::Credentials::new("a", "b", None, None, "test"))
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .load()
+            .await;
+        let much = NonZeroU32::new(10_000).expect("not 0");
+        let settings = IamSettings {
+            calls_per_second: much,
+            burst: much,
+        };
+        Self::of(&shared, settings, Arc::new(Nobody))
+    }
 }
 
 #[cfg(test)]

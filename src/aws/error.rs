@@ -7,8 +7,13 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use tracing::{debug, warn};
 
-use super::client::InClear;
+use super::{
+    answer::NotWhole,
+    client::InClear,
+    words::{self, chain},
+};
 use crate::role::{Class, Failure};
 
 /// Class of a code that AWS answered with an HTTP status.
@@ -88,6 +93,12 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let class = class(error);
+    // What the message leaves out is in the log.
+    if class == Class::Credentials {
+        warn!(said = words::raw(error), "{attempt} failed");
+    } else {
+        debug!(said = words::raw(error), "{attempt} failed");
+    }
     let said = match error {
         SdkError::ServiceError(answer) if !answer.raw().status().is_success() => spoken(
             class,
@@ -95,10 +106,13 @@ where
             answer.raw().status().as_u16(),
             answer.err().message().unwrap_or_default(),
         ),
-        other if class == Class::Credentials => format!("there are no usable AWS credentials ({})", root_cause(other)),
+        other if class == Class::Credentials => {
+            format!("there are no usable AWS credentials ({})", words::of_credentials(other))
+        }
         other if class == Class::Retryable => format!("the request was not sent: {}", root_cause(other)),
         SdkError::TimeoutError(_) => "AWS did not answer in time".to_owned(),
         SdkError::DispatchFailure(_) => "AWS could not be reached, or the connection broke".to_owned(),
+        other if chain(other).any(<dyn Error>::is::<NotWhole>) => "AWS' answer was cut short".to_owned(),
         _ => "AWS answered with something that is no answer of IAM".to_owned(),
     };
     Failure {
@@ -109,13 +123,14 @@ where
 
 /// The failure of a call that was answered well, but with something that makes no sense.
 pub(super) fn nonsense(attempt: &str, why: &str) -> Failure {
+    debug!(said = why, "{attempt} failed");
     Failure {
         class: Class::Ambiguous,
-        message: format!("{attempt} failed: the answer makes no sense: {why}"),
+        message: format!("{attempt} failed: the answer makes no sense: {}", words::steady(why)),
     }
 }
 
-/// AWS' words, as far as they stay the same for the same failure: what asks for another try tells times and numbers.
+/// What AWS said: what asks for another try tells times and numbers, so the code alone is told.
 fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
     let code = if code.is_empty() {
         format!("HTTP status {status}")
@@ -124,26 +139,12 @@ fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
     };
     match class {
         Class::Denied | Class::Invalid | Class::Limited | Class::Blocked => {
-            format!("AWS answered {code}: {}", without_session(message.trim()))
+            format!("AWS answered {code}: {}", words::steady(message))
         }
         Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Credentials | Class::Exists => {
             format!("AWS answered {code}")
         }
     }
-}
-
-/// `assumed-role/NAME/SESSION` without the session, which changes whenever credentials are renewed.
-fn without_session(message: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in message.split(' ') {
-        words.push(match word.split_once(":assumed-role/") {
-            Some((before, after)) => {
-                format!("{before}:assumed-role/{}", after.split('/').next().unwrap_or_default())
-            }
-            None => word.to_owned(),
-        });
-    }
-    words.join(" ")
 }
 
 /// What to do next.
@@ -159,7 +160,13 @@ const fn advice(class: Class) -> &'static str {
 }
 
 fn is_credentials(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(|cause| cause.is::<CredentialsError>() || cause.to_string().contains("credentials"))
+    // The SDK has no type of its own for the last two, which never reach AWS.
+    chain(error).any(|cause| {
+        let said = cause.to_string();
+        cause.is::<CredentialsError>()
+            || said.contains("credentials")
+            || said.starts_with("identity resolver timed out")
+    })
 }
 
 /// Whether the request never left this process.
@@ -171,15 +178,10 @@ fn is_unsent<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> bool {
     }
 }
 
-/// The words of the last cause. Of several lines, such as the SDK's list of all places where it looked for credentials, the first.
+/// The words of the last cause. Of several lines the first.
 fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let words = chain(error).last().map(ToString::to_string).unwrap_or_default();
-    let first = words.lines().next().unwrap_or_default();
-    first.trim_end_matches(" Attempted:").trim_end_matches('.').to_owned()
-}
-
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+    let said = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    words::steady(said.lines().next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -229,14 +231,5 @@ mod tests {
         for (code, status, class) in table {
             assert_eq!(class_of_code(code, status), class, "{code} {status}");
         }
-    }
-
-    #[test]
-    fn a_message_does_not_change_with_the_session() {
-        let said = "User: arn:aws:sts::1:assumed-role/pinpoint/i-0abc is not authorized to perform: iam:GetRole";
-        assert_eq!(
-            without_session(said),
-            "User: arn:aws:sts::1:assumed-role/pinpoint is not authorized to perform: iam:GetRole"
-        );
     }
 }

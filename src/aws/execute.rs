@@ -55,7 +55,8 @@ impl Iam {
             Step::PutBoundary(arn) => {
                 let call = client.put_role_permissions_boundary().role_name(role);
                 let send = call.permissions_boundary(arn.as_str()).send();
-                done(&attempt, self.call(action, send).await)
+                let answer = self.call(action, send).await;
+                self.done_with_policy(role, &attempt, answer).await
             }
             Step::UpdateTrust(document) => {
                 let call = client.update_assume_role_policy().role_name(role);
@@ -83,7 +84,8 @@ impl Iam {
                     .role_name(role)
                     .policy_arn(arn.as_str())
                     .send();
-                done(&attempt, self.call(action, send).await)
+                let answer = self.call(action, send).await;
+                self.done_with_policy(role, &attempt, answer).await
             }
             Step::DeleteInlinePolicy { name, .. } => {
                 let send = client.delete_role_policy().role_name(role).policy_name(name).send();
@@ -124,6 +126,25 @@ impl Iam {
         let role = answer.role().ok_or_else(|| error::nonsense(attempt, "no role in it"))?;
         super::observe::head_of(role).map_err(|why| error::nonsense(attempt, &why))
     }
+
+    /// The answer of a call that names a policy beside the role. Which of them is missing only a look tells: the code is the same, and
+    /// the message is prose, in which a policy's name may have any word. A policy that IAM does not know is the spec's to mend.
+    async fn done_with_policy<T, E>(
+        &self,
+        role: &str,
+        attempt: &str,
+        answer: Result<T, SdkError<E>>,
+    ) -> Result<(), Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match answer {
+            Err(failed) if is_missing(&failed) && self.head(role).await?.is_some() => {
+                Err(error::failure(attempt, &failed))
+            }
+            other => done(attempt, other),
+        }
+    }
 }
 
 fn tag(key: &str, value: &str) -> Result<Tag, Failure> {
@@ -140,25 +161,20 @@ fn is_missing<E: ProvideErrorMetadata>(failed: &SdkError<E>) -> bool {
         .is_some_and(|answer| answer.code() == Some("NoSuchEntity"))
 }
 
-/// The answer of a call that adds or sets. A role that IAM does not know yet, or no longer, is looked at again; a policy that it does
-/// not know is the spec's to mend.
+/// The answer of a call that adds or sets, and names nothing that could be missing but the role: one that IAM does not know yet, or no
+/// longer, is looked at again.
 fn done<T, E>(attempt: &str, answer: Result<T, SdkError<E>>) -> Result<(), Failure>
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let Err(failed) = answer else { return Ok(()) };
-    let words = failed
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::message)
-        .unwrap_or_default();
-    if is_missing(&failed) && words.contains("role") {
-        let message = format!("{attempt} failed: IAM does not know the role yet, or no longer; it is tried again");
-        return Err(Failure {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(failed) if is_missing(&failed) => Err(Failure {
             class: Class::Retryable,
-            message,
-        });
+            message: format!("{attempt} failed: IAM does not know the role yet, or no longer; it is tried again"),
+        }),
+        Err(failed) => Err(error::failure(attempt, &failed)),
     }
-    Err(error::failure(attempt, &failed))
 }
 
 /// The answer of a call that takes away: what is not there is gone.
@@ -169,5 +185,47 @@ where
     match answer {
         Err(failed) if is_missing(&failed) => Ok(()),
         other => done(attempt, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_support::iam::{FakeIam, RoleBuilder};
+
+    use super::*;
+    use crate::role::PolicyArn;
+
+    async fn class_of(iam: &Iam, step: Step) -> Class {
+        let change = Change::plain(step);
+        iam.execute("r", &change).await.expect_err("something is missing").class
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_found_by_looking_not_by_words() {
+        let fake = FakeIam::start();
+        let iam = Iam::for_test(&fake.endpoint()).await;
+        let arns = [
+            "arn:aws:iam::aws:policy/service-role/AmazonNoSuchRole",
+            "arn:aws:iam::aws:policy/NoSuchRolePolicy",
+            "arn:aws:iam::123456789012:policy/role",
+            "arn:aws:iam::123456789012:policy/other",
+        ];
+        for arn in arns {
+            let arn = || PolicyArn::parse(arn).expect("an ARN");
+            for step in [Step::AttachPolicy(arn()), Step::PutBoundary(arn())] {
+                fake.remove_role("r");
+                assert_eq!(class_of(&iam, step.clone()).await, Class::Retryable, "{step:?}");
+                fake.put_role(RoleBuilder::new("r"));
+                assert_eq!(class_of(&iam, step.clone()).await, Class::Invalid, "{step:?}");
+            }
+        }
+        fake.remove_role("r");
+        for step in [
+            Step::TagRole([("a".to_owned(), "b".to_owned())].into()),
+            Step::UpdateTrust("{}".to_owned()),
+            Step::PutBucketPolicy("{}".to_owned()),
+        ] {
+            assert_eq!(class_of(&iam, step.clone()).await, Class::Retryable, "{step:?}");
+        }
     }
 }

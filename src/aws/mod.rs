@@ -1,11 +1,16 @@
 //! The only room that names the AWS SDK: reads roles, carries out steps, and says what each failure means.
 
+mod answer;
 mod client;
+mod environment;
 mod error;
 mod execute;
 mod observe;
+mod pages;
 mod sessions;
 mod sweep;
+mod words;
 
-pub use client::{AssumedRole, CallWatch, Iam, IamSettings};
+pub use client::{AssumedRole, CallWatch, ExternalId, Iam, IamSettings};
+pub use environment::check_environment;
 pub use error::class_of_code;

@@ -11,7 +11,7 @@ use aws_sdk_iam::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{Iam, error};
+use super::{Iam, error, pages::Pages};
 use crate::role::{Class, Failure, Head, ObservedRole};
 
 impl Iam {
@@ -79,7 +79,7 @@ impl Iam {
     async fn attached(&self, role: &str) -> Result<BTreeSet<String>, Failure> {
         let attempt = format!("reading the attached policies of role {role} (ListAttachedRolePolicies)");
         let mut arns = BTreeSet::new();
-        let mut marker = None;
+        let (mut pages, mut marker) = (Pages::default(), None);
         loop {
             let send = self
                 .client
@@ -94,7 +94,7 @@ impl Iam {
                     .iter()
                     .filter_map(|policy| policy.policy_arn().map(str::to_owned)),
             );
-            marker = next_page(&attempt, page.is_truncated(), page.marker())?;
+            marker = pages.next(&attempt, page.is_truncated(), page.marker())?;
             if marker.is_none() {
                 return Ok(arns);
             }
@@ -104,7 +104,7 @@ impl Iam {
     async fn inline_names(&self, role: &str) -> Result<BTreeSet<String>, Failure> {
         let attempt = format!("reading the names of the inline policies of role {role} (ListRolePolicies)");
         let mut names = BTreeSet::new();
-        let mut marker = None;
+        let (mut pages, mut marker) = (Pages::default(), None);
         loop {
             let send = self
                 .client
@@ -115,7 +115,7 @@ impl Iam {
             let page = self.call("ListRolePolicies", send).await;
             let page = page.map_err(|failed| changed_or(&attempt, &failed))?;
             names.extend(page.policy_names().iter().cloned());
-            marker = next_page(&attempt, page.is_truncated(), page.marker())?;
+            marker = pages.next(&attempt, page.is_truncated(), page.marker())?;
             if marker.is_none() {
                 return Ok(names);
             }
@@ -128,18 +128,6 @@ impl Iam {
         let answer = self.call("GetRolePolicy", send).await;
         let answer = answer.map_err(|failed| changed_or(&attempt, &failed))?;
         decoded(answer.policy_document()).map_err(|why| error::nonsense(&attempt, &why))
-    }
-}
-
-/// A list is complete only when IAM says so; a truncated one without a marker can't be completed.
-pub(super) fn next_page(attempt: &str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, Failure> {
-    match (truncated, marker) {
-        (false, _) => Ok(None),
-        (true, Some(marker)) => Ok(Some(marker.to_owned())),
-        (true, None) => Err(error::nonsense(
-            attempt,
-            "the list is cut short, without a marker to go on from",
-        )),
     }
 }
 

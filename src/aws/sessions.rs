@@ -8,7 +8,12 @@ use aws_credential_types::{
 };
 
 use super::{AssumedRole, error};
-use crate::api::CONTROLLER;
+use crate::{api::CONTROLLER, role::Failure};
+
+/// No session was opened: what a [`Failure`] says of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct SessionRefused(pub(super) String);
 
 /// Opens sessions. Not `aws_config`'s provider: its client would send requests in clear text to any endpoint.
 #[derive(Debug)]
@@ -27,13 +32,14 @@ impl Sessions {
         let call = self.sts.assume_role().role_arn(&self.role.arn);
         let call = call
             .role_session_name(CONTROLLER)
-            .set_external_id(self.role.external_id.clone());
+            .set_external_id(self.role.external_id.as_ref().map(|id| id.secret().to_owned()));
         let answer = call.send().await;
-        let answer =
-            answer.map_err(|failed| CredentialsError::provider_error(error::failure(&attempt, &failed).message))?;
-        let nonsense = |why: &str| CredentialsError::provider_error(error::nonsense(&attempt, why).message);
+        let refused = |failure: Failure| CredentialsError::provider_error(SessionRefused(failure.message));
+        let answer = answer.map_err(|failed| refused(error::failure(&attempt, &failed)))?;
+        let nonsense = |why: &str| refused(error::nonsense(&attempt, why));
         let found = answer.credentials().ok_or_else(|| nonsense("no credentials in it"))?;
-        let until = SystemTime::try_from(*found.expiration()).map_err(|why| nonsense(&why.to_string()))?;
+        let until =
+            SystemTime::try_from(*found.expiration()).map_err(|_| nonsense("the end of the session is no time"))?;
         let token = Some(found.session_token().to_owned());
         Ok(Credentials::new(
             found.access_key_id(),

@@ -1,6 +1,6 @@
 //! `audit`: every role of the account that trusts Pinpoint in any form, whose it is, and what it lets happen.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{collections::BTreeSet, process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     cloud::{Calls, Cluster, IamArgs, finish},
     export::progress,
+    management::Management,
 };
 use crate::role::{
     Account, Owner, SweptRole,
@@ -77,20 +78,6 @@ impl FailOn {
     }
 }
 
-/// Who manages a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Management {
-    /// An object of this cluster.
-    Managed,
-    /// It names an object, and no cluster was asked, or another one's is named.
-    Claimed,
-    /// It names an object of this cluster that is gone.
-    Orphaned,
-    /// It bears no ownership tags.
-    Foreign,
-}
-
 /// A role in the report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -137,11 +124,13 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
             Output::Json => serde_json::to_string_pretty(&report).map_err(|why| why.to_string())? + "\n",
             Output::Csv => csv(&report)?,
         })?;
+        let unreadable = report.roles.iter().any(|row| row.exposure.unreadable.is_some());
         eprintln!(
-            "{} of {} roles in account {} trust Pinpoint, whose support AWS ended on 2026-10-30; {} IAM calls",
+            "{} of {} roles in account {} trust Pinpoint{}, whose support AWS ended on 2026-10-30; {} IAM calls",
             report.roles.len(),
             report.roles_read,
             report.account,
+            if unreadable { " or can't be read" } else { "" },
             calls.count()
         );
         let worst = report
@@ -174,37 +163,17 @@ fn report(account: &Account, sweep: &Sweep, cluster: Option<&Cluster>) -> Report
 
 fn row(swept: &SweptRole, exposure: Exposure, cluster: Option<&Cluster>) -> Row {
     let head = &swept.role.head;
-    let owner = Owner::of(head);
-    let management = match (&owner, cluster) {
-        (None, _) => Management::Foreign,
-        (Some(owner), Some(cluster)) if owner.cluster == cluster.id => {
-            if cluster.lives(&owner) {
-                Management::Managed
-            } else {
-                Management::Orphaned
-            }
-        }
-        (Some(_), _) => Management::Claimed,
-    };
+    let (management, object) = Management::of(head, cluster);
     let mut findings = findings(&exposure);
-    match management {
-        Management::Orphaned => findings.push(Finding::new(
-            Severity::Medium,
-            "the object that its tags name is gone: delete the role, or make an object that adopts it",
-        )),
-        Management::Foreign => findings.push(Finding::new(Severity::Low, "nothing declares it: see `export`")),
-        Management::Managed | Management::Claimed => {}
-    }
+    findings.extend(management.finding());
     findings.extend(disuse(swept, Timestamp::now()));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Row {
         name: head.name.clone(),
         arn: head.arn.clone(),
         management,
-        object: owner
-            .as_ref()
-            .map(|owner| format!("{}/{}", owner.namespace, owner.name)),
-        cluster: owner.map(|owner| owner.cluster),
+        object,
+        cluster: Owner::of(head).map(|owner| owner.cluster),
         created: swept.created.clone(),
         last_used: swept.last_used.clone(),
         last_used_region: swept.last_used_region.clone(),
@@ -229,13 +198,7 @@ fn disuse(swept: &SweptRole, now: Timestamp) -> Option<Finding> {
 
 impl Row {
     fn managed_by(&self) -> String {
-        let object = self.object.as_deref().unwrap_or_default();
-        match self.management {
-            Management::Managed => object.to_owned(),
-            Management::Claimed => format!("{object} (not checked)"),
-            Management::Orphaned => format!("orphaned: {object}"),
-            Management::Foreign => "nobody".to_owned(),
-        }
+        self.management.words(self.object.as_deref().unwrap_or_default())
     }
 
     fn reads(&self) -> String {
@@ -254,21 +217,36 @@ impl Row {
         }
     }
 
-    fn guarded(&self) -> &'static str {
-        match self.exposure.guarded {
+    /// The worst beside reading S3.
+    fn beyond(&self) -> &'static str {
+        let beyond = self.exposure.beyond.as_ref();
+        beyond.map_or("-", |beyond| beyond.power.as_str())
+    }
+
+    fn guarded(&self) -> String {
+        if self.exposure.unreadable.is_some() {
+            return "unknown".to_owned();
+        }
+        let guarded = match self.exposure.guarded {
             Guarded::Yes => "yes",
             Guarded::Partly => "partly",
             Guarded::No => "no",
+        };
+        let strangers = joined(&self.exposure.strangers, " ");
+        if strangers.is_empty() {
+            guarded.to_owned()
+        } else {
+            format!("{guarded}, for {strangers}")
         }
     }
 
     fn others(&self) -> String {
-        self.exposure
-            .others
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(" ")
+        let others = joined(&self.exposure.others, ", ");
+        match (&self.exposure.unreadable, others.as_str()) {
+            (Some(_), _) => "unknown".to_owned(),
+            (None, "") => "-".to_owned(),
+            (None, _) => others,
+        }
     }
 
     fn worst(&self) -> &'static str {
@@ -280,6 +258,10 @@ impl Row {
     }
 }
 
+fn joined(texts: &BTreeSet<String>, separator: &str) -> String {
+    texts.iter().map(String::as_str).collect::<Vec<_>>().join(separator)
+}
+
 fn table(report: &Report) -> String {
     let head = [
         "ROLE",
@@ -288,6 +270,7 @@ fn table(report: &Report) -> String {
         "CREATED",
         "LAST USED",
         "READS",
+        "BEYOND",
         "GUARDED",
         "OTHERS",
     ]
@@ -301,12 +284,9 @@ fn table(report: &Report) -> String {
             Row::day(row.created.as_ref()),
             Row::day(row.last_used.as_ref()),
             row.reads(),
-            row.guarded().to_owned(),
-            if row.exposure.others.is_empty() {
-                "-".to_owned()
-            } else {
-                row.others()
-            },
+            row.beyond().to_owned(),
+            row.guarded(),
+            row.others(),
         ]
     }));
     let width = |column: usize| {
@@ -315,7 +295,7 @@ fn table(report: &Report) -> String {
             .max()
             .unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..8).map(width).collect();
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let mut lines = Vec::new();
     for row in &rows {
         let cells: Vec<String> = row
@@ -347,6 +327,7 @@ fn csv(report: &Report) -> Result<String, String> {
         "lastUsed",
         "lastUsedRegion",
         "reads",
+        "beyond",
         "guarded",
         "others",
         "findings",
@@ -375,7 +356,8 @@ fn csv(report: &Report) -> Result<String, String> {
             optional(&row.last_used),
             optional(&row.last_used_region),
             row.reads(),
-            row.guarded().to_owned(),
+            row.beyond().to_owned(),
+            row.guarded(),
             row.others(),
             findings.join("; "),
         ];

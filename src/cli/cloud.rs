@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    io::IsTerminal,
     num::NonZeroU32,
     process::ExitCode,
     sync::{
@@ -50,6 +51,12 @@ impl Calls {
 impl CallWatch for Calls {
     fn called(&self, _: &'static str, _: &'static str, _: Duration) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn smaller_pages(&self, action: &'static str, items: i32) {
+        // A line of its own after one that is being written over.
+        let begin = if std::io::stderr().is_terminal() { "\n" } else { "" };
+        eprintln!("{begin}{action}: IAM is slow, so pages of {items} from here on");
     }
 }
 
@@ -134,6 +141,14 @@ impl Cluster {
     pub fn lives(&self, owner: &Owner) -> bool {
         let named = self.object(&owner.namespace, &owner.name);
         named.is_some_and(|object| owner.uid.is_empty() || object.uid().as_deref() == Some(&owner.uid))
+    }
+
+    /// The object whose status has pinned this `RoleId`.
+    pub fn pinning(&self, role_id: &str) -> Option<&PinpointImportRole> {
+        self.objects.iter().find(|object| {
+            let status = object.status.as_ref();
+            status.is_some_and(|status| status.role_id.as_deref() == Some(role_id))
+        })
     }
 }
 

@@ -5,6 +5,7 @@ mod check;
 mod cloud;
 mod crd;
 mod export;
+mod management;
 mod manifests;
 mod metadata;
 mod node;
@@ -22,6 +23,7 @@ use std::{io::Write, process::ExitCode};
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
+    aws::check_environment,
     config::{Args, File, GuardArgs},
     role::RolePath,
 };
@@ -106,6 +108,13 @@ pub fn main() -> ExitCode {
         Ok(found) => found,
         Err(why) => return refuse(&[why]),
     };
+    let talks_to_aws = matches!(
+        command,
+        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_)
+    );
+    if talks_to_aws && let Err(problems) = check_environment() {
+        return refuse(&problems);
+    }
     match command {
         Command::Run(args) => run::run(&args, file),
         Command::Crd => crd::crd(),
@@ -141,9 +150,12 @@ fn refuse(problems: &[String]) -> ExitCode {
 
 /// The exit code for wrong arguments and settings: 2 as usual, but 1 where 2 has a meaning of its own.
 fn wrong_usage() -> u8 {
-    let command = std::env::args().nth(1);
-    let has_meaning =
-        command.is_some_and(|command| ["plan", "audit", "validate", "export"].contains(&command.as_str()));
+    let command = std::env::args_os().nth(1);
+    let has_meaning = command.is_some_and(|command| {
+        ["plan", "audit", "validate", "export"]
+            .iter()
+            .any(|name| command == *name)
+    });
     if has_meaning { 1 } else { 2 }
 }
 

@@ -63,6 +63,8 @@ pub(super) fn run(args: &Args, file: File) -> ExitCode {
 async fn serve(settings: Settings) -> Result<(), String> {
     info!(version = env!("CARGO_PKG_VERSION"), ?settings, "starting");
     let stop = stop_signal()?;
+    let health_listener = admin::listen("--health-address", settings.health_address)?;
+    let metrics_listener = admin::listen("--metrics-address", settings.metrics_address)?;
     let client = super::cloud::client().await?;
     let metrics = Arc::new(Metrics::default());
     let iam = Iam::from_environment(settings.iam, Arc::clone(&metrics) as _).await;
@@ -72,19 +74,27 @@ async fn serve(settings: Settings) -> Result<(), String> {
         stands_by: Arc::new(AtomicBool::new(settings.election.is_some())),
         account: account.clone(),
     };
-    let health_served = tokio::spawn(admin::serve_health(settings.health_address, health.clone()));
-    let metrics_served = tokio::spawn(admin::serve_metrics(settings.metrics_address, Arc::clone(&metrics)));
+    let health_served = tokio::spawn(admin::serve_health(health_listener, health.clone()));
+    let metrics_served = tokio::spawn(admin::serve_metrics(metrics_listener, Arc::clone(&metrics)));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
-    let (health_address, metrics_address) = (settings.health_address, settings.metrics_address);
     tokio::select! {
         ended = elected(client, iam, account, settings, metrics, health, stop.clone()) => ended.inspect(|()| info!("ended")),
         () = stop.clone().overdue() => {
             warn!("ended, with passes cut off");
             Ok(())
         }
-        failed = health_served => Err(format!("can't serve the health endpoints on {health_address}: {failed:?}")),
-        failed = metrics_served => Err(format!("can't serve the metrics on {metrics_address}: {failed:?}")),
+        ended = health_served => Err(format!("the health endpoints are served no longer: {}", why(ended))),
+        ended = metrics_served => Err(format!("the metrics are served no longer: {}", why(ended))),
+    }
+}
+
+/// Why serving has ended.
+fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(Ok(())) => "nobody listens any more".to_owned(),
+        Ok(Err(why)) => why.to_string(),
+        Err(why) => why.to_string(),
     }
 }
 

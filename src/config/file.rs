@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    aws::AssumedRole,
+    aws::{AssumedRole, ExternalId},
     controller::Entry,
     role::{Account, Patterns, name::is_account_id, spelling::nearest},
 };
@@ -28,7 +28,7 @@ pub struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Written {
     role: String,
-    external_id: Option<String>,
+    external_id: Option<ExternalId>,
     namespaces: Vec<String>,
 }
 
@@ -165,9 +165,33 @@ accounts:
         assert_eq!(file.flags["iam-burst"], ["7"]);
         assert_eq!(file.flags["allowed-policy-arns"].len(), 2);
         let entry = &file.accounts["222233334444"];
-        assert_eq!(entry.role.external_id.as_deref(), Some("x"));
+        assert!(
+            entry.role.external_id.is_some()
+                && entry.role
+                    != AssumedRole {
+                        external_id: None,
+                        ..entry.role.clone()
+                    }
+        );
         assert!(entry.namespaces.fit("team-b") && !entry.namespaces.fit("team-c"));
         assert_eq!(file.accounts["055566667777"].account.partition, "aws-cn");
+    }
+
+    #[test]
+    fn an_external_id_is_never_printed() {
+        let account = |id: &str| {
+            format!(
+                "accounts:\n  '222233334444': {{role: 'arn:aws:iam::222233334444:role/a', namespaces: [a], external-id: {id}}}"
+            )
+        };
+        let file = File::parse(&account("'s3cr3t'"), &FLAGS).unwrap();
+        assert!(file.accounts["222233334444"].role.external_id.is_some() && file.problems.is_empty());
+        assert!(!format!("{file:?}").contains("s3cr3t"), "{file:?}");
+        for wrong in ["4711", "[s3cr3t]", "{s3cr3t: a}"] {
+            let problems = File::parse(&account(wrong), &FLAGS).unwrap().problems.join("");
+            assert!(problems.contains("put it in quotes"), "{problems}");
+            assert!(!problems.contains("s3cr3t") && !problems.contains("4711"), "{problems}");
+        }
     }
 
     #[test]

@@ -61,21 +61,21 @@ pub struct Args {
     #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value = "10")]
     pub concurrency: String,
 
-    /// Address of the health endpoints /livez and /readyz; port 0 takes a free one
+    /// Address of the health endpoints /livez and /readyz; [::] is every address of IPv6 and IPv4, port 0 a free one
     #[arg(
         long,
         env = "PIR_HEALTH_ADDRESS",
         value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080"
+        default_value = "[::]:8080"
     )]
     pub health_address: String,
 
-    /// Address of the metrics, on /metrics; port 0 takes a free one
+    /// Address of the metrics, on /metrics; [::] is every address of IPv6 and IPv4, port 0 a free one
     #[arg(
         long,
         env = "PIR_METRICS_ADDRESS",
         value_name = "ADDRESS",
-        default_value = "0.0.0.0:9090"
+        default_value = "[::]:9090"
     )]
     pub metrics_address: String,
 
@@ -286,13 +286,8 @@ impl Problems {
 
 /// A Go duration within bounds, in seconds.
 fn duration(flag: &str, text: &str, bounds: RangeInclusive<u64>) -> Result<Duration, String> {
-    let parsed = text
-        .parse::<kube::core::Duration>()
-        .ok()
-        .filter(|parsed| !parsed.is_negative())
-        .map(Duration::from);
-    parsed
-        .filter(|parsed| bounds.contains(&parsed.as_secs()))
+    crate::api::duration(text)
+        .filter(|parsed| (Duration::from_secs(*bounds.start())..=Duration::from_secs(*bounds.end())).contains(parsed))
         .ok_or_else(|| {
             format!(
                 "{flag} {text:?} is not a duration between {}s and {}s, such as 90s or 10m",
@@ -315,7 +310,7 @@ fn number(flag: &str, text: &str, bounds: RangeInclusive<u32>) -> Result<u32, St
 
 fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| format!("{flag} {text:?} is not an IP address with a port, such as 0.0.0.0:8080 or [::]:8080"))
+        .map_err(|_| format!("{flag} {text:?} is not an IP address with a port, such as [::]:8080 or 0.0.0.0:8080"))
 }
 
 fn one_of<T: Copy, const N: usize>(flag: &str, text: &str, choices: [(&str, T); N]) -> Result<T, String> {

@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// It answered with an error, or could not be reached.
-    #[error("{attempt} failed: {source}")]
+    #[error("{attempt} failed: {}", said(source))]
     Failed {
         /// What was attempted.
         attempt: &'static str,
@@ -38,6 +38,14 @@ pub enum ApiError {
         /// What was attempted.
         attempt: &'static str,
     },
+}
+
+/// The API server's own words, where it answered: the error as a whole would show all fields of its status.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 impl ApiError {

@@ -51,15 +51,22 @@ pub(super) async fn carry_out(
 ) -> (End, Option<Head>) {
     let name = subject.name().as_str();
     let mut progress = Progress::without(&work.unproven);
+    let mut role = work.before.as_deref().cloned();
     for change in &work.changes {
-        if progress.may(change) {
-            let answer = execute(iam, name, change).await;
-            let outcome = answer.as_ref().map(drop);
-            context.memory(object, |recent| {
-                recent.did(&change.step, work.before.as_deref(), outcome, context.clock());
-            });
-            progress.take(change, answer);
+        if !progress.may(change) {
+            continue;
         }
+        let answer = execute(iam, name, change).await;
+        let outcome = answer.as_ref().map(drop);
+        context.memory(object, |recent| {
+            recent.did(&change.step, role.as_ref(), outcome, context.clock());
+        });
+        role = match &answer {
+            Ok(Some(made)) => Some(made.clone().into()),
+            Ok(None) => role.map(|role| change.step.applied(&role)),
+            Err(_) => role,
+        };
+        progress.take(change, answer);
     }
     let known = context.known(object);
     let role = work.role(&progress);

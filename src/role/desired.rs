@@ -99,7 +99,7 @@ impl DesiredRole {
         let trust = spec.trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
-        let buckets = keep(BucketPolicy::declare(&spec.buckets, &around.account), &mut problems);
+        let buckets = keep(buckets(spec, &around.account), &mut problems);
         problems.extend(problems_of_plain_fields(spec));
 
         match (name, path, boundary, trust, attached, buckets) {
@@ -197,7 +197,7 @@ fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Opti
 
 fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet<PolicyArn>, Vec<Problem>> {
     let Some(declared) = &spec.managed_policy_arns else {
-        let guide = spec.buckets.is_empty().then(|| PolicyArn::s3_read_only(account));
+        let guide = spec.buckets.is_none().then(|| PolicyArn::s3_read_only(account));
         return Ok(guide.into_iter().collect());
     };
     let field = FieldPath::spec("managedPolicyArns");
@@ -209,6 +209,51 @@ fn attached(spec: &PinpointImportRoleSpec, account: &Account) -> Result<BTreeSet
         }
     }
     if problems.is_empty() { Ok(arns) } else { Err(problems) }
+}
+
+/// The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
+fn buckets(spec: &PinpointImportRoleSpec, account: &Account) -> Result<Option<BucketPolicy>, Vec<Problem>> {
+    match spec.buckets.as_deref() {
+        Some([]) => {
+            let message = "is an empty list, which could mean every bucket or none: name the buckets, or leave the field out, and write \
+                 managedPolicyArns: [] too if the role is to read nothing";
+            Err(vec![Problem::new(FieldPath::spec("buckets"), message)])
+        }
+        declared => BucketPolicy::declare(declared.unwrap_or_default(), account),
+    }
+}
+
+/// ARNs of a spec that lie in another partition than the role's account, where IAM can't find what they name.
+#[must_use]
+pub fn in_other_partitions(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<Problem> {
+    let policies = spec.managed_policy_arns.iter().flatten().enumerate();
+    let policies = policies.map(|(index, arn)| (FieldPath::spec("managedPolicyArns").item(index), arn));
+    let boundary = spec.permissions_boundary.iter();
+    let boundary = boundary.map(|arn| (FieldPath::spec("permissionsBoundary"), arn));
+    let keys = spec.buckets.iter().flatten().enumerate().filter_map(|(index, bucket)| {
+        let path = FieldPath::spec("buckets").item(index).key("kmsKeyArn");
+        Some((path, bucket.kms_key_arn.as_ref()?))
+    });
+    policies
+        .chain(boundary)
+        .chain(keys)
+        .filter_map(|(path, arn)| Some(Problem::new(path, in_partition(arn, account).err()?)))
+        .collect()
+}
+
+/// Whether an ARN lies in the partition of an account.
+///
+/// # Errors
+/// Says which is which, and what to write.
+pub fn in_partition(arn: &str, account: &Account) -> Result<(), String> {
+    let partition = arn.split(':').nth(1).unwrap_or_default();
+    if partition == account.partition {
+        return Ok(());
+    }
+    Err(format!(
+        "{arn:?} lies in partition {partition}, and the role's account {} in {}: write an ARN that begins with arn:{}:",
+        account.id, account.partition, account.partition
+    ))
 }
 
 /// What the CRD's schema refuses already, checked again: an object may be older than the schema, and its defaults may be off.

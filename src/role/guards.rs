@@ -4,6 +4,7 @@ use wildmatch::WildMatch;
 
 use super::{
     DesiredRole, Owner, Surroundings,
+    desired::{in_other_partitions, in_partition},
     name::PolicyArn,
     problem::{FieldPath, Problem, words},
 };
@@ -64,8 +65,21 @@ impl Guards {
         owner: Owner,
         around: &Surroundings,
     ) -> Result<DesiredRole, (Reason, String)> {
-        let desired =
-            DesiredRole::declare(spec, owner, around).map_err(|problems| (Reason::InvalidSpec, words(&problems)))?;
+        let invalid = |problems: Vec<Problem>| (Reason::InvalidSpec, words(&problems));
+        let desired = DesiredRole::declare(spec, owner, around).map_err(invalid)?;
+        // Checked here, where the account is known; who reads a spec without an account can't tell.
+        let elsewhere = in_other_partitions(spec, &around.account);
+        if !elsewhere.is_empty() {
+            return Err(invalid(elsewhere));
+        }
+        if let Some(forced) = &self.boundary {
+            in_partition(forced.as_str(), &around.account).map_err(|why| {
+                (
+                    Reason::InvalidSpec,
+                    format!("the controller's --permissions-boundary {why}"),
+                )
+            })?;
+        }
         self.apply(spec, desired)
             .map_err(|refused| (Reason::PolicyNotAllowed, words(&refused)))
     }
@@ -117,5 +131,99 @@ impl Guards {
             self.policy_arns.words()
         );
         Problem::new(index.map_or(field.clone(), |index| field.item(index)), message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::v1alpha1::Bucket,
+        role::{Account, RolePath},
+    };
+
+    fn declared(
+        spec: &PinpointImportRoleSpec,
+        forced: Option<&str>,
+        partition: &str,
+    ) -> Result<DesiredRole, (Reason, String)> {
+        let guards = Guards {
+            policy_arns: Patterns::new(&["*".to_owned()]),
+            boundary: forced.map(|arn| PolicyArn::parse(arn).expect("an ARN")),
+            name_prefix: String::new(),
+            adoption_namespaces: Patterns::default(),
+        };
+        let owner = Owner {
+            cluster: "c".to_owned(),
+            namespace: "a".to_owned(),
+            name: "b".to_owned(),
+            uid: "u".to_owned(),
+        };
+        let around = Surroundings {
+            account: Account {
+                id: "123456789012".to_owned(),
+                partition: partition.to_owned(),
+            },
+            role_path: RolePath::default(),
+        };
+        guards.declare(spec, owner, &around)
+    }
+
+    #[test]
+    fn an_arn_lies_in_the_partition_of_the_account() {
+        let policy = "arn:aws-cn:iam::aws:policy/AmazonS3ReadOnlyAccess".to_owned();
+        let none = PinpointImportRoleSpec::default();
+        let cases = [
+            (
+                PinpointImportRoleSpec {
+                    managed_policy_arns: Some(vec![policy.clone()]),
+                    ..none.clone()
+                },
+                None,
+            ),
+            (
+                PinpointImportRoleSpec {
+                    permissions_boundary: Some(policy.clone()),
+                    ..none.clone()
+                },
+                None,
+            ),
+            (
+                PinpointImportRoleSpec {
+                    buckets: Some(vec![Bucket {
+                        name: "my-bucket".to_owned(),
+                        prefix: None,
+                        kms_key_arn: Some("arn:aws-cn:kms:cn-north-1:123456789012:key/k".to_owned()),
+                    }]),
+                    ..none.clone()
+                },
+                None,
+            ),
+            (none, Some(policy.as_str())),
+        ];
+        for (spec, forced) in &cases {
+            assert!(declared(spec, *forced, "aws-cn").is_ok(), "{spec:?}");
+            let (reason, message) = declared(spec, *forced, "aws").unwrap_err();
+            assert_eq!(reason, Reason::InvalidSpec);
+            assert!(
+                message.contains("lies in partition aws-cn")
+                    && message.contains("write an ARN that begins with arn:aws:"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_list_of_buckets_is_none_that_is_left_out() {
+        let spec = |buckets| PinpointImportRoleSpec {
+            buckets,
+            ..PinpointImportRoleSpec::default()
+        };
+        let (reason, message) = declared(&spec(Some(Vec::new())), None, "aws").unwrap_err();
+        assert!(
+            reason == Reason::InvalidSpec && message.contains("name the buckets"),
+            "{message}"
+        );
+        assert_eq!(declared(&spec(None), None, "aws").unwrap().attached.len(), 1);
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/core/architecture.rs` keeps it so). The same values and
 //! functions serve the controller, the commands and the tests.
 
+mod budget;
 pub mod decision;
 pub mod desired;
 pub mod difference;
@@ -11,6 +12,7 @@ pub mod export;
 pub mod exposure;
 mod grammar;
 pub mod guards;
+mod json;
 pub mod name;
 pub mod observed;
 pub mod outcome;

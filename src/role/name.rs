@@ -86,6 +86,11 @@ impl RolePath {
                 "{text:?} can't be the path of a role: IAM takes / or /…/, printable ASCII without spaces, at most 512 characters"
             ));
         }
+        if text.starts_with("/aws-service-role/") {
+            return Err(format!(
+                "path {text:?} begins with /aws-service-role/, which AWS keeps for its own roles: write another, such as /pinpoint/"
+            ));
+        }
         Ok(Self(text.to_owned()))
     }
 }
@@ -124,7 +129,9 @@ pub fn is_account_id(text: &str) -> bool {
     bounds::fits(text, bounds::ACCOUNT_ID, 12..=12)
 }
 
-fn is_partition(text: &str) -> bool {
+/// Whether a text can be the name of a partition: `aws`, `aws-cn`, …
+#[must_use]
+pub fn is_partition(text: &str) -> bool {
     text.starts_with("aws")
         && text
             .bytes()
@@ -192,6 +199,8 @@ mod tests {
             "/a b/",
             "/ä/",
             &format!("/{}/", "x".repeat(511)),
+            "/aws-service-role/",
+            "/aws-service-role/pinpoint.amazonaws.com/",
         ] {
             assert!(RolePath::parse(bad).is_err(), "{bad}");
         }

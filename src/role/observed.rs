@@ -57,6 +57,16 @@ pub struct ObservedRole {
     pub inline: BTreeMap<String, Option<String>>,
 }
 
+impl From<Head> for ObservedRole {
+    /// A role without policies.
+    fn from(head: Head) -> Self {
+        Self {
+            head,
+            ..Self::default()
+        }
+    }
+}
+
 /// A role as a sweep over the account finds it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct SweptRole {

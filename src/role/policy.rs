@@ -8,13 +8,19 @@ use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Bound,
 };
 
-use serde_json::Value;
+use wildmatch::WildMatch;
 
-use super::grammar::statement_grants;
+use super::{
+    budget::{Budget, Heap},
+    difference::cut,
+    grammar::document,
+};
 
-/// A text that IAM compares ignoring case: an action or the key of a condition.
+/// A text that IAM compares ignoring case: an action, or the operator or key of a condition. Only the case of ASCII letters is ignored,
+/// since IAM has no other letters in these; what else there may be stays different.
 #[derive(Clone, Debug)]
 pub struct Folded(String);
 
@@ -25,8 +31,20 @@ impl Folded {
         Self(text)
     }
 
-    fn key(&self) -> String {
-        self.0.to_lowercase()
+    /// The text in lower case.
+    #[must_use]
+    pub fn lower(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    fn letters(&self) -> impl Iterator<Item = u8> {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    }
+}
+
+impl Heap for Folded {
+    fn heap(&self) -> usize {
+        self.0.heap()
     }
 }
 
@@ -46,7 +64,7 @@ impl PartialOrd for Folded {
 
 impl Ord for Folded {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key())
+        self.letters().cmp(other.letters())
     }
 }
 
@@ -67,11 +85,17 @@ pub struct Principal {
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.value == "*" {
-            "everybody (*)"
-        } else {
-            &self.value
-        })
+        match (self.kind.as_str(), self.value.as_str()) {
+            ("AWS", "*") => f.write_str("everybody (*)"),
+            (kind, "*") => write!(f, "every {kind} principal (*)"),
+            (_, value) => f.write_str(value),
+        }
+    }
+}
+
+impl Heap for Principal {
+    fn heap(&self) -> usize {
+        self.kind.heap() + self.value.heap()
     }
 }
 
@@ -84,11 +108,30 @@ pub enum Scope<T> {
     AllBut(BTreeSet<T>),
 }
 
+impl<T> Scope<T> {
+    /// Whether something holds for any that is named.
+    fn any(&self, holds: impl FnMut(&T) -> bool) -> bool {
+        match self {
+            Self::Is(one) => std::iter::once(one).any(holds),
+            Self::AllBut(these) => these.iter().any(holds),
+        }
+    }
+}
+
 impl<T: fmt::Display> fmt::Display for Scope<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Is(one) => write!(f, "{one}"),
             Self::AllBut(these) => write!(f, "everything but {}", list(these)),
+        }
+    }
+}
+
+impl<T: Heap> Heap for Scope<T> {
+    fn heap(&self) -> usize {
+        match self {
+            Self::Is(one) => one.heap(),
+            Self::AllBut(these) => these.heap(),
         }
     }
 }
@@ -102,8 +145,8 @@ pub enum Effect {
     Deny,
 }
 
-/// Conditions: operator and key to values.
-pub(super) type Conditions = BTreeMap<(String, Folded), BTreeSet<String>>;
+/// Conditions: operator and key to values, of which there is at least one.
+pub(super) type Conditions = BTreeMap<(Folded, Folded), BTreeSet<String>>;
 
 /// The smallest thing that a statement says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,6 +170,39 @@ impl Grant {
         matches!(&self.principal, Some(Scope::Is(who)) if who.kind == "Service" && who.value == service)
     }
 
+    /// Whether there is a `${` in anything but the `Sid`, which permits nothing.
+    fn has_variables(&self) -> bool {
+        let has = |text: &str| text.contains("${");
+        self.principal
+            .as_ref()
+            .is_some_and(|who| who.any(|one| has(&one.value)))
+            || self.action.any(|one| has(&one.0))
+            || self.resource.as_ref().is_some_and(|what| what.any(|one| has(one)))
+            || self
+                .conditions
+                .iter()
+                .any(|((_, key), values)| has(&key.0) || values.iter().any(|value| has(value)))
+    }
+
+    /// Whether an action is among those that are meant. Matched as IAM does: whatever its case, `*` for any characters, `?` for one.
+    #[must_use]
+    pub fn acts(&self, action: &str) -> bool {
+        let matches = |pattern: &Folded| WildMatch::new(&pattern.lower()).matches(&action.to_ascii_lowercase());
+        match &self.action {
+            Scope::Is(one) => matches(one),
+            Scope::AllBut(these) => !these.iter().any(matches),
+        }
+    }
+
+    /// The same with conditions, if `all` has it. Grants are in order, conditions last, so it comes right after this one.
+    fn has_like_with_conditions(&self, all: &BTreeSet<Grant>) -> bool {
+        let next = all.range((Bound::Excluded(self), Bound::Unbounded)).next();
+        next.is_some_and(|other| {
+            (other.effect, &other.principal, &other.action, &other.resource)
+                == (self.effect, &self.principal, &self.action, &self.resource)
+        })
+    }
+
     /// The grant as words: `arn:… to sts:AssumeRole when …`. Says "without conditions" where `against` has the like with conditions.
     fn words(&self, against: &BTreeSet<Grant>) -> String {
         let mut words = match &self.principal {
@@ -136,10 +212,6 @@ impl Grant {
         if let Some(resource) = &self.resource {
             words.extend([" on ", &resource.to_string()]);
         }
-        let like = |other: &Grant| {
-            (other.effect, &other.principal, &other.action, &other.resource)
-                == (self.effect, &self.principal, &self.action, &self.resource)
-        };
         if !self.conditions.is_empty() {
             let all: Vec<String> = self
                 .conditions
@@ -147,7 +219,7 @@ impl Grant {
                 .map(|((operator, key), values)| format!("{key} {operator} {}", list(values)))
                 .collect();
             words.extend([" when ", &all.join(" and ")]);
-        } else if against.iter().any(|other| like(other) && !other.conditions.is_empty()) {
+        } else if self.has_like_with_conditions(against) {
             words.push_str(" without conditions");
         }
         words
@@ -157,6 +229,9 @@ impl Grant {
 fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
+
+/// Longest reason why a document is none, in characters. Reasons quote from it.
+const LONGEST_REASON: usize = 200;
 
 /// What a document permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,39 +247,19 @@ impl Meaning {
     /// Reads a document.
     ///
     /// # Errors
-    /// Says why the text is not a policy document.
+    /// Says why the text is not a policy document, or that taking it apart would cost more than a document may.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let document: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-        let document = document.as_object().ok_or("not a JSON object")?;
-        let variables = match document.get("Version").map(Value::as_str) {
-            Some(Some("2012-10-17")) => true,
-            Some(Some("2008-10-17")) | None => false,
-            Some(_) => return Err("Version is neither 2012-10-17 nor 2008-10-17".to_owned()),
-        };
-        if let Some(unknown) = document
-            .keys()
-            .find(|key| !["Version", "Id", "Statement"].contains(&key.as_str()))
-        {
-            return Err(format!("unknown element {unknown}"));
-        }
-        let statements = match document.get("Statement") {
-            Some(Value::Array(many)) => many.iter().collect(),
-            Some(one @ Value::Object(_)) => vec![one],
-            _ => return Err("no Statement".to_owned()),
-        };
-        let mut grants = BTreeSet::new();
-        for statement in statements {
-            grants.extend(statement_grants(
-                statement.as_object().ok_or("a Statement is not an object")?,
-            )?);
-        }
-        let depends = document
-            .get("Statement")
-            .is_some_and(|statement| statement.to_string().contains("${"));
+        let (variables, grants) = document(text, &mut Budget::of_document()).map_err(|why| cut(why, LONGEST_REASON))?;
         Ok(Self {
+            variables: grants.iter().any(Grant::has_variables).then_some(variables),
             grants,
-            variables: depends.then_some(variables),
         })
+    }
+
+    /// Whether some `${…}` is a variable.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        self.variables == Some(true)
     }
 
     /// How an observed document differs from this declared one, as clauses: "also allows …", "does not allow …". Empty if both permit

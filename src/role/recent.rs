@@ -4,10 +4,12 @@
 //! Remembered is what happened, not what was tried: a call that definitely failed had no effect. Of a write is remembered what it
 //! overwrote, since an answer is late only if it shows exactly that; anything else is new. A restart loses all of it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Class, Failure, Head, ObservedRole, Premise, Step};
-use crate::api::INLINE_POLICY;
 
 /// The time, as decisions have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,28 +28,12 @@ impl Clock {
     }
 }
 
-/// A part of a role that a write sets.
+/// An answer of IAM that a write of ours made an old one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Trust,
-    Boundary,
-    Description,
-    SessionLength,
-    Attached(String),
-    Inline(String),
-    Tag(String),
-}
-
-/// A part as it is: none where the role does not have it.
-type Fact = Option<String>;
-
-/// A write that had its effect.
-#[derive(Clone, Debug)]
-struct Write {
-    part: Part,
-    before: Fact,
-    after: Fact,
-    at: Duration,
+enum Overwritten {
+    Head(Box<Head>),
+    Attached(BTreeSet<String>),
+    Inline(BTreeMap<String, Option<String>>),
 }
 
 /// A role without what is late about it.
@@ -68,7 +54,10 @@ pub struct Recent {
     pub failures: u32,
     /// When this process met the object, if another one may have worked on it before: it bore the finalizer then.
     inherited: Option<Duration>,
-    writes: Vec<Write>,
+    /// Answers that would be late, and when the write was that makes them so.
+    overwritten: Vec<(Overwritten, Duration)>,
+    /// The role after the last write.
+    written: Option<Box<ObservedRole>>,
     /// The last `CreateRole` that had its effect.
     created: Option<Duration>,
     /// The last write of tags, which may have had its effect.
@@ -120,18 +109,17 @@ impl Recent {
             self.tagged = Some(clock.now);
         }
         // A write of unknown fate is not waited for: to send it again does no harm, and if it had its effect there is nothing to send.
-        if answer.is_ok() {
-            if matches!(step, Step::CreateRole(_)) {
-                self.created = Some(clock.now);
-            }
-            self.writes.retain(|write| clock.is_fresh(write.at));
-            self.writes
-                .extend(facts(step, before).into_iter().map(|(part, before, after)| Write {
-                    part,
-                    before,
-                    after,
-                    at: clock.now,
-                }));
+        if answer.is_err() {
+            return;
+        }
+        if matches!(step, Step::CreateRole(_)) {
+            self.created = Some(clock.now);
+        }
+        if let Some(before) = before {
+            self.tidy(clock);
+            self.overwritten
+                .extend(overwrites(step, before).map(|answer| (answer, clock.now)));
+            self.written = Some(Box::new(step.applied(before)));
         }
     }
 
@@ -168,8 +156,8 @@ impl Recent {
         self.taken_since.is_some_and(|since| !clock.is_fresh(since))
     }
 
-    /// The role as it is behind late answers: a part that shows exactly what this process overwrote within the settle time is as it was
-    /// written.
+    /// The role as it is behind late answers: one that shows exactly what this process overwrote within the settle time stands for what
+    /// was written.
     #[must_use]
     pub fn settled(&self, shown: &ObservedRole, clock: Clock) -> Settled {
         let mut settled = Settled {
@@ -177,111 +165,56 @@ impl Recent {
             late: false,
             unproven: BTreeSet::new(),
         };
-        for write in self.writes.iter().filter(|write| clock.is_fresh(write.at)) {
-            if write.before != write.after && write.part.fact(&settled.role) == write.before {
-                write.part.set(&mut settled.role, write.after.as_ref());
-                settled.late = true;
-                settled.unproven.extend(write.premise());
-            }
+        let Some(written) = &self.written else {
+            return settled;
+        };
+        let is_late = |answer: &Overwritten| {
+            let mut fresh = self.overwritten.iter().filter(|(_, at)| clock.is_fresh(*at));
+            fresh.any(|(overwritten, _)| overwritten == answer)
+        };
+        let role = &mut settled.role;
+        if shown.head != written.head && is_late(&Overwritten::Head(Box::new(shown.head.clone()))) {
+            settled.late = true;
+            let trust = (shown.head.trust != written.head.trust).then_some(Premise::Trust);
+            let boundary = (shown.head.boundary != written.head.boundary).then_some(Premise::Boundary);
+            settled.unproven.extend(trust.into_iter().chain(boundary));
+            role.head.clone_from(&written.head);
+        }
+        if shown.attached != written.attached && is_late(&Overwritten::Attached(shown.attached.clone())) {
+            settled.late = true;
+            let extra = (!shown.attached.is_subset(&written.attached)).then_some(Premise::Removed);
+            settled.unproven.extend(extra);
+            role.attached.clone_from(&written.attached);
+        }
+        if shown.inline != written.inline && is_late(&Overwritten::Inline(shown.inline.clone())) {
+            settled.late = true;
+            let extra = shown.inline.keys().any(|name| !written.inline.contains_key(name));
+            settled.unproven.extend(extra.then_some(Premise::Removed));
+            role.inline.clone_from(&written.inline);
         }
         settled
     }
 
     /// Forgets what is older than the settle time.
     pub fn tidy(&mut self, clock: Clock) {
-        self.writes.retain(|write| clock.is_fresh(write.at));
-        self.writes.shrink_to_fit();
-    }
-}
-
-/// What a step sets: the part, as it was, and as it is then.
-fn facts(step: &Step, before: Option<&ObservedRole>) -> Vec<(Part, Fact, Fact)> {
-    let sets: Vec<(Part, Fact)> = match step {
-        Step::CreateRole(new) => {
-            let tags = new
-                .tags
-                .iter()
-                .map(|(key, value)| (Part::Tag(key.clone()), Some(value.clone())));
-            tags.chain([(Part::Boundary, new.boundary.as_ref().map(ToString::to_string))])
-                .collect()
-        }
-        Step::TagRole(tags) => tags
-            .iter()
-            .map(|(key, value)| (Part::Tag(key.clone()), Some(value.clone())))
-            .collect(),
-        Step::UntagRole(keys) => keys.iter().map(|key| (Part::Tag(key.clone()), None)).collect(),
-        Step::PutBoundary(arn) => vec![(Part::Boundary, Some(arn.to_string()))],
-        Step::UpdateTrust(document) => vec![(Part::Trust, Some(document.clone()))],
-        Step::UpdateRole {
-            description,
-            max_session_duration,
-        } => vec![
-            (Part::Description, description.clone()),
-            (
-                Part::SessionLength,
-                max_session_duration.map(|seconds| seconds.to_string()),
-            ),
-        ],
-        Step::DetachPolicy(arn) => vec![(Part::Attached(arn.clone()), None)],
-        Step::AttachPolicy(arn) => vec![(Part::Attached(arn.to_string()), Some(String::new()))],
-        Step::DeleteInlinePolicy { name, .. } => vec![(Part::Inline(name.clone()), None)],
-        Step::PutBucketPolicy(document) => vec![(Part::Inline(INLINE_POLICY.to_owned()), Some(document.clone()))],
-        Step::DeleteRole => Vec::new(),
-    };
-    sets.into_iter()
-        .map(|(part, after)| {
-            let before = before.and_then(|role| part.fact(role));
-            (part, before, after)
-        })
-        .collect()
-}
-
-impl Part {
-    fn fact(&self, role: &ObservedRole) -> Fact {
-        let head = &role.head;
-        match self {
-            Self::Trust => Some(head.trust.clone()),
-            Self::Boundary => head.boundary.clone(),
-            Self::Description => head.description.clone(),
-            Self::SessionLength => head.max_session_duration.map(|seconds| seconds.to_string()),
-            Self::Attached(arn) => role.attached.contains(arn).then(String::new),
-            Self::Inline(name) => role
-                .inline
-                .get(name)
-                .map(|document| document.clone().unwrap_or_default()),
-            Self::Tag(key) => head.tag(key).map(str::to_owned),
-        }
-    }
-
-    fn set(&self, role: &mut ObservedRole, fact: Option<&String>) {
-        let head = &mut role.head;
-        match self {
-            Self::Trust => head.trust = fact.cloned().unwrap_or_default(),
-            Self::Boundary => head.boundary = fact.cloned(),
-            Self::Description => head.description = fact.cloned(),
-            Self::SessionLength => head.max_session_duration = fact.and_then(|seconds| seconds.parse().ok()),
-            Self::Attached(arn) => {
-                role.attached.remove(arn);
-                role.attached.extend(fact.map(|_| arn.clone()));
-            }
-            Self::Inline(name) => {
-                role.inline.remove(name);
-                role.inline
-                    .extend(fact.map(|document| (name.clone(), Some(document.clone()))));
-            }
-            Self::Tag(key) => head.set_tag(key, fact.cloned()),
+        self.overwritten.retain(|(_, at)| clock.is_fresh(*at));
+        self.overwritten.shrink_to_fit();
+        if self.overwritten.is_empty() {
+            self.written = None;
         }
     }
 }
 
-impl Write {
-    /// What does not hold for sure while this write is not shown.
-    const fn premise(&self) -> Option<Premise> {
-        match (&self.part, &self.after) {
-            (Part::Trust, _) => Some(Premise::Trust),
-            (Part::Boundary, _) => Some(Premise::Boundary),
-            (Part::Attached(_) | Part::Inline(_), None) => Some(Premise::Removed),
-            _ => None,
-        }
+/// The answer that a step makes an old one; none if it makes no difference.
+fn overwrites(step: &Step, before: &ObservedRole) -> Option<Overwritten> {
+    let after = step.applied(before);
+    if after.head != before.head {
+        Some(Overwritten::Head(Box::new(before.head.clone())))
+    } else if after.attached != before.attached {
+        Some(Overwritten::Attached(before.attached.clone()))
+    } else if after.inline != before.inline {
+        Some(Overwritten::Inline(before.inline.clone()))
+    } else {
+        None
     }
 }

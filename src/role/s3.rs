@@ -68,12 +68,10 @@ impl BucketPolicy {
     /// How the inline policy in IAM (none: there is no such policy) differs from this one.
     #[must_use]
     pub fn differences(&self, observed: Option<&str>) -> Vec<Difference> {
+        let declared = format!("inline policy {INLINE_POLICY} {}", self.meaning.words());
         let difference = |words: String| {
-            Difference::new(
-                Field::Buckets,
-                format!("inline policy {INLINE_POLICY} {words}"),
-                format!("inline policy {INLINE_POLICY} {}", self.meaning.words()),
-            )
+            let words = format!("inline policy {INLINE_POLICY} {words}");
+            Difference::new(Field::Buckets, words, declared.as_str())
         };
         match observed.map(Meaning::parse) {
             None => vec![difference("does not exist".to_owned())],

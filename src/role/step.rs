@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Difference,
+    Difference, ObservedRole,
     name::{PolicyArn, RolePath},
 };
 use crate::api::INLINE_POLICY;
@@ -64,6 +64,36 @@ impl Step {
             Self::PutBucketPolicy(_) => "PutRolePolicy",
             Self::DeleteRole => "DeleteRole",
         }
+    }
+
+    /// A role after it.
+    #[must_use]
+    pub fn applied(&self, role: &ObservedRole) -> ObservedRole {
+        let mut role = role.clone();
+        let head = &mut role.head;
+        match self {
+            Self::CreateRole(_) | Self::DeleteRole => {}
+            Self::TagRole(tags) => tags
+                .iter()
+                .for_each(|(key, value)| head.set_tag(key, Some(value.clone()))),
+            Self::UntagRole(keys) => keys.iter().for_each(|key| head.set_tag(key, None)),
+            Self::PutBoundary(arn) => head.boundary = Some(arn.to_string()),
+            Self::UpdateTrust(document) => head.trust.clone_from(document),
+            Self::UpdateRole {
+                description,
+                max_session_duration,
+            } => {
+                head.description = description.clone().or(head.description.take());
+                head.max_session_duration = max_session_duration.or(head.max_session_duration);
+            }
+            Self::DetachPolicy(arn) => drop(role.attached.remove(arn)),
+            Self::AttachPolicy(arn) => drop(role.attached.insert(arn.to_string())),
+            Self::DeleteInlinePolicy { name, .. } => drop(role.inline.remove(name)),
+            Self::PutBucketPolicy(document) => {
+                role.inline.insert(INLINE_POLICY.to_owned(), Some(document.clone()));
+            }
+        }
+        role
     }
 
     /// The policy that it is about.

@@ -6,9 +6,9 @@
 use serde::Serialize;
 
 use super::{
-    difference::{Difference, Field},
+    difference::{Difference, Field, cut},
     name::{Account, is_account_id},
-    policy::{Effect, Grant, Meaning, Scope},
+    policy::{Effect, Grant, Meaning},
     problem::{FieldPath, Problem},
 };
 use crate::api::{
@@ -138,13 +138,9 @@ impl TrustPolicy {
     /// How the trust policy in IAM differs from this one; empty if both permit the same.
     #[must_use]
     pub fn differences(&self, observed: &str) -> Vec<Difference> {
-        let difference = |words: String| {
-            Difference::new(
-                Field::TrustPolicy,
-                format!("trust policy {words}"),
-                format!("trust policy {}", self.meaning.words()),
-            )
-        };
+        let declared = format!("trust policy {}", self.meaning.words());
+        let difference =
+            |words: String| Difference::new(Field::TrustPolicy, format!("trust policy {words}"), declared.as_str());
         match Meaning::parse(observed) {
             Ok(observed) => self
                 .meaning
@@ -189,6 +185,9 @@ fn application_arn(Application { region, id }: &Application, account: &Account) 
     )
 }
 
+/// Longest name of a stranger in a sentence, in characters. `NotPrincipal` may name many.
+const LONGEST_NAME: usize = 200;
+
 /// Why a role with this trust policy can't be adopted: it must trust Pinpoint, and nobody else. None if it can.
 #[must_use]
 pub fn obstacle_to_adoption(observed: &str) -> Option<String> {
@@ -196,20 +195,15 @@ pub fn obstacle_to_adoption(observed: &str) -> Option<String> {
         Ok(meaning) => meaning,
         Err(why) => return Some(format!("its trust policy can't be read ({why})")),
     };
-    let mut allowed = meaning
-        .grants
-        .iter()
-        .filter(|grant| grant.effect == Effect::Allow)
-        .peekable();
-    if allowed.peek().is_none() {
-        return Some("it does not trust Pinpoint".to_owned());
-    }
-    allowed
-        .find(|grant| !grant.is_only_service(PINPOINT))
-        .map(|grant| match &grant.principal {
-            Some(who @ (Scope::Is(_) | Scope::AllBut(_))) => format!("it also trusts {who}"),
+    let mut allowed = meaning.grants.iter().filter(|grant| grant.effect == Effect::Allow);
+    if let Some(other) = allowed.clone().find(|grant| !grant.is_only_service(PINPOINT)) {
+        return Some(match &other.principal {
+            Some(who) => format!("it also trusts {}", cut(who.to_string(), LONGEST_NAME)),
             None => "its trust policy names no principal".to_owned(),
-        })
+        });
+    }
+    let trusts = allowed.any(|grant| grant.acts("sts:AssumeRole"));
+    (!trusts).then(|| "it does not trust Pinpoint".to_owned())
 }
 
 #[cfg(test)]
@@ -331,6 +325,9 @@ mod tests {
             "{}",
             "nonsense",
             r#"{"Statement":{"Effect":"Deny","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#,
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:TagSession"}}"#,
+            r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":[]}}}]}"#,
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"},"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#,
         ] {
             assert!(obstacle_to_adoption(not).is_some(), "{not}");
         }

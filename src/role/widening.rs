@@ -77,7 +77,7 @@ fn covers(wide: &Grant, narrow: &Grant) -> bool {
         (wide, narrow) => wide == narrow,
     };
     let conditions = wide.conditions.iter().all(|(key, values)| {
-        let prefix = key.0 == "StringLike";
+        let prefix = key.0.lower() == "stringlike";
         narrow.conditions.get(key).is_some_and(|narrow| {
             narrow.iter().all(|value| {
                 values

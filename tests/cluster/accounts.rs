@@ -65,6 +65,10 @@ fn an_object_chooses_the_account_of_its_role() {
     // What flags and environment say comes before the file, and the file before the defaults.
     let log = world.log();
     assert!(log.contains("settle: 1s") && log.contains("resync: 30s"), "{log}");
+    assert!(
+        log.contains("external_id: Some((not shown))") && !log.contains("\"pir\""),
+        "{log}"
+    );
 }
 
 #[test]

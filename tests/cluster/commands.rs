@@ -12,6 +12,8 @@ use test_support::iam::{Config, FakeIam, Fault, RoleBuilder, Rule};
 
 use crate::world::{ADMIN, GUIDE_TRUST, S3_READ_ONLY, WIDE_TRUST, World};
 
+const S3_FULL: &str = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
+
 /// What a command printed, and its exit code.
 struct Said {
     code: i32,
@@ -429,6 +431,21 @@ fn mixed_account(world: &World) {
         .trust_policy(GUIDE_TRUST)
         .tag("pinpoint-import.dev/cluster", "another");
     world.iam.put_role(other.tag("pinpoint-import.dev/uid", "2"));
+    // Tags of an object that is there, on a role that is not its.
+    let mut copied = RoleBuilder::new("Copied").trust_policy(GUIDE_TRUST);
+    for (key, value) in &world.role("managed").unwrap().tags {
+        copied = copied.tag(key, value);
+    }
+    world.iam.put_role(copied);
+    let stranger = GUIDE_TRUST.replace(
+        r#""Action""#,
+        r#""Condition":{"StringEquals":{"aws:SourceAccount":"999999999999"}},"Action""#,
+    );
+    world
+        .iam
+        .put_role(RoleBuilder::new("Stranger").trust_policy(&stranger).attached(S3_FULL));
+    let twice = GUIDE_TRUST.replace(r#""Action""#, r#""action":"sts:*","Action""#);
+    world.iam.put_role(RoleBuilder::new("Unreadable").trust_policy(&twice));
     for n in 0..5 {
         world.iam.put_role(RoleBuilder::new(&format!("unrelated-{n}")));
     }
@@ -443,7 +460,7 @@ fn audit_finds_every_role_that_trusts_pinpoint() {
     let said = run(&world, &["audit", "--output=json"]);
     assert_eq!(said.code, 0, "{}", said.err);
     let report = said.json();
-    assert_eq!(report["rolesRead"], 12);
+    assert_eq!(report["rolesRead"], 15);
     let roles: BTreeMap<&str, &Value> = report["roles"]
         .as_array()
         .unwrap()
@@ -461,6 +478,9 @@ fn audit_finds_every_role_that_trusts_pinpoint() {
             "Shared",
             "Gone",
             "OtherCluster",
+            "Copied",
+            "Stranger",
+            "Unreadable",
             &managed
         ]
         .into()
@@ -479,6 +499,9 @@ fn audit_finds_every_role_that_trusts_pinpoint() {
         ("Shared", "foreign", "high"),
         ("Gone", "orphaned", "medium"),
         ("OtherCluster", "claimed", "medium"),
+        ("Copied", "unproven", "medium"),
+        ("Stranger", "foreign", "high"),
+        ("Unreadable", "foreign", "high"),
     ] {
         assert_eq!(
             (roles[name]["management"].as_str().unwrap(), worst(name).as_str()),
@@ -496,39 +519,60 @@ fn audit_finds_every_role_that_trusts_pinpoint() {
     assert_eq!(roles["GuideByHand"]["lastUsedRegion"], "us-east-1");
     assert_eq!(roles["Wild"]["others"], json!(["everybody (*)"]));
     assert_eq!(roles["Shared"]["others"], json!(["ec2.amazonaws.com"]));
+    assert!(roles["Copied"]["findings"].to_string().contains("tags can be copied"));
+    assert_eq!(roles["Stranger"]["strangers"], json!(["999999999999"]));
+    assert_eq!(roles["Stranger"]["beyond"]["power"], "writeS3");
+    assert_eq!(roles[managed.as_str()]["beyond"], Value::Null);
+    assert_eq!(roles["Wild"]["beyond"]["power"], "everything");
+    assert!(
+        roles["Unreadable"]["unreadable"]
+            .as_str()
+            .unwrap()
+            .contains("given twice")
+    );
     assert!(roles["Regional"]["findings"].to_string().contains("90 days"));
     assert!(roles["Shared"]["findings"].to_string().contains("or never"));
     assert!(!roles["Gone"]["findings"].to_string().contains("or never"), "it is new");
     assert!(roles["GuideByHand"]["created"].as_str().unwrap().starts_with("20"));
+    audit_says_the_same_in_every_form(&world);
+}
 
-    let table = run(&world, &["audit"]);
+/// The account of that test as a table, in CSV, and as an exit code.
+fn audit_says_the_same_in_every_form(world: &World) {
+    let table = run(world, &["audit"]);
     assert!(
-        table.out.starts_with("ROLE") && table.out.contains("orphaned: a/b") && table.out.contains("every bucket"),
+        table.out.starts_with("ROLE")
+            && table.out.contains("orphaned: a/b")
+            && table.out.contains("every bucket")
+            && table.out.contains("no, for 999999999999"),
         "{}",
         table.out
     );
     assert!(
-        table.err.contains("7 of 12 roles") && table.err.contains("2026-10-30"),
+        table.err.contains("10 of 15 roles") && table.err.contains("2026-10-30"),
         "{}",
         table.err
     );
-    let csv = run(&world, &["audit", "--output=csv"]);
-    assert_eq!(csv.out.lines().count(), 8, "{}", csv.out);
+    let csv = run(world, &["audit", "--output=csv"]);
+    assert_eq!(csv.out.lines().count(), 11, "{}", csv.out);
     assert!(
         csv.out
             .contains("Shared,arn:aws:iam::123456789012:role/Shared,high,nobody"),
         "{}",
         csv.out
     );
+    let stranger = "every bucket,writes S3,\"no, for 999999999999\",-,";
+    assert!(csv.out.contains(stranger), "{}", csv.out);
     for (from, code) in [("high", 2), ("none", 0)] {
-        assert_eq!(run(&world, &["audit", "--fail-on", from]).code, code);
+        assert_eq!(run(world, &["audit", "--fail-on", from]).code, code);
     }
-    world.iam.remove_role("Wild");
-    world.iam.remove_role("Shared");
-    assert_eq!(run(&world, &["audit", "--fail-on=high"]).code, 0);
-    assert_eq!(run(&world, &["audit", "--fail-on=medium"]).code, 2);
+    for high in ["Wild", "Shared", "Stranger", "Unreadable"] {
+        world.iam.remove_role(high);
+    }
+    assert_eq!(run(world, &["audit", "--fail-on=high"]).code, 0);
+    assert_eq!(run(world, &["audit", "--fail-on=medium"]).code, 2);
     let without = run_with(
-        &world,
+        world,
         &["audit", "--no-cluster", "--output=json"],
         &[("KUBECONFIG", "/nowhere")],
     );

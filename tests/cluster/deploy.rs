@@ -223,6 +223,6 @@ fn the_deployment_starts_the_binary_as_it_is() {
         "{refused}"
     );
     for port in ["8080", "9090"] {
-        assert!(manifest.contains(&format!("containerPort: {port}")) && help.contains(&format!("0.0.0.0:{port}")));
+        assert!(manifest.contains(&format!("containerPort: {port}")) && help.contains(&format!("[::]:{port}")));
     }
 }

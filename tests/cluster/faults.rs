@@ -271,3 +271,78 @@ fn wrong_flags_are_refused_at_once_and_all_together() {
         assert!(said.contains(flag), "{said}");
     }
 }
+
+/// The binary, with no more environment than it is given.
+fn binary(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
+        .env_clear()
+        .args(args)
+        .envs(env.iter().copied())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn an_environment_of_the_sdk_that_cant_be_used_is_refused_at_once_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    std::fs::write(&config, "[profile dev]\nmax_attempts = 0\nregion = eu-west-1\n").unwrap();
+    let config = config.to_str().unwrap();
+    let bad: [&[(&str, &str)]; 4] = [
+        &[("AWS_MAX_ATTEMPTS", "0")],
+        &[("AWS_RETRY_MODE", "foo")],
+        &[("AWS_ENDPOINT_URL_IAM", "localhost:5000")],
+        &[("AWS_PROFILE", "dev"), ("AWS_CONFIG_FILE", config)],
+    ];
+    for env in bad {
+        for (args, code) in [(&["run"][..], 2), (&["audit", "--no-cluster"], 1)] {
+            let (ended, said) = binary(args, env);
+            assert_eq!(ended, Some(code), "{env:?}: {said}");
+            assert!(said.lines().count() == 1 && said.contains("write "), "{env:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_of_the_sdk_that_is_set_to_nothing_is_not_set() {
+    let iam = test_support::iam::FakeIam::start();
+    let endpoint = iam.endpoint();
+    let blank = [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_MAX_ATTEMPTS",
+        "AWS_RETRY_MODE",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_SESSION_TOKEN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONFIG_FILE",
+    ];
+    for value in ["", "  "] {
+        let mut env: Vec<_> = blank.iter().map(|name| (*name, value)).collect();
+        env.extend([
+            ("AWS_ENDPOINT_URL_IAM", endpoint.as_str()),
+            ("AWS_ENDPOINT_URL_STS", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]);
+        let (ended, said) = binary(&["audit", "--no-cluster"], &env);
+        assert_eq!(ended, Some(0), "{said}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_said_with_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for flag in ["--health-address", "--metrics-address"] {
+        let (code, said) = binary(&["run", flag, &address], &[]);
+        let expected =
+            format!("can't listen on {address} ({flag}): the address is already in use: stop what listens there");
+        assert!(code == Some(1) && said.contains(&expected), "{code:?}: {said}");
+    }
+}

@@ -216,5 +216,9 @@ fn metrics_tell_what_was_done_without_naming_anybody() {
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+    let age = text
+        .lines()
+        .find_map(|line| line.strip_prefix("pir_oldest_look_age_seconds "));
+    assert!(age.unwrap().parse::<f64>().unwrap() > 0.0, "{text}");
     assert!(!text.contains(&world.namespace) && !text.contains("segments"), "{text}");
 }

@@ -122,35 +122,6 @@ fn of_two_of_the_same_name_one_works() {
     drop(second);
 }
 
-/// Others may write to the lease too, say a label: nobody has taken it by that.
-#[test]
-fn one_whose_lease_is_written_to_by_others_goes_on() {
-    let (mut world, second) = two_replicas("leader-label");
-    let until = Instant::now() + Duration::from_secs(12);
-    let mut n = 0;
-    while Instant::now() < until {
-        let label = format!("n={n}");
-        world
-            .kubectl(&[
-                "label",
-                "lease",
-                "pinpoint-import-role-controller",
-                "--overwrite",
-                &label,
-            ])
-            .unwrap();
-        n += 1;
-    }
-    assert_eq!(holder(&world), "first");
-    assert!(!world.log_of("second").contains("works now"));
-    assert!(
-        world.controller.as_mut().unwrap().ended().unwrap().is_none(),
-        "{}",
-        world.log()
-    );
-    drop(second);
-}
-
 #[test]
 fn one_that_ends_in_peace_gives_the_lease_back() {
     let (mut world, _second) = two_replicas("leader-term");

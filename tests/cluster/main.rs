@@ -25,3 +25,4 @@ mod steps;
 mod told;
 mod upgrade;
 mod validation;
+mod watch;

@@ -55,7 +55,7 @@ fn narrow(role: &RoleState) -> bool {
 }
 
 fn widen(role: &mut RoleState) {
-    role.trust_policy = WIDE_TRUST.to_owned();
+    WIDE_TRUST.clone_into(&mut role.trust_policy);
 }
 
 /// A stranger is let in, and the declared policy is gone.
@@ -182,9 +182,9 @@ fn failing_beside() -> Vec<Case> {
         done: whole,
         reason,
     };
-    let settings = |name, spec, fault, reason| Case {
+    let settings = |name, fault, reason| Case {
         name,
-        spec,
+        spec: json!({"description": "a", "maxSessionDuration": 7200}),
         tamper: |role| {
             widen_and_detach(role);
             role.attached.insert(ADMIN.to_owned());
@@ -200,13 +200,8 @@ fn failing_beside() -> Vec<Case> {
         tagged("tag-denied", denied(), "AccessDenied"),
         tagged("tag-limited", error(409, "LimitExceeded"), "LimitExceeded"),
         tagged("tag-busy", busy(), "AwsUnavailable"),
-        settings("description", json!({"description": "a"}), denied(), "AccessDenied"),
-        settings(
-            "session",
-            json!({"maxSessionDuration": 7200}),
-            error(400, "ValidationError"),
-            "InvalidSpec",
-        ),
+        settings("settings-denied", denied(), "AccessDenied"),
+        settings("settings-refused", error(400, "ValidationError"), "InvalidSpec"),
         Case {
             name: "one-of-two",
             spec: json!({}),
@@ -316,11 +311,11 @@ fn a_failed_step_of_a_repair_keeps_back_what_needs_it_and_no_more() {
     world.looks_at_each(&names, 4);
     let (until, mut wrong) = (Instant::now() + PROMPTLY, Vec::new());
     for case in &cases {
-        if !world.by(until, || (case.done)(&world.role(case.name).unwrap())) {
+        if !World::by(until, || (case.done)(&world.role(case.name).unwrap())) {
             wrong.push(format!("{}: not done: {:?}", case.name, world.role(case.name)));
         }
         let ready = || world.condition(case.name, "Ready").map(|(_, reason, _)| reason);
-        if !world.by(until, || ready().as_deref() == Some(case.reason)) {
+        if !World::by(until, || ready().as_deref() == Some(case.reason)) {
             wrong.push(format!("{}: {:?}, not {}", case.name, ready(), case.reason));
         }
         for action in case.kept_back {
@@ -338,7 +333,7 @@ fn a_failed_step_of_a_repair_keeps_back_what_needs_it_and_no_more() {
             let ready = world.condition(name, "Ready");
             ready.is_some_and(|(status, ..)| status == "True") && world.role(name).as_ref() == Some(declared)
         };
-        if !world.by(until, right) {
+        if !World::by(until, right) {
             wrong.push(format!(
                 "{name}: not repaired promptly once it could be: {:?}",
                 world.condition(name, "Ready")
@@ -367,8 +362,9 @@ fn an_adopted_role_is_given_nothing_before_its_tags_and_its_boundary_are_on() {
     for (name, action, fault) in &cases {
         let role = world.role_name(name);
         world.iam.put_role(RoleBuilder::new(&role).trust_policy(GUIDE_TRUST));
-        let rule = Rule::new(fault.clone()).action(action).role(&role).times(ALWAYS);
-        world.iam.fault(rule);
+        world
+            .iam
+            .fault(Rule::new(fault.clone()).action(action).role(&role).times(ALWAYS));
         world.apply(name, &json!({"adoptionPolicy": "Adopt"})).unwrap();
     }
     world.looks_at_each(&names, 4);
@@ -396,7 +392,7 @@ fn an_adopted_role_is_given_nothing_before_its_tags_and_its_boundary_are_on() {
                 role.permissions_boundary.as_deref() == Some(BOUNDARY) && role.attached.contains(S3_READ_ONLY)
             })
         };
-        if !world.by(until, right) {
+        if !World::by(until, right) {
             wrong.push(format!(
                 "{name}: not promptly as declared: {:?}",
                 world.condition(name, "Ready")
@@ -435,7 +431,7 @@ fn what_passes_by_itself_delays_creation_and_deletion_by_seconds() {
     for (name, ..) in &create {
         let ready = || world.condition(name, "Ready");
         let is_ready = || ready().is_some_and(|(status, ..)| status == "True");
-        if !world.by(until, is_ready) {
+        if !World::by(until, is_ready) {
             wrong.push(format!("{name}: not promptly made: {:?}", ready()));
         }
     }
@@ -452,7 +448,7 @@ fn what_passes_by_itself_delays_creation_and_deletion_by_seconds() {
     }
     let until = Instant::now() + PROMPTLY;
     for (name, ..) in &delete {
-        if !world.by(until, || world.role(name).is_none()) {
+        if !World::by(until, || world.role(name).is_none()) {
             wrong.push(format!(
                 "{name}: not promptly deleted: {:?}",
                 world.condition(name, "Ready")
@@ -497,7 +493,7 @@ fn a_role_that_may_not_be_made_says_so_once_and_comes_once_it_may() {
         world.look_or_gone("segments");
         let until = Instant::now() + PROMPTLY;
         assert!(
-            world.by(until, || world
+            World::by(until, || world
                 .condition("segments", "Ready")
                 .is_some_and(|(status, ..)| status == "True")),
             "{name}: {:?}",

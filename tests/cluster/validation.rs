@@ -1,5 +1,6 @@
 //! What can't be a role is refused at `kubectl apply`, with a message that says what to write instead; nothing reaches IAM.
 
+use pinpoint_import_role_controller::api::v1alpha1::PinpointImportRoleSpec;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -20,6 +21,14 @@ pub fn refused() -> Vec<(Value, &'static str)> {
         (json!({"path": "x"}), "path"),
         (json!({"path": "/x"}), "path"),
         (json!({"path": "/a b/"}), "path"),
+        (
+            json!({"path": "/aws-service-role/"}),
+            "which AWS keeps for its own roles",
+        ),
+        (
+            json!({"path": "/aws-service-role/pinpoint.amazonaws.com/"}),
+            "which AWS keeps for its own roles",
+        ),
         (json!({"description": "d".repeat(1001)}), "description"),
         (json!({"description": "日本"}), "description"),
         (json!({"maxSessionDuration": 3599}), "maxSessionDuration"),
@@ -67,6 +76,7 @@ pub fn refused() -> Vec<(Value, &'static str)> {
         ),
         (json!({"trust": {"applications": [{"id": "a".repeat(32)}]}}), "region"),
         (json!({"trust": {"sourceAccount": "12345"}}), "sourceAccount"),
+        (json!({"buckets": []}), "spec.buckets"),
         (json!({"buckets": [{"name": "Upper"}]}), "buckets[0].name"),
         (json!({"buckets": [{"name": "a*b"}]}), "buckets[0].name"),
         (json!({"buckets": [{"name": "bucket", "prefix": ""}]}), "prefix"),
@@ -99,6 +109,52 @@ fn bad_values_are_refused_by_the_api_server() {
             .unwrap_err()
             .contains("unknown field")
     );
+}
+
+#[test]
+fn the_controller_takes_the_intervals_that_the_api_server_takes() {
+    let world = World::without_controller("intervals");
+    let table = [
+        ("30s", true),
+        ("30000ms", true),
+        ("0.5m", true),
+        ("1h30m", true),
+        ("1m1h1m", true),
+        ("24h", true),
+        ("23h59m59.999s", true),
+        ("0000000000000000000000000030s", true),
+        ("29.9999999999s", false),
+        ("29.99999999999999999999999999s", true),
+        ("24h0.0000000001s", true),
+        ("24h0.000000001s", false),
+        ("24h1ms", false),
+        ("29999ms", false),
+        ("0s", false),
+        ("9999999999999999999999999999s", false),
+        ("99999999999999999999999999999h", false),
+        ("9223372036854775807h", false),
+        ("9223372036s9223372036s", false),
+        ("5", false),
+        ("-5m", false),
+        ("+5m", false),
+        ("5us", false),
+        ("300000000000ns", false),
+        ("5.m", false),
+        (".5h", false),
+        ("5 m", false),
+        ("5M", false),
+        ("1d", false),
+    ];
+    for (interval, sound) in table {
+        let spec = PinpointImportRoleSpec {
+            interval: Some(interval.to_owned()),
+            ..PinpointImportRoleSpec::default()
+        };
+        let ours = spec.interval();
+        assert_eq!(ours.is_ok(), sound, "{interval}: {ours:?}");
+        let theirs = world.apply("interval", &json!({"interval": interval}));
+        assert_eq!(theirs.is_ok(), sound, "{interval}: {theirs:?}");
+    }
 }
 
 #[test]
@@ -191,6 +247,54 @@ fn documents_that_iam_would_not_take_are_never_sent() {
     });
     world.look("far");
     assert_eq!(world.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn an_arn_of_another_partition_is_refused_and_nothing_is_sent() {
+    let world = World::in_partition("partition-arns", "aws-cn", "cn-north-1");
+    let key = "arn:aws:kms:us-east-1:123456789012:key/k";
+    let table = [
+        (
+            "attached",
+            json!({"managedPolicyArns": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"]}),
+        ),
+        (
+            "bounded",
+            json!({"permissionsBoundary": "arn:aws-us-gov:iam::123456789012:policy/b"}),
+        ),
+        ("keyed", json!({"buckets": [{"name": "segments", "kmsKeyArn": key}]})),
+    ];
+    for (name, spec) in &table {
+        world.apply(name, spec).unwrap();
+        let message = world.wait_ready(name, "False", "InvalidSpec");
+        assert!(
+            message.contains("in aws-cn") && message.contains("begins with arn:aws-cn:"),
+            "{name}: {message}"
+        );
+    }
+    assert_eq!(world.calls().len(), 0);
+}
+
+#[test]
+fn an_empty_list_of_buckets_from_before_is_refused_and_changes_nothing() {
+    let mut world = World::on_own_plane("empty-buckets");
+    let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/pinpointimportroles.yaml");
+    let today = std::fs::read_to_string(crd).unwrap();
+    let before = today.replace("minItems: 1\n", "minItems: 0\n");
+    assert_ne!(before, today);
+    world.plane().apply(&before).unwrap();
+    world.wait("the CRD to be served", || {
+        world.apply("segments", &json!({"buckets": []})).ok()
+    });
+    world.plane().apply(&today).unwrap();
+    world.wait("the schema of today", || {
+        world.apply("other", &json!({"buckets": []})).err()
+    });
+    world.start();
+    let message = world.wait_ready("segments", "False", "InvalidSpec");
+    assert!(message.contains("name the buckets"), "{message}");
+    assert_eq!(world.calls().len(), 0);
+    assert_eq!(world.object("segments")["spec"]["buckets"], json!([]));
 }
 
 #[test]

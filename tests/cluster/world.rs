@@ -564,7 +564,7 @@ impl World {
     }
 
     /// Whether something comes true by then; seen once at least.
-    pub fn by(&self, until: Instant, mut there: impl FnMut() -> bool) -> bool {
+    pub fn by(until: Instant, mut there: impl FnMut() -> bool) -> bool {
         while !there() {
             if Instant::now() > until {
                 return false;

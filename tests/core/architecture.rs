@@ -66,7 +66,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "config",
-        may_use: &["role", "aws", "controller"],
+        may_use: &["api", "role", "aws", "controller"],
         without: &[AWS, TOKIO],
     },
     Room {
@@ -110,8 +110,10 @@ fn trespasses(room: &Room, text: &str) -> Vec<String> {
     let name = room.at.trim_end_matches(".rs");
     let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let mut found = Vec::new();
-    let mut in_braces = false;
+    // How far the lines of a `use crate::{` are indented.
+    let mut in_braces = None;
     for line in code {
+        let indent = line.len() - line.trim_start().len();
         found.extend(
             room.without
                 .iter()
@@ -124,14 +126,14 @@ fn trespasses(room: &Room, text: &str) -> Vec<String> {
             .skip(1)
             .filter(|rest| !rest.starts_with('{'))
             .collect();
-        if in_braces && line.starts_with("    ") && !line.starts_with("     ") {
+        if in_braces == Some(indent) {
             used.push(line.trim());
         }
         if line.contains("crate::{") {
-            in_braces = !line.contains("};");
+            in_braces = (!line.contains("};")).then_some(indent + 4);
             used.extend(line.split("crate::{").nth(1).filter(|rest| !rest.is_empty()));
-        } else if line.starts_with("};") {
-            in_braces = false;
+        } else if line.trim_start().starts_with("};") {
+            in_braces = None;
         }
         for rest in used {
             let room_used: String = rest

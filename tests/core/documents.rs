@@ -164,6 +164,31 @@ const EQUAL: &[(&str, &str, &str)] = &[
         r#"{"Statement":{"Effect":"Deny","NotPrincipal":{"AWS":["1","2"]},"Action":"a:b"}}"#,
         r#"{"Statement":{"Effect":"Deny","NotPrincipal":{"AWS":["2","1"]},"Action":"a:b"}}"#,
     ),
+    (
+        "operators in another case",
+        HARD,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"arnlike":{"aws:SourceArn":["arn:a","arn:b"]},"STRINGEQUALS":{"aws:SourceAccount":"123456789012"}}}]}"#,
+    ),
+    (
+        "a negated operator in another case",
+        NEGATED,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"stringnotequals":{"aws:SourceAccount":["2","1"]}}}]}"#,
+    ),
+    (
+        "an account by its root in another partition",
+        ACCOUNT,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"arn:aws-us-gov:iam::123456789012:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#,
+    ),
+    (
+        "no Version where only the Sid looks like a variable",
+        GUIDE,
+        r#"{"Statement":[{"Sid":"${x}","Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+    ),
+    (
+        "a list of Statements in one",
+        r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":["a:b","a:c"],"Condition":{"ForAnyValue:StringLike":{"k":["1","2"]},"NumericLessThanIfExists":{"n":[1,2]}}}}"#,
+        r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"a:b","Condition":{"ForAnyValue:StringLike":{"k":["1","2"]},"NumericLessThanIfExists":{"n":1}}},{"Effect":"Deny","Principal":"*","Action":"a:b","Condition":{"ForAnyValue:StringLike":{"k":["2","1"]},"NumericLessThanIfExists":{"n":"2"}}},{"Effect":"Deny","Principal":"*","Action":"a:c","Condition":{"ForAnyValue:StringLike":{"k":"1"},"NumericLessThanIfExists":{"n":["2",1]}}},{"Effect":"Deny","Principal":"*","Action":"a:c","Condition":{"NumericLessThanIfExists":{"n":[1,2]},"ForAnyValue:StringLike":{"k":["2"]}}}]}"#,
+    ),
 ];
 
 /// Documents that do not, and words that the difference has.
@@ -478,6 +503,186 @@ const DIFFERENT: &[(&str, &str, &str, &str)] = &[
         r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"a:b","Condition":[]}]}"#,
         "Condition",
     ),
+    (
+        "negated values split are an or, whatever the case of the operator",
+        NEGATED,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"STRINGNOTEQUALS":{"aws:SourceAccount":"1"}}},{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"stringnotequals":{"aws:SourceAccount":"2"}}}]}"#,
+        "also allows",
+    ),
+    (
+        "values that all must match are no alternatives",
+        r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"a:b","Condition":{"forallvalues:StringEquals":{"k":["1","2"]}}}}"#,
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"a:b","Condition":{"ForAllValues:StringEquals":{"k":"1"}}},{"Effect":"Allow","Principal":"*","Action":"a:b","Condition":{"ForAllValues:StringEquals":{"k":"2"}}}]}"#,
+        "also allows",
+    ),
+    (
+        "a letter that some languages take for a k",
+        r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"kms:Decrypt"}}"#,
+        r#"{"Statement":{"Effect":"Deny","Principal":"*","Action":"\u212ams:Decrypt"}}"#,
+        "also denies",
+    ),
+    (
+        "a root of any partition",
+        ACCOUNT,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"arn:*:iam::123456789012:root"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#,
+        "also allows arn:*:iam::123456789012:root",
+    ),
+    (
+        "any service",
+        GUIDE,
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":["pinpoint.amazonaws.com","*"]},"Action":"sts:AssumeRole"}]}"#,
+        "also allows every Service principal (*) to sts:AssumeRole",
+    ),
+    (
+        "another Version where a condition has a variable",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringLike":{"k":"${aws:username}"}}}]}"#,
+        r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringLike":{"k":"${aws:username}"}}}]}"#,
+        "has another Version",
+    ),
+    (
+        "an element in another case",
+        GUIDE,
+        r#"{"Statement":[{"effect":"Allow","Principal":"*","Action":"a:b"}]}"#,
+        "unknown element effect",
+    ),
+    (
+        "a kind of principal that there is not",
+        GUIDE,
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"aws":"*"},"Action":"a:b"}]}"#,
+        "unknown element aws in a Principal",
+    ),
+    (
+        "a Sid that is no text",
+        GUIDE,
+        r#"{"Statement":[{"Sid":1,"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "Sid is not a string",
+    ),
+    (
+        "an Id that is no text",
+        GUIDE,
+        r#"{"Id":{},"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "Id is not a string",
+    ),
+    (
+        "a Version that is no text",
+        GUIDE,
+        r#"{"Version":20121017,"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "Version is not a string",
+    ),
+    (
+        "a number that can't be told from another",
+        GUIDE,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"NumericEquals":{"k":18446744073709551616}}}]}"#,
+        "exactly",
+    ),
+    (
+        "Statement twice",
+        GUIDE,
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}],"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "\"Statement\" is given twice",
+    ),
+    (
+        "Statement twice in another case",
+        GUIDE,
+        r#"{"statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}],"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "\"Statement\" is given twice",
+    ),
+    (
+        "Principal twice",
+        GUIDE,
+        r#"{"Statement":[{"Effect":"Allow","Principal":"*","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "\"Principal\" is given twice",
+    ),
+    (
+        "an element twice by an escape",
+        GUIDE,
+        r#"{"Statement":[{"Effect":"Allow","\u0050rincipal":"*","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "\"Principal\" is given twice",
+    ),
+    (
+        "a kind of principal twice",
+        GUIDE,
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"service":"ec2.amazonaws.com","Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
+        "\"Service\" is given twice",
+    ),
+    (
+        "Condition twice",
+        HARD,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringNotEquals":{"aws:SourceAccount":"1"}},"Condition":{"ArnLike":{"aws:SourceArn":["arn:a","arn:b"]},"StringEquals":{"aws:SourceAccount":"123456789012"}}}]}"#,
+        "\"Condition\" is given twice",
+    ),
+    (
+        "an operator twice in another case",
+        HARD,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:SourceArn":["arn:a","arn:b"]},"stringequals":{"aws:SourceAccount":"999999999999"},"StringEquals":{"aws:SourceAccount":"123456789012"}}}]}"#,
+        "\"StringEquals\" is given twice",
+    ),
+    (
+        "a condition key twice",
+        HARD,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:SourceArn":"arn:c","aws:SourceArn":["arn:a","arn:b"]},"StringEquals":{"aws:SourceAccount":"123456789012"}}}]}"#,
+        "\"aws:SourceArn\" is given twice",
+    ),
+    (
+        "a condition key twice in another case",
+        HARD,
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:SourceArn":["arn:a","arn:b"]},"StringEquals":{"aws:SourceAccount":"123456789012","AWS:sourceaccount":"2"}}}]}"#,
+        "\"AWS:sourceaccount\" is given twice",
+    ),
+];
+
+/// Lists of nothing, which IAM's grammar does not have, and what is said of them, for `Allow` and `Deny` alike.
+const EMPTY: &[(&str, &str, &str)] = &[
+    (
+        "no action in the list",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":[]}]}"#,
+        "an empty Action",
+    ),
+    (
+        "all but no action",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"NotAction":[]}]}"#,
+        "an empty NotAction",
+    ),
+    (
+        "no principal in the object",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{},"Action":"a:b"}]}"#,
+        "an empty Principal",
+    ),
+    (
+        "no principal in the list",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":[]},"Action":"a:b"}]}"#,
+        "an empty AWS in a Principal",
+    ),
+    (
+        "all but no principal",
+        r#"{"Statement":[{"Effect":"Allow","NotPrincipal":{"AWS":[]},"Action":"a:b"}]}"#,
+        "an empty AWS in a Principal",
+    ),
+    (
+        "no resource in the list",
+        r#"{"Statement":[{"Effect":"Allow","Action":"a:b","Resource":[]}]}"#,
+        "an empty Resource",
+    ),
+    (
+        "all but no resource",
+        r#"{"Statement":[{"Effect":"Allow","Action":"a:b","NotResource":[]}]}"#,
+        "an empty NotResource",
+    ),
+    (
+        "no value in the list",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":[]}}}]}"#,
+        "StringEquals has no value for aws:SourceAccount",
+    ),
+    (
+        "all but no value",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringNotEquals":{"aws:SourceAccount":[]}}}]}"#,
+        "StringNotEquals has no value for aws:SourceAccount",
+    ),
+    (
+        "no key",
+        r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{}}}]}"#,
+        "Condition StringEquals is empty",
+    ),
 ];
 
 #[test]
@@ -498,6 +703,16 @@ fn documents_that_do_not_are_told_apart_in_words() {
             differences(declared, observed),
             "{what}: the same words every time"
         );
+    }
+}
+
+#[test]
+fn lists_of_nothing_are_refused() {
+    for (what, document, words) in EMPTY {
+        for document in [(*document).to_owned(), document.replace("Allow", "Deny")] {
+            let why = Meaning::parse(&document).expect_err(what);
+            assert!(why.contains(words), "{what}: {why}");
+        }
     }
 }
 

@@ -92,7 +92,7 @@ prop_compose! {
         tags in tags(),
         trust in option::of(trust()),
         managed_policy_arns in option::of(subsequence(ARNS.map(str::to_owned).to_vec(), 0..=4)),
-        buckets in vec(bucket(), 0..3),
+        buckets in option::of(vec(bucket(), 1..3)),
         keep in any::<bool>(),
     ) -> PinpointImportRoleSpec {
         PinpointImportRoleSpec {
@@ -139,7 +139,7 @@ fn trust_document() -> impl Strategy<Value = String> {
 fn bucket_document() -> impl Strategy<Value = String> {
     let of_spec = vec(bucket(), 1..3).prop_map(|buckets| {
         let spec = PinpointImportRoleSpec {
-            buckets,
+            buckets: Some(buckets),
             ..PinpointImportRoleSpec::default()
         };
         declare(&spec).buckets.expect("buckets").document().to_owned()

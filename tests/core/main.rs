@@ -1,8 +1,10 @@
 //! What holds without any server: the pure core's laws and tables, the shape of the code, and the CRD that is generated from it.
 
 mod architecture;
+mod budgets;
 mod crd;
 mod documents;
+mod exposures;
 mod generated;
 mod laws;
 mod model;

@@ -1,12 +1,12 @@
 //! A role as IAM would hold it, changed by steps; and what can be done with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pinpoint_import_role_controller::{
     api::INLINE_POLICY,
     role::{
         Head, ObservedRole, Plan, Step,
-        policy::{Effect, Grant, Meaning},
+        policy::{Effect, Grant, Meaning, Scope},
     },
 };
 
@@ -89,11 +89,17 @@ pub fn powers(role: Option<&ObservedRole>) -> BTreeSet<(Grant, String)> {
         .collect()
 }
 
-/// What a document allows. One that can't be read allows nothing that is known; IAM has none such.
+/// What a document allows. One that can't be read allows what nothing else does: somebody unknown something unknown. So whatever is added
+/// beside it counts as wider.
 fn allowed(document: &str) -> BTreeSet<Grant> {
-    let grants = Meaning::parse(document)
-        .map(|meaning| meaning.grants)
-        .unwrap_or_default();
+    let unknown = || Grant {
+        effect: Effect::Allow,
+        principal: None,
+        action: Scope::AllBut(BTreeSet::new()),
+        resource: None,
+        conditions: BTreeMap::new(),
+    };
+    let grants = Meaning::parse(document).map_or_else(|_| BTreeSet::from([unknown()]), |meaning| meaning.grants);
     grants
         .into_iter()
         .filter(|grant| grant.effect == Effect::Allow)

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, time::Dura
 use pinpoint_import_role_controller::{
     api::Reason,
     aws::CallWatch as _,
-    metrics::{Metrics, Pass},
+    metrics::{Metrics, Pass, Watched},
 };
 use serde_json::Value;
 
@@ -27,6 +27,15 @@ fn known() -> BTreeSet<String> {
         complete: true,
         interval: Duration::ZERO,
         took: Duration::ZERO,
+    });
+    metrics.follow(|| {
+        let object = Watched {
+            uid: "a".to_owned(),
+            state: Reason::Reconciled.as_str(),
+            rests: false,
+            interval: Duration::ZERO,
+        };
+        vec![object]
     });
     metrics.called("GetRole", "ok", Duration::ZERO);
     metrics.drift("tags");

@@ -73,6 +73,15 @@ const WRONG: &[(&str, &str)] = &[
         "not of an alias",
     ),
     ("spec:\n  buckets: my-bucket # here", "not of the type array"),
+    ("spec:\n  buckets: [] # here", "buckets"),
+    (
+        "spec:\n  path: /aws-service-role/x/ # here",
+        "which AWS keeps for its own roles",
+    ),
+    (
+        "spec:\n  interval: 9999999999999999999999999999s # here",
+        "between 30s and 24h",
+    ),
     (
         "spec:\n  trust:\n    applications:\n    - region: us-east-1 # here",
         "has no id",

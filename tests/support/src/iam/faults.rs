@@ -57,6 +57,8 @@ pub enum Fault {
     Html500,
     /// The effect is done, and the answer breaks off in the middle.
     TruncatedBody,
+    /// The effect is done, and of the answer just so many bytes come, with a length in the header that says the same.
+    CutShort(usize),
     /// The connection is closed with no answer; no effect.
     ResetBefore,
     /// The effect is done and the connection is closed: a lost answer.
@@ -77,6 +79,7 @@ impl Fault {
             Self::Throttle => "Throttle",
             Self::Html500 => "Html500",
             Self::TruncatedBody => "TruncatedBody",
+            Self::CutShort(_) => "CutShort",
             Self::ResetBefore => "ResetBefore",
             Self::ResetAfter => "ResetAfter",
             Self::HangBefore(_) => "HangBefore",
@@ -236,6 +239,7 @@ pub(crate) struct Control {
     pub(crate) calls: Vec<Call>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) latency: Duration,
+    pub(crate) latency_per_item: Duration,
     gates: Vec<Held>,
     bucket: Option<Bucket>,
     /// Grows by one with each `clear_calls`, so that a call of before does not write its outcome

@@ -246,6 +246,11 @@ impl FakeIam {
         self.shared.lock().control.latency = latency;
     }
 
+    /// How much longer a page of a list takes for each item that is asked for by `MaxItems`.
+    pub fn set_latency_per_item(&self, latency: Duration) {
+        self.shared.lock().control.latency_per_item = latency;
+    }
+
     /// Answers `Throttling` to calls beyond `per_second`, of which `burst` may come at once;
     /// `None` takes the limit away.
     pub fn set_rate_limit(&self, limit: Option<(f64, f64)>) {

@@ -227,6 +227,8 @@ fn plan(shared: &Shared, query: &Query) -> Plan {
     state.requests += 1;
     let id = format!("00000000-0000-4000-8000-{:012x}", state.requests);
     let control = &mut state.control;
+    let asked = query.params.get("MaxItems").and_then(|items| items.parse().ok());
+    let latency = control.latency + control.latency_per_item * asked.unwrap_or(0);
     let at = Instant::now();
     let number = control.calls.len() + 1;
     // The rate limit stands before everything else, and its refusals use up no fault.
@@ -250,7 +252,7 @@ fn plan(shared: &Shared, query: &Query) -> Plan {
         fault,
         before: control.take_gate(number, Gate::Before),
         after: control.take_gate(number, Gate::After),
-        latency: control.latency,
+        latency,
     }
 }
 
@@ -331,6 +333,11 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
         Some(Fault::TruncatedBody) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
+        }
+        Some(Fault::CutShort(bytes)) => {
+            let body = answer.body_mut();
+            body.text = body.text.take().map(|text| text.slice(..text.len().min(bytes)));
+            body.length = body.text.as_ref().map_or(0, |text| text.len() as u64);
         }
         _ => {}
     }
