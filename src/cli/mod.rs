@@ -14,6 +14,7 @@ mod plan_output;
 mod reference;
 mod report;
 mod run;
+mod scalar;
 mod schema;
 mod validate;
 mod yaml;
