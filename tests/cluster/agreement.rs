@@ -442,6 +442,90 @@ fn validate_takes_what_api_server_and_controller_take() {
     assert!(by_server > 200 && by_controller > 10 && specs.len() - by_server - by_controller > 100);
 }
 
+/// Metadata that people write, right and wrong.
+fn metadata() -> Vec<Value> {
+    let mut all = Vec::new();
+    for name in [
+        "a.b",
+        "a..b",
+        "a-",
+        "-a",
+        "A",
+        "1",
+        &"a".repeat(253),
+        &"a".repeat(254),
+        &"a".repeat(64),
+        "",
+    ] {
+        all.push(json!({"name": name}));
+    }
+    let long = "x".repeat(64);
+    let keys = [
+        "a", "A_b.c-d", "-a", "a/b", "a.b/c", "A/b", "a/b/c", "/a", "a/", "", "a b", "ä", &long,
+    ];
+    for key in keys {
+        all.push(json!({"name": "a", "labels": {key: "b"}}));
+        all.push(json!({"name": "a", "annotations": {key: "b \n ä"}}));
+    }
+    for value in ["", "b-", "B_c.d", "b c", "ä", &long, &long[1..]] {
+        all.push(json!({"name": "a", "labels": {"a": value}}));
+    }
+    for field in [
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+        "lables",
+        "creationTimestamp",
+        "managedFields",
+    ] {
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"a": 1}),
+            json!("a"),
+            json!({"a": null}),
+        ] {
+            all.push(json!({"name": "a", field: value}));
+        }
+    }
+    all.extend([
+        json!({"name": 1}),
+        json!({"name": "a", "generation": 5}),
+        json!({"name": "a", "uid": 5}),
+    ]);
+    all
+}
+
+#[test]
+fn metadata_is_taken_as_the_api_server_takes_it() {
+    let world = World::without_controller("metadata");
+    let folder = tempfile::tempdir().unwrap();
+    let mut objects = Vec::new();
+    for (n, metadata) in metadata().into_iter().enumerate() {
+        let mut object = object("a", &json!({"roleName": format!("r{n}")}));
+        object["metadata"] = metadata;
+        fs::write(folder.path().join(format!("s{n:04}.yaml")), object.to_string()).unwrap();
+        objects.push(object);
+    }
+    let said = validated(folder.path(), &world.namespace);
+    assert!(said.len() > 30 && objects.len() - said.len() > 20, "{} refused", said.len());
+    let mut apart = Vec::new();
+    for (n, answer) in world.dry_run(&objects).into_iter().enumerate() {
+        let said = said.get(&format!("s{n:04}"));
+        if said.is_some() != answer.is_err() {
+            let answer = answer.map_or_else(|status| status.message, |_| "taken".to_owned());
+            apart.push(format!(
+                "{}\n  API server: {answer}\n  validate: {said:?}",
+                objects[n]["metadata"]
+            ));
+        }
+    }
+    println!("{} metadata tried, {} times they part", objects.len(), apart.len());
+    assert!(apart.is_empty(), "{}", apart.join("\n"));
+}
+
 #[test]
 fn every_spelling_is_read_as_kubectl_reads_it() {
     let world = World::without_controller("spellings");
