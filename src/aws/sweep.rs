@@ -30,7 +30,7 @@ pub(super) fn page_timeouts() -> TimeoutConfig {
         .connect_timeout(Duration::from_secs(3))
         .read_timeout(Duration::from_secs(30))
         .operation_attempt_timeout(Duration::from_secs(40))
-        .operation_timeout(Duration::from_secs(60))
+        .operation_timeout(Duration::from_mins(1))
         .build()
 }
 

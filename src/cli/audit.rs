@@ -13,12 +13,16 @@ use super::{
 };
 use crate::role::{
     Account, Owner, SweptRole,
+    difference::cut,
     exposure::{Exposure, Finding, Guarded, Severity, exposure, findings},
     observed::Sweep,
 };
 
 /// A role that was not used for so long is called unused.
 const UNUSED: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Widest cell of the table, in characters: one role must not make the lines of all others long. JSON and CSV have it whole.
+const WIDEST: usize = 100;
 
 /// Flags of `audit`.
 #[derive(Args, Clone, Debug)]
@@ -288,6 +292,7 @@ fn table(report: &Report) -> String {
             row.guarded(),
             row.others(),
         ]
+        .map(|cell| cut(cell, WIDEST))
     }));
     let width = |column: usize| {
         rows.iter()
