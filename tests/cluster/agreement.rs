@@ -510,7 +510,11 @@ fn metadata_is_taken_as_the_api_server_takes_it() {
         objects.push(object);
     }
     let said = validated(folder.path(), &world.namespace);
-    assert!(said.len() > 30 && objects.len() - said.len() > 20, "{} refused", said.len());
+    assert!(
+        said.len() > 30 && objects.len() - said.len() > 20,
+        "{} refused",
+        said.len()
+    );
     let mut apart = Vec::new();
     for (n, answer) in world.dry_run(&objects).into_iter().enumerate() {
         let said = said.get(&format!("s{n:04}"));
