@@ -1,10 +1,16 @@
 //! What the account holds.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::policy::Policy;
+
+/// How many accounts there have been, and one: each counts its ids from where no other one does.
+static ACCOUNTS: AtomicU64 = AtomicU64::new(1);
 
 /// An error answer of IAM's.
 #[derive(Clone, Debug)]
@@ -194,11 +200,11 @@ impl Account {
             session_length: Duration::from_hours(1),
             roles: BTreeMap::new(),
             live_roles: 0,
-            ids: 0,
+            ids: ACCOUNTS.fetch_add(1, Ordering::Relaxed) << 32,
         }
     }
 
-    /// An id of 21 characters with that prefix, never the same twice.
+    /// An id of 21 characters with that prefix, never the same twice, nor in another account.
     pub(crate) fn next_id(&mut self, prefix: &str) -> String {
         const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         self.ids += 1;
