@@ -382,14 +382,17 @@ impl World {
         for from in [self.truth(), None] {
             let end = after_all(from, &plan(&desired, from, &self.status.tag_keys));
             allowed.extend(powers(end.as_ref()));
-        }
-        if !self.lag.is_zero() {
-            // What IAM does not show yet, nobody can take into account: each half is one that was or is declared.
-            let (who, what): (Vec<_>, Vec<_>) = allowed.into_iter().unzip();
-            allowed = who
-                .iter()
-                .flat_map(|who| what.iter().map(|what| (who.clone(), what.clone())))
-                .collect();
+            if let (Some(truth), Some(end), false) = (self.truth(), end, self.lag.is_zero()) {
+                // What IAM does not show yet, nobody can take into account: trust and policies may each be either.
+                let (before, after) = (truth.clone(), end);
+                for (head, policies) in [(&before, &after), (&after, &before)] {
+                    let head = head.head.clone();
+                    allowed.extend(powers(Some(&ObservedRole {
+                        head,
+                        ..policies.clone()
+                    })));
+                }
+            }
         }
         self.allowed = allowed;
     }
