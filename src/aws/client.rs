@@ -225,7 +225,7 @@ impl Intercept for LoopbackOnlyInClear {
     }
 }
 
-fn is_loopback(after_scheme: &str) -> bool {
+pub(super) fn is_loopback(after_scheme: &str) -> bool {
     let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),

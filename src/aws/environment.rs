@@ -14,6 +14,8 @@ use aws_config::profile::{self, ProfileSet};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
+use super::client::is_loopback;
+
 /// Checks a value; the error says what to write.
 type Check = fn(&str) -> Result<(), &'static str>;
 
@@ -23,9 +25,9 @@ const SETTINGS: [(&str, &str, Check); 10] = [
     ("AWS_RETRY_MODE", "retry_mode", retry_mode),
     ("AWS_REGION", "region", region),
     ("AWS_DEFAULT_REGION", "region", region),
-    ("AWS_ENDPOINT_URL", "endpoint_url", url),
+    ("AWS_ENDPOINT_URL", "endpoint_url", private_url),
     ("AWS_ENDPOINT_URL_IAM", "", url),
-    ("AWS_ENDPOINT_URL_STS", "", url),
+    ("AWS_ENDPOINT_URL_STS", "", private_url),
     ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", yes_or_no),
     ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", yes_or_no),
     (
@@ -92,7 +94,7 @@ fn problems_of_variables(variables: impl Iterator<Item = (OsString, OsString)>) 
         let check = SETTINGS.iter().find(|(variable, ..)| *variable == name);
         let check = check.map(|(.., check)| *check);
         // There is one of these for each service.
-        let check = check.or_else(|| name.starts_with("AWS_ENDPOINT_URL_").then_some(url as Check));
+        let check = check.or_else(|| name.starts_with("AWS_ENDPOINT_URL_").then_some(private_url as Check));
         if let Some(Err(wanted)) = check.map(|check| check(value)) {
             problems.push(format!("{name} is {value:?}: write {wanted}, or unset it"));
         }
@@ -165,6 +167,17 @@ fn url(value: &str) -> Result<(), &'static str> {
     }
 }
 
+/// The URL of what the SDK's own clients of STS, SSO and sign-in talk to, which get tokens: in clear text on loopback only. That of IAM is
+/// held to the same at each call.
+fn private_url(value: &str) -> Result<(), &'static str> {
+    url(value)?;
+    if value.strip_prefix("http://").is_none_or(is_loopback) {
+        Ok(())
+    } else {
+        Err("a URL that begins with https://, since http:// is for loopback only")
+    }
+}
+
 fn yes_or_no(value: &str) -> Result<(), &'static str> {
     let sound = ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word));
     if sound { Ok(()) } else { Err("true or false") }
@@ -186,7 +199,8 @@ mod tests {
                 &["localhost:80", "ftp://a", "https://", "http://:80"],
             ),
             ("AWS_ENDPOINT_URL_IAM", &["https:/a", "https://a b"]),
-            ("AWS_ENDPOINT_URL_SSO_OIDC", &["x"]),
+            ("AWS_ENDPOINT_URL_STS", &["http://192.0.2.1"]),
+            ("AWS_ENDPOINT_URL_SSO_OIDC", &["x", "http://sso.example"]),
             ("AWS_USE_FIPS_ENDPOINT", &["yes"]),
         ];
         for (name, values) in bad {

@@ -2,7 +2,7 @@
 //!
 //! Modelled codes are those of the IAM API reference; the others come from "Common errors" and from AWS' front ends.
 
-use std::error::Error;
+use std::{env, error::Error};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::ProvideErrorMetadata;
@@ -107,7 +107,10 @@ where
             answer.err().message().unwrap_or_default(),
         ),
         other if class == Class::Credentials => {
-            format!("there are no usable AWS credentials ({})", words::of_credentials(other))
+            format!(
+                "there are no usable AWS credentials ({})",
+                words::of_credentials(other, env::var("AWS_PROFILE").ok().as_deref())
+            )
         }
         other if class == Class::Retryable => format!("the request was not sent: {}", root_cause(other)),
         SdkError::TimeoutError(_) => "AWS did not answer in time".to_owned(),

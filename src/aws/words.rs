@@ -82,7 +82,9 @@ pub(super) fn steady(text: &str) -> String {
 
 /// Why there are no credentials, in fixed words for each kind of cause: what the SDK says of it has times, paths and ids of processes,
 /// and lists all places where it looked. The log has its words.
-pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
+///
+/// `chosen` is the profile that the environment names.
+pub(super) fn of_credentials(error: &(dyn Error + 'static), chosen: Option<&str>) -> String {
     if let Some(refused) = find::<SessionRefused>(error) {
         return refused.to_string();
     }
@@ -92,33 +94,31 @@ pub(super) fn of_credentials(error: &(dyn Error + 'static)) -> String {
         Some(CredentialsError::ProviderTimedOut(_)) | None => "they did not come in time",
         Some(_) => "they could not be got",
     };
-    let mut words = kind.to_owned();
-    if let Some(place) = place(error) {
-        words = format!("{words} ({place})");
-    }
-    if let Some(code) = code(error) {
-        words = format!("{words}: STS answered {code}");
-    }
-    match find::<io::Error>(error).map(io::Error::kind) {
-        Some(io::ErrorKind::NotFound) => words += ": a file is not there",
-        Some(io::ErrorKind::PermissionDenied) => words += ": a file may not be read",
-        _ => {}
-    }
-    words
+    let place = place(error, chosen).map_or_else(String::new, |place| format!(" ({place})"));
+    let answered = code(error).map_or_else(String::new, |code| format!(": STS answered {code}"));
+    let file = match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::NotFound) => ": a file is not there",
+        Some(io::ErrorKind::PermissionDenied) => ": a file may not be read",
+        _ => "",
+    };
+    format!("{kind}{place}{answered}{file}")
 }
 
 /// The place that credentials come from, by the words that the SDK's providers have for themselves; none where they don't say. Only told,
 /// never decided by.
-fn place(error: &(dyn Error + 'static)) -> Option<String> {
+fn place(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String> {
     const PLACES: [(&[&str], &str); 6] = [
         (
             &["web identity", "webidentity", "web_identity"],
             "the web identity token",
         ),
-        (&["sso"], "SSO; aws sso login opens a new session"),
         (
-            &["login token", "login session"],
-            "aws login, which opens a new session",
+            &["sso token", "sso session", "/sso/cache/", "unauthorizedexception"],
+            "SSO; `aws sso login` opens a new session",
+        ),
+        (
+            &["login token", "/login/cache/"],
+            "`aws login`, which opens a new session",
         ),
         (&["imds", "instance metadata"], "the instance's metadata"),
         (
@@ -130,26 +130,24 @@ fn place(error: &(dyn Error + 'static)) -> Option<String> {
             "credential_process",
         ),
     ];
-    let told = raw(error).to_lowercase();
-    let named = |words: &&[&str]| words.iter().any(|word| told.contains(word));
     if find::<AssumeRoleWithWebIdentityError>(error).is_some() {
         return Some("the web identity token".to_owned());
     }
-    let place = PLACES
-        .iter()
-        .find(|(words, _)| named(words))
-        .map(|(_, place)| (*place).to_owned());
-    match (place, profile(&raw(error))) {
-        (Some(place), Some(profile)) => Some(format!("{place}, profile {profile}")),
-        (place, profile) => place.or_else(|| Some(format!("profile {}", profile?))),
+    let told = raw(error);
+    let named = |words: &&[&str]| words.iter().any(|word| told.to_lowercase().contains(word));
+    let place = PLACES.iter().find(|(words, _)| named(words)).map(|(_, place)| *place);
+    match (place, profile(&told).or(chosen)) {
+        (Some(place), Some(profile)) => Some(place.replace(" login`", &format!(" login --profile {profile}`"))),
+        (place, profile) => place
+            .map(str::to_owned)
+            .or_else(|| Some(format!("profile {}", profile?))),
     }
 }
 
-/// The name of a profile that a text speaks of.
-fn profile(text: &str) -> Option<String> {
+/// The name of the profile that a text speaks of.
+fn profile(text: &str) -> Option<&str> {
     let (_, after) = text.split_once("profile `")?;
-    let (name, _) = after.split_once('`')?;
-    Some(name.to_owned())
+    Some(after.split_once('`')?.0)
 }
 
 /// The code that STS answered.
@@ -331,7 +329,7 @@ mod tests {
             ),
             (
                 CredentialsError::provider_error("the SSO token has expired and cannot be refreshed"),
-                "they could not be got (SSO; aws sso login opens a new session)",
+                "they could not be got (SSO; `aws sso login` opens a new session)",
             ),
             (
                 CredentialsError::invalid_configuration("profile `dev` was not defined: at 12:00"),
@@ -348,7 +346,7 @@ mod tests {
         ];
         for (error, words) in table {
             let failed = SdkError::<aws_sdk_iam::operation::get_role::GetRoleError>::construction_failure(error);
-            assert_eq!(of_credentials(&failed), words);
+            assert_eq!(of_credentials(&failed, None), words);
         }
     }
 }

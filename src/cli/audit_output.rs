@@ -7,10 +7,13 @@ use super::{
     medium::{Csv, Rendered, Terminal},
     sarif::{self, Found, Kind, Level},
 };
-use crate::{
-    plain::plain,
-    role::exposure::{Guarded, Severity},
+use crate::role::{
+    difference::cut,
+    exposure::{Guarded, Severity},
 };
+
+/// Widest cell of the table, in characters: one role must not make the lines of all others long. JSON and CSV have it whole.
+const WIDEST: usize = 100;
 
 impl Row {
     fn managed_by(&self) -> String {
@@ -105,7 +108,7 @@ pub(super) fn table(report: &Report) -> Rendered {
             row.others(),
         ];
         // As they will be shown, since their width is.
-        cells.map(|cell| plain(&cell).into_owned())
+        cells.map(|cell| cut(cell, WIDEST))
     }));
     let width = |column: usize| {
         rows.iter()

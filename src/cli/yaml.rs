@@ -385,11 +385,11 @@ fn integer(text: &str) -> Option<Value> {
     };
     let lower = unsigned.to_ascii_lowercase();
     let prefixes = [("0x", 16), ("0o", 8), ("0b", 2), ("0", 8)];
-    let written = prefixes
+    let prefixed = prefixes
         .iter()
         .find_map(|(prefix, radix)| Some((lower.strip_prefix(prefix)?, *radix)))
         .filter(|(digits, _)| !digits.is_empty());
-    let (digits, radix) = written.unwrap_or((&lower, 10));
+    let (digits, radix) = prefixed.unwrap_or((&lower, 10));
     let sound = digits.starts_with(|c: char| c.is_ascii_hexdigit());
     let signed: Cow<'_, str> = if negative {
         format!("-{digits}").into()
@@ -505,7 +505,7 @@ mod tests {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..20 {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
-            text = format!("{text}a{n}: &a{n} [{aliases}]\n");
+            text += &format!("a{n}: &a{n} [{aliases}]\n");
         }
         assert!(read(&text).unwrap_err().why.contains("values"));
         assert!(read(&"[".repeat(5000)).is_err());
@@ -515,7 +515,7 @@ mod tests {
                 .why
                 .contains("levels")
         );
-        let wide = (0..50_000).map(|n| format!("k{n}: v")).collect::<Vec<_>>().join("\n");
+        let wide: String = (0..50_000).map(|n| format!("k{n}: v\n")).collect();
         assert!(read(&wide).is_ok());
     }
 }

@@ -249,9 +249,9 @@ mod tests {
     /// Somebody else's writing to the lease.
     type Touch = fn(&mut Value);
 
-    /// The one lease of an API server, and what others do to it just before each of the next writes.
+    /// The one lease of an API server, and what others do to it just before each of the next writes; and the time that a call takes.
     #[derive(Clone, Default)]
-    struct Leases(Arc<Mutex<(Option<Value>, VecDeque<Touch>)>>);
+    struct Leases(Arc<Mutex<(Option<Value>, VecDeque<Touch>)>>, Duration);
 
     impl Leases {
         fn candidate(&self, name: &str) -> Election {
@@ -279,6 +279,7 @@ mod tests {
         }
 
         async fn answer(&self, request: Request<Body>) -> Response<Body> {
+            sleep(self.1).await;
             let (parts, body) = request.into_parts();
             let body = body.collect_bytes().await.unwrap();
             let mut state = self.0.lock().unwrap();
@@ -384,12 +385,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_try_that_won_counts_from_its_start() {
+        let leases = Leases(Arc::default(), Duration::from_secs(1));
+        let mut first = leases.candidate("a");
+        first.win().await;
+        assert_eq!(first.renewed.elapsed(), Duration::from_secs(2), "it read, and wrote");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_lease_that_is_not_renewed_is_taken_whatever_else_is_written_to_it() {
         let leases = Leases::default();
         let (mut first, mut second) = (leases.candidate("a"), leases.candidate("b"));
         first.attempt().await;
         let start = Instant::now();
         while second.attempt().await != Tried::Held {
+            assert!(start.elapsed() < 2 * LEASE, "it is never taken");
             leases.touch(label);
             tokio::time::advance(RETRY).await;
         }

@@ -277,3 +277,34 @@ fn no_call_of_a_repair_leaves_a_role_wider_than_before_or_than_declared() {
         World::pass_settle_time();
     }
 }
+
+/// A trust policy of a thousand characters that multiplies to 204,800 grants, and one that says another thing to those who read only the
+/// last of two keys.
+#[test]
+fn documents_that_multiply_or_hide_are_undone() {
+    let world = World::in_place("documents", &json!({}));
+    let list = |n: usize| json!((0..n).map(|n| n.to_string()).collect::<Vec<_>>());
+    let services: Vec<String> = (0..10).map(|n| format!("s{n}.amazonaws.com")).collect();
+    let many = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"Service": services},
+        "Action": ["sts:A", "sts:B", "sts:C", "sts:D", "sts:E"],
+        "Condition": {"StringEquals": {"a": list(64), "b": list(64)}},
+    }]});
+    let declared = world.role("segments").unwrap().trust_policy;
+    let hidden = declared.replace(r#""Effect""#, r#""principal":"*","Effect""#);
+    for (document, words) in [(many.to_string(), "too large"), (hidden, "given twice")] {
+        world.iam.tamper(&world.role_name("segments"), |role| {
+            role.trust_policy.clone_from(&document);
+        });
+        world.look("segments");
+        world.wait_reconciled("segments");
+        assert_eq!(world.role("segments").unwrap().trust_policy, declared);
+        let drift = world.status("segments")["lastDrift"]["differences"].to_string();
+        assert!(
+            drift.contains("can't be read as a policy") && drift.contains(words),
+            "{drift}"
+        );
+        World::pass_settle_time();
+    }
+}

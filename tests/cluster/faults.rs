@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use test_support::iam::{Fault, Rule};
 
-use crate::world::{WIDE_TRUST, World};
+use crate::world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World};
 
 fn error(status: u16, code: &str) -> Fault {
     Fault::Error {
@@ -30,6 +30,7 @@ fn each_failure_has_its_condition_delays_nobody_else_and_passes_by_itself() {
         ("html", Fault::Html500, "AwsUnavailable"),
         ("nonsense", Fault::Nonsense, "AwsUnavailable"),
         ("truncated", Fault::TruncatedBody, "AwsUnavailable"),
+        ("cut", Fault::CutShort(180), "AwsUnavailable"),
         ("reset", Fault::ResetBefore, "AwsUnavailable"),
         ("silent", Fault::HangBefore(Duration::from_mins(10)), "AwsUnavailable"),
         ("expired", error(403, "ExpiredToken"), "CredentialsUnavailable"),
@@ -135,6 +136,25 @@ fn a_lost_answer_to_create_role_ends_in_one_role_that_is_ours() {
         world.kubectl(&["delete", "pir", name, "--timeout=60s"]).unwrap();
     }
     assert!(world.iam.roles().is_empty());
+}
+
+#[test]
+fn a_list_that_is_cut_short_is_not_the_whole_list() {
+    let world = World::in_place("cut", &json!({"managedPolicyArns": [S3_READ_ONLY, ADMIN]}));
+    // Somewhere in the second policy, after the first is closed.
+    let fault = Rule::new(Fault::CutShort(300)).action("ListAttachedRolePolicies");
+    world.iam.fault(fault);
+    world.look("segments");
+    world.wait("the next look", || {
+        let lists = world
+            .actions()
+            .iter()
+            .filter(|action| *action == "ListAttachedRolePolicies")
+            .count();
+        (lists >= 2).then_some(())
+    });
+    world.wait_reconciled("segments");
+    assert_eq!(world.iam.writes().len(), 0, "{:?}", world.actions());
 }
 
 #[test]

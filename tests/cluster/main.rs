@@ -6,6 +6,7 @@ mod accounts;
 mod agreement;
 mod commands;
 mod crash;
+mod credentials;
 mod deletion;
 mod deploy;
 mod drift;

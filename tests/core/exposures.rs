@@ -556,3 +556,23 @@ fn what_can_not_be_read_is_told() {
             .any(|finding| finding.message.contains("inline0"))
     );
 }
+
+#[test]
+fn a_finding_stays_a_sentence() {
+    let accounts: Vec<String> = (0..2000)
+        .map(|n| format!("\"{:012}\"", 200_000_000_000_u64 + n))
+        .collect();
+    let accounts = accounts.join(",");
+    for element in ["Principal", "NotPrincipal"] {
+        let others = allow(&[&format!(r#""{element}":{{"AWS":[{accounts}]}}"#), ASSUME]);
+        let found = with_trust(&[allow(&[PINPOINT, ASSUME]), others]).expect("Pinpoint");
+        for finding in findings(&found) {
+            assert!(finding.message.len() < 3000, "{}", finding.message.len());
+        }
+    }
+    let found = with_trust(&[
+        allow(&[PINPOINT, ASSUME]),
+        allow(&[&format!(r#""Principal":{{"AWS":[{accounts}]}}"#), ASSUME]),
+    ]);
+    assert!(findings(&found.expect("Pinpoint"))[0].message.contains("1990 more"));
+}

@@ -9,5 +9,6 @@ mod generated;
 mod laws;
 mod model;
 mod monitoring;
+mod passes;
 mod statuses;
 mod validate;

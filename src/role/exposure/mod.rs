@@ -17,6 +17,7 @@ use self::{
     powers::{Powers, powers},
 };
 use super::{
+    difference::cut,
     name::Account,
     observed::{Sweep, SweptRole},
     policy::Meaning,
@@ -110,10 +111,26 @@ pub fn exposure(swept: &SweptRole, all: &Sweep) -> Option<Exposure> {
     })
 }
 
+/// Most names in a finding, and longest name, in characters. All of them are in the exposure.
+const MOST_NAMES: usize = 10;
+const LONGEST_NAME: usize = 200;
+
+/// Names for a sentence, and how many more there are.
+fn few(names: &BTreeSet<String>) -> String {
+    let mut told: Vec<String> = names
+        .iter()
+        .take(MOST_NAMES)
+        .map(|name| cut(name.clone(), LONGEST_NAME))
+        .collect();
+    if let Some(more) = names.len().checked_sub(MOST_NAMES).filter(|more| *more > 0) {
+        told.push(format!("{more} more"));
+    }
+    told.join(", ")
+}
+
 /// The findings that follow from what a role lets happen.
 #[must_use]
 pub fn findings(exposure: &Exposure) -> Vec<Finding> {
-    let names = |all: &BTreeSet<String>| all.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let mut found = Vec::new();
     let mut find = |severity, message| found.push(Finding::new(severity, message));
     if let Some(why) = &exposure.unreadable {
@@ -125,14 +142,14 @@ pub fn findings(exposure: &Exposure) -> Vec<Finding> {
         );
     }
     if !exposure.others.is_empty() {
-        let others = names(&exposure.others);
+        let others = few(&exposure.others);
         find(
             Severity::High,
             format!("not only Pinpoint may assume it, but also {others}: narrow the trust policy"),
         );
     }
     if !exposure.strangers.is_empty() {
-        let strangers = names(&exposure.strangers);
+        let strangers = few(&exposure.strangers);
         find(
             Severity::High,
             format!("Pinpoint may use it for another account, {strangers}: set spec.trust, if that is not meant"),
@@ -151,7 +168,7 @@ pub fn findings(exposure: &Exposure) -> Vec<Finding> {
             Severity::Medium
         };
         let by = match action {
-            Some(action) => format!("{action} in {policy}"),
+            Some(action) => format!("{} in {policy}", cut(action.clone(), LONGEST_NAME)),
             None => policy.clone(),
         };
         find(
@@ -166,7 +183,7 @@ pub fn findings(exposure: &Exposure) -> Vec<Finding> {
         find(Severity::Medium, "it reads every bucket: set spec.buckets".to_owned());
     }
     if !exposure.reach.unknown.is_empty() {
-        let unknown = names(&exposure.reach.unknown);
+        let unknown = few(&exposure.reach.unknown);
         find(
             Severity::Medium,
             format!("what it may do is not known because of {unknown}: look at these policies"),

@@ -88,7 +88,7 @@ const AWS_POLICIES: [(&str, Option<Power>); 5] = [
 ];
 
 /// The entry of a policy in that table.
-fn aws_policy(arn: &str) -> Option<&'static (&'static str, Option<Power>)> {
+fn policy_of_aws(arn: &str) -> Option<&'static (&'static str, Option<Power>)> {
     let name = arn.rsplit('/').next().unwrap_or_default();
     let known = AWS_POLICIES.iter().find(|(known, _)| *known == name);
     known.filter(|_| arn.contains(":iam::aws:policy/"))
@@ -97,7 +97,7 @@ fn aws_policy(arn: &str) -> Option<&'static (&'static str, Option<Power>)> {
 /// Whether a policy is one of AWS' own by which every bucket may be read.
 #[must_use]
 pub fn reads_every_bucket(arn: &str) -> bool {
-    aws_policy(arn).is_some()
+    policy_of_aws(arn).is_some()
 }
 
 /// What a role may do.
@@ -111,7 +111,7 @@ pub(super) struct Powers {
 pub(super) fn powers(swept: &SweptRole, all: &Sweep) -> Powers {
     let mut powers = Powers::default();
     for arn in &swept.role.attached {
-        if let Some((_, power)) = aws_policy(arn) {
+        if let Some((_, power)) = policy_of_aws(arn) {
             powers.reach.every_bucket = true;
             if let Some(power) = *power {
                 powers.may(power, None, arn);

@@ -1,0 +1,583 @@
+//! Laws of the decision and its execution together: whole passes, over an IAM that is late and whose calls fail before or after their
+//! effect, with restarts in between and others at work on the role.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use pinpoint_import_role_controller::{
+    api::{
+        EventReason,
+        v1alpha1::{AdoptionPolicy, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus},
+    },
+    role::{
+        Account, Class, Failure, Guards, Head, ObservedRole, Owner, Patterns, Premise, RolePath, Step,
+        decision::{Aim, Decision, End, Situation, Subject, after, begin, decide, subject, whose},
+        events::events,
+        outcome::Outcome,
+        ownership::Rival,
+        plan::{Progress, differences, plan},
+        policy::Grant,
+        recent::{Clock, Recent},
+        status::{self, Learned, differs, ready_reason},
+    },
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use crate::{
+    generated::{declare, owner, spec},
+    model::{after as after_all, apply, powers},
+};
+
+const CLASSES: [Class; 7] = [
+    Class::Throttled,
+    Class::Retryable,
+    Class::Ambiguous,
+    Class::Denied,
+    Class::Invalid,
+    Class::Limited,
+    Class::Credentials,
+];
+const WIDE: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
+const STRANGER: &str =
+    r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"888888888888"},"Action":"sts:AssumeRole"}}"#;
+const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// What others do to the role.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tamper {
+    Widen,
+    LetStrangerIn,
+    Attach,
+    DetachAll,
+    AddInline,
+    Unbound,
+    Rename,
+    StripTags,
+    Delete,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A pass in which these calls fail: the number of the write, how, and whether it had its effect all the same.
+    Pass(Vec<(usize, Class, bool)>),
+    Tamper(Tamper),
+    Wait(u64),
+    Restart,
+    NewSpec,
+}
+
+/// Who may assume the role, and something that he may do then.
+type Power = (Grant, String);
+
+/// Whether one power is the other under fewer conditions, or the same.
+fn covers(wide: &Power, narrow: &Power) -> bool {
+    let (same, less) = (&wide.0, &narrow.0);
+    wide.1 == narrow.1
+        && (same.effect, &same.principal, &same.action) == (less.effect, &less.principal, &less.action)
+        && same
+            .conditions
+            .iter()
+            .all(|(key, values)| less.conditions.get(key) == Some(values))
+}
+
+/// IAM, the object, and the process that works on it.
+struct World {
+    specs: [PinpointImportRoleSpec; 2],
+    owner: Owner,
+    spec: usize,
+    generation: i64,
+    status: PinpointImportRoleStatus,
+    deleting: bool,
+    held: bool,
+    gone: bool,
+    recent: Option<Recent>,
+    started: Duration,
+    now: Duration,
+    settle: Duration,
+    lag: Duration,
+    /// The role from these times on; the last is the truth.
+    history: Vec<(Duration, Option<ObservedRole>)>,
+    made: usize,
+    /// What may be possible with the role: what was when others last changed it, and what is declared.
+    allowed: BTreeSet<Power>,
+    told: Vec<EventReason>,
+    iam_writes: usize,
+    status_writes: usize,
+}
+
+impl World {
+    fn new(specs: [PinpointImportRoleSpec; 2], settle: u64, lag: u64) -> Self {
+        Self {
+            specs,
+            owner: owner(),
+            spec: 0,
+            generation: 1,
+            status: PinpointImportRoleStatus::default(),
+            deleting: false,
+            held: false,
+            gone: false,
+            recent: None,
+            started: Duration::ZERO,
+            now: Duration::ZERO,
+            settle: Duration::from_secs(settle),
+            lag: Duration::from_secs(lag.min(settle.saturating_sub(1))),
+            history: vec![(Duration::ZERO, None)],
+            made: 0,
+            allowed: BTreeSet::new(),
+            told: Vec::new(),
+            iam_writes: 0,
+            status_writes: 0,
+        }
+    }
+
+    fn spec(&self) -> &PinpointImportRoleSpec {
+        &self.specs[self.spec]
+    }
+
+    fn truth(&self) -> Option<&ObservedRole> {
+        self.history.last().expect("a state").1.as_ref()
+    }
+
+    /// What IAM answers.
+    fn shown(&self) -> Option<ObservedRole> {
+        let as_of = self.now.saturating_sub(self.lag);
+        let state = self.history.iter().rev().find(|(from, _)| *from <= as_of);
+        state.expect("a first state").1.clone()
+    }
+
+    fn change(&mut self, role: Option<ObservedRole>) {
+        self.history.push((self.now, role));
+    }
+
+    fn clock(&self) -> Clock {
+        Clock {
+            now: self.now - self.started,
+            settle: self.settle,
+        }
+    }
+
+    fn recent(&mut self) -> &mut Recent {
+        let (held, clock) = (self.held, self.clock());
+        self.recent.get_or_insert_with(|| Recent::meeting(held, clock))
+    }
+
+    /// The time that statuses show.
+    fn time(&self) -> Time {
+        Time(Timestamp::from_second(1_790_000_000 + i64::try_from(self.now.as_secs()).unwrap()).unwrap())
+    }
+
+    fn asking<T>(&mut self, question: impl FnOnce(&Situation<'_>) -> T) -> T {
+        let guards = Guards {
+            policy_arns: Patterns::new(&["*".to_owned()]),
+            boundary: None,
+            name_prefix: String::new(),
+            adoption_namespaces: Patterns::new(&["*".to_owned()]),
+        };
+        let recent = self.recent().clone();
+        question(&Situation {
+            spec: self.spec(),
+            owner: &self.owner,
+            status: &self.status,
+            generation: self.generation,
+            deleting: self.deleting,
+            held: self.held,
+            guards: &guards,
+            role_path: &RolePath::default(),
+            recent: &recent,
+            clock: self.clock(),
+        })
+    }
+
+    /// A pass, as the controller makes it. Every call takes a tenth of a second.
+    fn pass(&mut self, faults: &[(usize, Class, bool)]) {
+        if self.gone {
+            return;
+        }
+        let account = Account {
+            id: "123456789012".to_owned(),
+            partition: "aws".to_owned(),
+        };
+        let subject = match self.asking(|situation| {
+            begin(situation)?;
+            subject(situation, &account)
+        }) {
+            std::ops::ControlFlow::Break(end) => return self.conclude(None, end, None),
+            std::ops::ControlFlow::Continue(subject) => subject,
+        };
+        self.recent();
+        self.held |= !self.deleting;
+        let shown = self.shown();
+        let head = shown.as_ref().map(|role| role.head.clone());
+        let clock = self.clock();
+        self.recent().saw(head.as_ref(), clock);
+        let found = self.asking(|situation| whose(situation, &subject, head.as_ref(), &Rival::Live));
+        let (decision, owned) = match found {
+            std::ops::ControlFlow::Break(decision) => (decision, None),
+            std::ops::ControlFlow::Continue(whose) => {
+                let shown = shown.expect("a role");
+                let decision = self.asking(|situation| decide(situation, &subject, &whose, &shown));
+                (decision, Some(shown.head))
+            }
+        };
+        match decision {
+            Decision::End(end) => self.conclude(Some(&subject), end, owned),
+            Decision::Report(plan) => {
+                let outcome = Outcome::Reported(differences(&plan));
+                self.conclude(Some(&subject), End::Say(outcome), owned);
+            }
+            Decision::Act(work) => {
+                if let Some(desired) = subject.desired() {
+                    let drift = match work.aim {
+                        Aim::Repair => differences(&work.changes),
+                        _ => Vec::new(),
+                    };
+                    let next = status::intent(
+                        &self.status,
+                        self.generation,
+                        desired,
+                        &work.changes,
+                        &drift,
+                        &self.time(),
+                    );
+                    self.write_status(next, None);
+                }
+                let mut progress = Progress::without(&work.unproven);
+                let mut known = work.before.as_deref().cloned();
+                for change in &work.changes {
+                    if !progress.may(change) {
+                        continue;
+                    }
+                    self.now += Duration::from_millis(100);
+                    let fault = faults
+                        .iter()
+                        .find(|(nth, ..)| *nth == progress.failures.len() + self.iam_writes % 3);
+                    let answer = self.execute(
+                        &change.step,
+                        fault.map(|(_, class, effect)| (*class, *effect)),
+                        &progress,
+                    );
+                    let clock = self.clock();
+                    let outcome = answer.as_ref().map(drop);
+                    self.recent().did(&change.step, known.as_ref(), outcome, clock);
+                    known = match &answer {
+                        Ok(Some(made)) => Some(made.clone().into()),
+                        Ok(None) => known.map(|role| change.step.applied(&role)),
+                        Err(_) => known,
+                    };
+                    progress.take(change, answer);
+                }
+                let role = work.role(&progress);
+                let end = self.asking(|situation| after(situation, &subject, &work, progress));
+                self.conclude(Some(&subject), end, role);
+            }
+        }
+    }
+
+    /// A write, as IAM carries it out: upon the truth, whatever it shows.
+    fn execute(
+        &mut self,
+        step: &Step,
+        fault: Option<(Class, bool)>,
+        progress: &Progress,
+    ) -> Result<Option<Head>, Failure> {
+        let failure = |class| Failure {
+            class,
+            message: format!("{} failed: {class:?}", step.action()),
+        };
+        self.iam_writes += 1;
+        let has_effect = fault.is_none_or(|(class, effect)| class == Class::Ambiguous && effect);
+        if has_effect {
+            let mut role = self.truth().cloned();
+            match (step, &role) {
+                (Step::CreateRole(_), Some(_)) => return Err(failure(Class::Exists)),
+                (Step::CreateRole(_), None) => {
+                    apply(&mut role, step);
+                    self.made += 1;
+                    let head = &mut role.as_mut().expect("a role").head;
+                    head.id = format!("AROA{}", self.made);
+                }
+                (_, None) => return Err(failure(Class::Retryable)),
+                (Step::DeleteRole, Some(there)) if !there.attached.is_empty() || !there.inline.is_empty() => {
+                    return Err(failure(Class::Retryable));
+                }
+                _ => apply(&mut role, step),
+            }
+            let before = powers(self.truth());
+            let gained: Vec<_> = powers(role.as_ref())
+                .into_iter()
+                .filter(|power| !before.contains(power) && !self.allowed.iter().any(|allowed| covers(allowed, power)))
+                .collect();
+            // One exception: where a policy that is not declared can't be taken off, a stranger is put out all the same.
+            let excepted = matches!(step, Step::UpdateTrust(_)) && !progress.holds(Premise::Removed);
+            assert!(gained.is_empty() || excepted, "{step:?} gives {gained:?}");
+            self.change(role);
+        }
+        match fault {
+            Some((class, _)) => Err(failure(class)),
+            None if matches!(step, Step::CreateRole(_)) => Ok(self.truth().map(|role| role.head.clone())),
+            None => Ok(None),
+        }
+    }
+
+    fn conclude(&mut self, subject: Option<&Subject>, end: End, role: Option<Head>) {
+        match end {
+            End::LetGo(_) => {
+                // No orphan: what the status has pinned is gone, unless it is to stay.
+                let pinned = self
+                    .truth()
+                    .filter(|role| self.status.role_id.as_ref() == Some(&role.head.id));
+                assert!(
+                    pinned.is_none() || self.spec().deletion_policy == DeletionPolicy::Retain,
+                    "let go while the role is there: {:?}",
+                    self.status
+                );
+                self.gone = true;
+            }
+            End::Say(outcome) => {
+                let learned = Learned {
+                    desired: subject.and_then(Subject::desired),
+                    role: role.as_ref(),
+                    request: None,
+                };
+                let next = status::status(&self.status, self.generation, learned, &outcome, &self.time());
+                self.write_status(next, Some(&outcome));
+            }
+        }
+    }
+
+    fn write_status(&mut self, next: PinpointImportRoleStatus, outcome: Option<&Outcome>) {
+        if differs(&self.status, &next) {
+            self.status_writes += 1;
+            let told = events(&self.status, &next, outcome);
+            self.told.extend(told.into_iter().map(|(reason, _)| reason));
+            self.status = next;
+        }
+    }
+
+    fn tamper(&mut self, tamper: Tamper) {
+        let Some(mut role) = self.truth().cloned() else { return };
+        match tamper {
+            Tamper::Widen => role.head.trust = WIDE.to_owned(),
+            Tamper::LetStrangerIn => role.head.trust = STRANGER.to_owned(),
+            Tamper::Attach => drop(role.attached.insert(ADMIN.to_owned())),
+            Tamper::DetachAll => role.attached.clear(),
+            Tamper::AddInline => drop(role.inline.insert("theirs".to_owned(), Some("{}".to_owned()))),
+            Tamper::Unbound => role.head.boundary = None,
+            Tamper::Rename => role.head.description = Some("theirs".to_owned()),
+            Tamper::StripTags => role.head.tags.retain(|key, _| !key.starts_with("pinpoint-import.dev/")),
+            Tamper::Delete => {
+                self.change(None);
+                return self.others_changed();
+            }
+        }
+        self.change(Some(role));
+        self.others_changed();
+    }
+
+    /// What is possible now, or declared, may be possible until others change the role again.
+    fn others_changed(&mut self) {
+        let desired = declare(self.spec());
+        let mut allowed = powers(self.truth());
+        for from in [self.truth(), None] {
+            let end = after_all(from, &plan(&desired, from, &self.status.tag_keys));
+            allowed.extend(powers(end.as_ref()));
+        }
+        if !self.lag.is_zero() {
+            // What IAM does not show yet, nobody can take into account: each half is one that was or is declared.
+            let (who, what): (Vec<_>, Vec<_>) = allowed.into_iter().unzip();
+            allowed = who
+                .iter()
+                .flat_map(|who| what.iter().map(|what| (who.clone(), what.clone())))
+                .collect();
+        }
+        self.allowed = allowed;
+    }
+
+    fn restart(&mut self) {
+        self.recent = None;
+        self.started = self.now;
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+
+    fn drifts_told(&self) -> usize {
+        self.told
+            .iter()
+            .filter(|reason| **reason == EventReason::DriftDetected)
+            .count()
+    }
+}
+
+fn tamper() -> impl Strategy<Value = Tamper> {
+    select(vec![
+        Tamper::Widen,
+        Tamper::LetStrangerIn,
+        Tamper::Attach,
+        Tamper::DetachAll,
+        Tamper::AddInline,
+        Tamper::Unbound,
+        Tamper::Rename,
+        Tamper::StripTags,
+        Tamper::Delete,
+    ])
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let fault = (0_usize..4, select(CLASSES.to_vec()), any::<bool>());
+    prop_oneof![
+        4 => vec(fault, 0..3).prop_map(Event::Pass),
+        2 => tamper().prop_map(Event::Tamper),
+        2 => select(vec![0_u64, 1, 5, 30, 61]).prop_map(Event::Wait),
+        1 => Just(Event::Restart),
+        1 => Just(Event::NewSpec),
+    ]
+}
+
+/// Runs a history, and then leaves the world alone until all is settled.
+fn run(world: &mut World, events: &[Event]) {
+    world.others_changed();
+    for event in events {
+        match event {
+            Event::Pass(faults) => world.pass(faults),
+            Event::Tamper(what) => world.tamper(*what),
+            Event::Wait(seconds) => world.wait(*seconds),
+            Event::Restart => world.restart(),
+            Event::NewSpec => {
+                world.generation += 1;
+                world.spec = 1;
+                world.others_changed();
+            }
+        }
+    }
+}
+
+/// Passes until nothing can be late any more, and what may be done is done.
+fn calm_down(world: &mut World) {
+    for _ in 0..8 {
+        world.wait(world.settle.as_secs() + 1);
+        world.pass(&[]);
+    }
+}
+
+/// The settings of a history: settle time and lag, and how the object would have its role.
+fn histories() -> impl Strategy<Value = (World, Vec<Event>)> {
+    (
+        [spec(), spec()],
+        select(vec![(0_u64, 0_u64), (60, 0), (60, 5), (60, 25), (60, 59)]),
+        select(vec![DriftPolicy::Repair, DriftPolicy::Repair, DriftPolicy::Report]),
+        select(vec![AdoptionPolicy::Never, AdoptionPolicy::Adopt]),
+        select(vec![DeletionPolicy::Delete, DeletionPolicy::Retain]),
+        vec(event(), 0..12),
+    )
+        .prop_map(|(mut specs, (settle, lag), drift, adoption, deletion, events)| {
+            for spec in &mut specs {
+                (spec.drift_policy, spec.adoption_policy, spec.deletion_policy) = (drift, adoption, deletion);
+            }
+            (World::new(specs, settle, lag), events)
+        })
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "settle {:?}, lag {:?}, specs {:?}",
+            self.settle, self.lag, self.specs
+        )
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Never wider (checked at every write), no orphan (at every end), and eventually as declared and quiet.
+    #[test]
+    fn whatever_happens_the_role_is_brought_there_safely((mut world, events) in histories()) {
+        run(&mut world, &events);
+        let tampered = events.iter().filter(|event| matches!(event, Event::Tamper(_))).count();
+        prop_assert!(world.drifts_told() <= tampered, "{} drifts told of {tampered}", world.drifts_told());
+        calm_down(&mut world);
+        let reason = ready_reason(&world.status).map(|reason| reason.as_str());
+        let in_place = {
+            let desired = declare(world.spec());
+            let left = plan(&desired, world.truth(), &world.status.tag_keys);
+            left.is_empty()
+        };
+        // A role that others deleted and whose trust they changed before it was known is not ours any more.
+        let lost = world.status.role_id.is_none() && reason == Some("RoleNotOwned");
+        let reported = reason == Some("DriftDetected") && world.spec().drift_policy == DriftPolicy::Report;
+        prop_assert!(in_place && reason == Some("Reconciled") || lost || reported, "{:?}", world.status);
+        let before = (world.iam_writes, world.status_writes, world.told.len());
+        for seconds in [0, 5, 61] {
+            world.wait(seconds);
+            world.pass(&[]);
+        }
+        prop_assert_eq!((world.iam_writes, world.status_writes, world.told.len()), before, "not quiet");
+    }
+
+    /// The same with a deletion at some time: the object goes, and the role with it.
+    #[test]
+    fn whenever_it_is_deleted_nothing_is_left((mut world, events) in histories(), at in 0_usize..12) {
+        let at = at.min(events.len());
+        run(&mut world, &events[..at]);
+        world.deleting = true;
+        world.generation += 1;
+        let later: Vec<Event> = events[at..].iter().filter(|event| !matches!(event, Event::NewSpec)).cloned().collect();
+        for event in &later {
+            match event {
+                Event::Pass(faults) => world.pass(faults),
+                Event::Wait(seconds) => world.wait(*seconds),
+                Event::Restart => world.restart(),
+                Event::Tamper(what) => world.tamper(*what),
+                Event::NewSpec => {}
+            }
+        }
+        calm_down(&mut world);
+        prop_assert!(world.gone, "{:?}", world.status);
+    }
+
+    /// A failure that lasts is told once, in one status, however often it is tried and whatever comes between.
+    #[test]
+    fn a_failure_that_lasts_is_told_once(
+        spec in spec(),
+        what in tamper(),
+        class in select(vec![Class::Denied, Class::Invalid, Class::Limited, Class::Throttled, Class::Ambiguous]),
+        passing in vec(option_of_passing(), 6),
+        restart in any::<bool>(),
+    ) {
+        let mut world = World::new([spec.clone(), spec], 60, 0);
+        world.others_changed();
+        calm_down(&mut world);
+        world.tamper(what);
+        world.told.clear();
+        let all: Vec<_> = (0..40).map(|nth| (nth, class, false)).collect();
+        world.wait(1);
+        world.pass(&all);
+        let told = world.told.len();
+        let writes = world.status_writes;
+        prop_assert!(told <= 2, "{:?}", world.told);
+        for between in passing {
+            world.wait(100);
+            let faults: Vec<_> = match between {
+                Some(passing) => (0..40).map(|nth| (nth, passing, false)).collect(),
+                None => all.clone(),
+            };
+            if restart {
+                world.restart();
+                world.wait(61);
+            }
+            world.pass(&faults);
+        }
+        if world.iam_writes > 0 && !class.passes_by_itself() {
+            prop_assert_eq!(world.told.len(), told, "{:?}", world.told);
+            prop_assert_eq!(world.status_writes, writes);
+        }
+    }
+}
+
+fn option_of_passing() -> impl Strategy<Value = Option<Class>> {
+    select(vec![None, Some(Class::Throttled), Some(Class::Retryable)])
+}
