@@ -363,12 +363,12 @@ fn by_kubectl(text: &str) -> Result<Value, String> {
 /// A plain word by the core schema of YAML 1.2.2, section 10.3.2.
 fn by_core_schema(text: &str) -> Value {
     let octal = text.strip_prefix("0o").map(|digits| (digits, 8));
-    let radix = octal.or_else(|| text.strip_prefix("0x").map(|digits| (digits, 16)));
+    let in_radix = octal.or_else(|| text.strip_prefix("0x").map(|digits| (digits, 16)));
     match text {
         "true" | "True" | "TRUE" => true.into(),
         "false" | "False" | "FALSE" => false.into(),
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        _ => radix
+        _ => in_radix
             .filter(|(digits, _)| digits.starts_with(|c: char| c.is_ascii_hexdigit()))
             .and_then(|(digits, radix)| u64::from_str_radix(digits, radix).ok().map(Value::from))
             .or_else(|| text.parse::<i64>().ok().map(Value::from))
@@ -384,12 +384,12 @@ fn integer(text: &str) -> Option<Value> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = unsigned.to_ascii_lowercase();
-    let prefixes = [("0x", 16), ("0o", 8), ("0b", 2), ("0", 8)];
-    let prefixed = prefixes
-        .iter()
-        .find_map(|(prefix, radix)| Some((lower.strip_prefix(prefix)?, *radix)))
-        .filter(|(digits, _)| !digits.is_empty());
-    let (digits, radix) = prefixed.unwrap_or((&lower, 10));
+    let radices = [("0x", 16), ("0o", 8), ("0b", 2), ("0", 8)];
+    let after = |(prefix, radix)| Some((lower.strip_prefix(prefix)?, radix));
+    let in_radix = radices.into_iter().find_map(after);
+    let (digits, radix) = in_radix
+        .filter(|(digits, _)| !digits.is_empty())
+        .unwrap_or((&lower, 10));
     let sound = digits.starts_with(|c: char| c.is_ascii_hexdigit());
     let signed: Cow<'_, str> = if negative {
         format!("-{digits}").into()
@@ -502,11 +502,12 @@ mod tests {
 
     #[test]
     fn a_few_lines_of_aliases_and_deep_nests_are_no_more_work_than_others() {
-        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        let mut lines = vec!["a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned()];
         for n in 1..20 {
             let aliases = vec![format!("*a{}", n - 1); 10].join(", ");
-            text += &format!("a{n}: &a{n} [{aliases}]\n");
+            lines.push(format!("a{n}: &a{n} [{aliases}]\n"));
         }
+        let text = lines.concat();
         assert!(read(&text).unwrap_err().why.contains("values"));
         assert!(read(&"[".repeat(5000)).is_err());
         assert!(
@@ -515,7 +516,7 @@ mod tests {
                 .why
                 .contains("levels")
         );
-        let wide: String = (0..50_000).map(|n| format!("k{n}: v\n")).collect();
-        assert!(read(&wide).is_ok());
+        let wide: Vec<String> = (0..50_000).map(|n| format!("k{n}: v\n")).collect();
+        assert!(read(&wide.concat()).is_ok());
     }
 }
