@@ -17,6 +17,7 @@ mod reference;
 mod report;
 mod run;
 mod sarif;
+mod scalar;
 mod schema;
 mod validate;
 mod yaml;
