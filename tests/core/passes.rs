@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
     api::{
-        EventReason,
+        EventReason, Reason,
         v1alpha1::{AdoptionPolicy, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus},
     },
     role::{
@@ -152,7 +152,7 @@ impl World {
 
     fn clock(&self) -> Clock {
         Clock {
-            now: self.now - self.started,
+            now: self.now.saturating_sub(self.started),
             settle: self.settle,
         }
     }
@@ -221,10 +221,10 @@ impl World {
             }
         };
         match decision {
-            Decision::End(end) => self.conclude(Some(&subject), end, owned),
+            Decision::End(end) => self.conclude(Some(&subject), end, owned.as_ref()),
             Decision::Report(plan) => {
                 let outcome = Outcome::Reported(differences(&plan));
-                self.conclude(Some(&subject), End::Say(outcome), owned);
+                self.conclude(Some(&subject), End::Say(outcome), owned.as_ref());
             }
             Decision::Act(work) => {
                 if let Some(desired) = subject.desired() {
@@ -269,7 +269,7 @@ impl World {
                 }
                 let role = work.role(&progress);
                 let end = self.asking(|situation| after(situation, &subject, &work, progress));
-                self.conclude(Some(&subject), end, role);
+                self.conclude(Some(&subject), end, role.as_ref());
             }
         }
     }
@@ -320,7 +320,7 @@ impl World {
         }
     }
 
-    fn conclude(&mut self, subject: Option<&Subject>, end: End, role: Option<Head>) {
+    fn conclude(&mut self, subject: Option<&Subject>, end: End, role: Option<&Head>) {
         match end {
             End::LetGo(_) => {
                 // No orphan: what the status has pinned is gone, unless it is to stay.
@@ -337,7 +337,7 @@ impl World {
             End::Say(outcome) => {
                 let learned = Learned {
                     desired: subject.and_then(Subject::desired),
-                    role: role.as_ref(),
+                    role,
                     request: None,
                 };
                 let next = status::status(&self.status, self.generation, learned, &outcome, &self.time());
@@ -358,8 +358,8 @@ impl World {
     fn tamper(&mut self, tamper: Tamper) {
         let Some(mut role) = self.truth().cloned() else { return };
         match tamper {
-            Tamper::Widen => role.head.trust = WIDE.to_owned(),
-            Tamper::LetStrangerIn => role.head.trust = STRANGER.to_owned(),
+            Tamper::Widen => WIDE.clone_into(&mut role.head.trust),
+            Tamper::LetStrangerIn => STRANGER.clone_into(&mut role.head.trust),
             Tamper::Attach => drop(role.attached.insert(ADMIN.to_owned())),
             Tamper::DetachAll => role.attached.clear(),
             Tamper::AddInline => drop(role.inline.insert("theirs".to_owned(), Some("{}".to_owned()))),
@@ -500,7 +500,7 @@ proptest! {
         let tampered = events.iter().filter(|event| matches!(event, Event::Tamper(_))).count();
         prop_assert!(world.drifts_told() <= tampered, "{} drifts told of {tampered}", world.drifts_told());
         calm_down(&mut world);
-        let reason = ready_reason(&world.status).map(|reason| reason.as_str());
+        let reason = ready_reason(&world.status).map(Reason::as_str);
         let in_place = {
             let desired = declare(world.spec());
             let left = plan(&desired, world.truth(), &world.status.tag_keys);
