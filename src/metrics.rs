@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{api::Reason, aws::CallWatch, role::Field};
+use crate::{aws::CallWatch, role::Field};
 
 type Label = [(&'static str, &'static str); 1];
 type CallLabels = [(&'static str, &'static str); 2];
@@ -45,12 +45,8 @@ pub struct Pass<'a> {
     pub uid: &'a str,
     /// The outcome.
     pub outcome: &'static str,
-    /// Reason of `Ready`; none while suspended.
-    pub state: Option<Reason>,
     /// Whether the role was wholly looked at.
     pub complete: bool,
-    /// Time between full checks of this object.
-    pub interval: Duration,
     /// How long the pass took.
     pub took: Duration,
 }
@@ -222,6 +218,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::api::Reason;
 
     #[test]
     fn what_is_counted_is_told() {
@@ -229,9 +226,7 @@ mod tests {
         let pass = Pass {
             uid: "a",
             outcome: "in_place",
-            state: Some(Reason::Reconciled),
             complete: true,
-            interval: Duration::from_mins(10),
             took: Duration::from_millis(30),
         };
         metrics.pass(pass);
@@ -243,7 +238,6 @@ mod tests {
         metrics.pass(Pass {
             uid: "c",
             outcome: "suspended",
-            state: None,
             ..pass
         });
         metrics.called("GetRole", "ok", Duration::from_secs(2));
@@ -295,9 +289,7 @@ mod tests {
         let pass = Pass {
             uid: "looked",
             outcome: "in_place",
-            state: Some(Reason::Reconciled),
             complete: true,
-            interval: Duration::ZERO,
             took: Duration::ZERO,
         };
         metrics.pass(pass);
@@ -332,9 +324,7 @@ mod tests {
         metrics.pass(Pass {
             uid: "a",
             outcome: "in_place",
-            state: Some(Reason::Reconciled),
             complete: true,
-            interval: Duration::ZERO,
             took: Duration::ZERO,
         });
         assert!(locked(&metrics.looks).is_empty());

@@ -76,12 +76,7 @@ async fn say(
     context.metrics.pass(Pass {
         uid: &object.uid().unwrap_or_default(),
         outcome: outcome.as_str(),
-        state: match outcome {
-            Outcome::Suspended => None,
-            _ => status::ready_reason(&next),
-        },
         complete: matches!(outcome, Outcome::InPlace(_) | Outcome::Reported(_)),
-        interval: interval(context, object),
         took: started.elapsed(),
     });
     Ok(())

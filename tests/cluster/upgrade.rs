@@ -277,7 +277,6 @@ fn what_was_held_up_goes_on_and_is_not_told_again() {
 }
 
 #[test]
-#[ignore = "a failure that lasts is still told at each try"]
 fn a_failure_that_lasts_is_not_told_again() {
     let mut world = recorded("upgrade-failing", |name| HELD_UP.contains(&name));
     for (name, action) in [("failing", "UpdateAssumeRolePolicy"), ("denied", "CreateRole")] {

@@ -23,9 +23,7 @@ fn known() -> BTreeSet<String> {
     metrics.pass(Pass {
         uid: "a",
         outcome: "unchanged",
-        state: Some(Reason::Reconciled),
         complete: true,
-        interval: Duration::ZERO,
         took: Duration::ZERO,
     });
     metrics.follow(|| {
