@@ -15,10 +15,9 @@ use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bounds;
 pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
 
-use super::duration;
+use super::{bounds, duration};
 
 /// The IAM role through which Amazon Pinpoint imports segments from S3.
 ///

@@ -45,9 +45,20 @@ impl Intercept for WholeAnswersOnly {
 
 /// Whether the body is IAM's form of an error, or the beginning of one: so long as it could still become one, it counts as cut.
 fn begins_an_error(body: &[u8]) -> bool {
+    const ROOT: &[u8] = b"<ErrorResponse";
+    const PROLOG: &[u8] = b"<?xml";
+    let begins = |body: &[u8], with: &[u8]| body.iter().zip(with).all(|(a, b)| a == b);
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
-    let agrees = |with: &[u8]| body.iter().zip(with).all(|(a, b)| a == b);
-    !body.is_empty() && (agrees(b"<?xml") || agrees(b"<ErrorResponse"))
+    if body.is_empty() {
+        return false;
+    }
+    match body.strip_prefix(PROLOG) {
+        Some(prolog) => match prolog.windows(2).position(|end| end == b"?>") {
+            Some(end) => begins(prolog[end + 2..].trim_ascii_start(), ROOT),
+            None => true,
+        },
+        None => begins(body, PROLOG) || begins(body, ROOT),
+    }
 }
 
 /// Whether the body is one XML document, with this root, in which every element is closed.
@@ -128,13 +139,21 @@ mod tests {
 
     #[test]
     fn pages_of_others_are_judged_by_their_status_alone() {
-        for other in ["", "  ", "<html><body>no", "{\"message\":\"no\"}", "denied"] {
+        for other in [
+            "",
+            "  ",
+            "<html><body>no",
+            "{\"message\":\"no\"}",
+            "denied",
+            "<?xml version=\"1.0\"?><html/>",
+        ] {
             assert!(!begins_an_error(other.as_bytes()), "{other}");
         }
         for ours in [
             "<",
             "<Error",
             "<?xml",
+            "<?xml version=\"1.0\"?>\n",
             "\n<ErrorResponse xmlns=\"x\"><Error>",
             "\u{feff}<Err",
         ] {

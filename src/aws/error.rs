@@ -115,7 +115,9 @@ where
         other if class == Class::Retryable => format!("the request was not sent: {}", root_cause(other)),
         SdkError::TimeoutError(_) => "AWS did not answer in time".to_owned(),
         SdkError::DispatchFailure(_) => "AWS could not be reached, or the connection broke".to_owned(),
-        other if chain(other).any(<dyn Error>::is::<NotWhole>) => "AWS' answer was cut short".to_owned(),
+        other if chain(other).any(<dyn Error>::is::<NotWhole>) => {
+            "what came back is cut short, or no answer of AWS at all".to_owned()
+        }
         _ => "AWS answered with something that is no answer of IAM".to_owned(),
     };
     Failure {

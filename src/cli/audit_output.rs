@@ -12,9 +12,6 @@ use crate::role::{
     exposure::{Guarded, Severity},
 };
 
-/// Widest cell of the table, in characters: one role must not make the lines of all others long. JSON and CSV have it whole.
-const WIDEST: usize = 100;
-
 impl Row {
     fn managed_by(&self) -> String {
         self.management.words(self.object.as_deref().unwrap_or_default())
@@ -80,6 +77,9 @@ impl Row {
 fn joined(texts: &BTreeSet<String>, separator: &str) -> String {
     texts.iter().map(String::as_str).collect::<Vec<_>>().join(separator)
 }
+
+/// Widest cell of the table, in characters: one role must not make the lines of all others long. JSON and CSV have it whole.
+const WIDEST: usize = 100;
 
 pub(super) fn table(report: &Report) -> Rendered {
     let head = [

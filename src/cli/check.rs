@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::{manifests::Manifest, metadata, node::Node, schema};
 use crate::{
     api::v1alpha1::PinpointImportRole,
-    role::{Account, DesiredRole, FieldPath, Guards, Owner, Problem, RolePath, Segment, Surroundings, desired::advice},
+    role::{
+        Account, DesiredRole, FieldPath, Guards, Owner, Problem, RolePath, Segment, Surroundings,
+        desired::{advice, in_other_partitions},
+    },
 };
 
 /// What the controller's settings say of every role.
@@ -159,7 +162,10 @@ fn object(node: &Node, rules: &Rules, found: &mut Vec<Problem>) -> Option<(Pinpo
     let declared = DesiredRole::declare(&object.spec, owner, &around);
     // What is refused by a guard may be no more than what is left of a spec without its wrong fields.
     let declared = match declared {
-        Ok(desired) if found.is_empty() => rules.guards.apply(&object.spec, desired),
+        Ok(desired) if found.is_empty() => {
+            found.extend(partitions(&object, &around.account));
+            rules.guards.apply(&object.spec, desired)
+        }
         other => other,
     };
     match declared {
@@ -191,24 +197,45 @@ fn without(mut object: Value, wrong: &[Problem]) -> Value {
     object
 }
 
-/// The account as far as it can be told offline. An id is always as long, and the regions of applications tell the partition, so what
-/// is said of the length of documents holds.
+/// The account as far as it can be told offline. An id is always as long, and the spec tells the partition, so what is said of the length
+/// of documents holds.
 fn account(object: &PinpointImportRole) -> Account {
-    let trust = object.spec.trust.as_ref();
-    let region = trust
-        .and_then(|trust| trust.applications.first())
-        .map(|application| application.region.as_str());
-    let partition = match region.unwrap_or_default() {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
+    let spec = &object.spec;
+    let regions = spec.trust.iter().flat_map(|trust| &trust.applications);
+    let by_region = regions.map(|application| match application.region.split('-').next() {
+        Some("cn") => "aws-cn",
+        Some("us") if application.region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
-    };
+    });
+    let keys = spec
+        .buckets
+        .iter()
+        .flatten()
+        .filter_map(|bucket| bucket.kms_key_arn.as_deref());
+    let policies = spec
+        .managed_policy_arns
+        .iter()
+        .flatten()
+        .chain(&spec.permissions_boundary);
+    let by_arn = policies
+        .map(String::as_str)
+        .chain(keys)
+        .filter_map(|arn| arn.split(':').nth(1));
     Account {
-        id: object
-            .spec
-            .account_id
-            .clone()
-            .unwrap_or_else(|| "000000000000".to_owned()),
-        partition: partition.to_owned(),
+        id: spec.account_id.clone().unwrap_or_else(|| "000000000000".to_owned()),
+        partition: by_region.chain(by_arn).next().unwrap_or("aws").to_owned(),
     }
+}
+
+/// ARNs of more than one partition, so that no account has them all.
+fn partitions(object: &PinpointImportRole, account: &Account) -> Vec<Problem> {
+    let elsewhere = in_other_partitions(&object.spec, account);
+    let message = format!(
+        "lies in another partition than the rest of the spec, which is in {}",
+        account.partition
+    );
+    elsewhere
+        .into_iter()
+        .map(|problem| Problem::new(problem.path, message.clone()))
+        .collect()
 }

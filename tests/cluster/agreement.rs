@@ -1,11 +1,15 @@
 //! `validate` takes what the API server and the controller take, and nothing else: over the table of refused values, over generated
 //! specs whose values lie at the edges, and over the spellings that YAML has for a value.
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
 use pinpoint_import_role_controller::{
     api::v1alpha1::PinpointImportRole,
-    role::{Account, DesiredRole, Owner, RolePath, Surroundings},
+    role::{Account, Guards, Owner, Patterns, RolePath, Surroundings},
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -201,6 +205,9 @@ fn fields() -> Vec<(&'static str, BoxedStrategy<Value>)> {
         "0.25h",
         "86400s",
         "86401s",
+        "24h0.5s",
+        "29.99999999999999999999999999s",
+        "9999999999999999999999999999h",
         "30000ms",
         "29999ms",
         "1d",
@@ -219,7 +226,20 @@ fn fields() -> Vec<(&'static str, BoxedStrategy<Value>)> {
         near(&["Import"], ODD)
     ];
     let path = prop_oneof![
-        near(&["/", "/a/", "/a/b/", "//", "///", "/a", "a/"], ODD),
+        near(
+            &[
+                "/",
+                "/a/",
+                "/aws-service-role/a/",
+                "/aws-service-role/",
+                "/a/b/",
+                "//",
+                "///",
+                "/a",
+                "a/"
+            ],
+            ODD
+        ),
         text("a", vec![509, 510, 511]).prop_map(|path| format!("/{path}/"))
     ];
     let description = prop_oneof![text(ODD, vec![1, 2]), text("aé", vec![0, 999, 1000, 1001])];
@@ -273,22 +293,41 @@ fn declared(kept: Value, namespace: &str) -> Result<(), String> {
         name: object.metadata.name.unwrap_or_default(),
         uid: String::new(),
     };
-    let gov = object
-        .spec
-        .trust
-        .iter()
-        .flat_map(|trust| &trust.applications)
-        .any(|app| app.region.starts_with("us-gov-"));
-    let around = Surroundings {
-        account: Account {
-            id: "123456789012".to_owned(),
-            partition: if gov { "aws-us-gov" } else { "aws" }.to_owned(),
-        },
-        role_path: RolePath::default(),
+    // The account is one that the spec can be for, if there is any.
+    let gov = object.spec.trust.iter().flat_map(|trust| &trust.applications);
+    let partitions: BTreeSet<String> = if gov.clone().any(|app| app.region.starts_with("us-gov-")) {
+        ["aws-us-gov".to_owned()].into()
+    } else {
+        let text = json!(object.spec).to_string();
+        let arns = text.split("\"arn:").skip(1).filter_map(|arn| arn.split(':').next());
+        arns.chain(["aws"]).map(str::to_owned).collect()
     };
-    DesiredRole::declare(&object.spec, owner, &around)
-        .map(drop)
-        .map_err(|problems| format!("{problems:?}"))
+    let mut refused = String::new();
+    for partition in partitions {
+        let around = Surroundings {
+            account: Account {
+                id: "123456789012".to_owned(),
+                partition,
+            },
+            role_path: RolePath::default(),
+        };
+        match guards().declare(&object.spec, owner.clone(), &around) {
+            Ok(_) => return Ok(()),
+            Err((_, why)) => refused = why,
+        }
+    }
+    Err(refused)
+}
+
+/// Those that allow everything, as `validate` is called.
+fn guards() -> Guards {
+    let all = || Patterns::new(&["*".to_owned()]);
+    Guards {
+        policy_arns: all(),
+        boundary: None,
+        name_prefix: String::new(),
+        adoption_namespaces: all(),
+    }
 }
 
 /// What `validate` says of files in a folder: the lines of each.
@@ -401,6 +440,94 @@ fn validate_takes_what_api_server_and_controller_take() {
     );
     assert!(apart.is_empty(), "{}", apart.join("\n"));
     assert!(by_server > 200 && by_controller > 10 && specs.len() - by_server - by_controller > 100);
+}
+
+/// Metadata that people write, right and wrong.
+fn metadata() -> Vec<Value> {
+    let mut all = Vec::new();
+    for name in [
+        "a.b",
+        "a..b",
+        "a-",
+        "-a",
+        "A",
+        "1",
+        &"a".repeat(253),
+        &"a".repeat(254),
+        &"a".repeat(64),
+        "",
+    ] {
+        all.push(json!({"name": name}));
+    }
+    let long = "x".repeat(64);
+    let keys = [
+        "a", "A_b.c-d", "-a", "a/b", "a.b/c", "A/b", "a/b/c", "/a", "a/", "", "a b", "ä", &long,
+    ];
+    for key in keys {
+        all.push(json!({"name": "a", "labels": {key: "b"}}));
+        all.push(json!({"name": "a", "annotations": {key: "b \n ä"}}));
+    }
+    for value in ["", "b-", "B_c.d", "b c", "ä", &long, &long[1..]] {
+        all.push(json!({"name": "a", "labels": {"a": value}}));
+    }
+    for field in [
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+        "lables",
+        "creationTimestamp",
+        "managedFields",
+    ] {
+        for value in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"a": 1}),
+            json!("a"),
+            json!({"a": null}),
+        ] {
+            all.push(json!({"name": "a", field: value}));
+        }
+    }
+    all.extend([
+        json!({"name": 1}),
+        json!({"name": "a", "generation": 5}),
+        json!({"name": "a", "uid": 5}),
+    ]);
+    all
+}
+
+#[test]
+fn metadata_is_taken_as_the_api_server_takes_it() {
+    let world = World::without_controller("metadata");
+    let folder = tempfile::tempdir().unwrap();
+    let mut objects = Vec::new();
+    for (n, metadata) in metadata().into_iter().enumerate() {
+        let mut object = object("a", &json!({"roleName": format!("r{n}")}));
+        object["metadata"] = metadata;
+        fs::write(folder.path().join(format!("s{n:04}.yaml")), object.to_string()).unwrap();
+        objects.push(object);
+    }
+    let said = validated(folder.path(), &world.namespace);
+    assert!(
+        said.len() > 30 && objects.len() - said.len() > 20,
+        "{} refused",
+        said.len()
+    );
+    let mut apart = Vec::new();
+    for (n, answer) in world.dry_run(&objects).into_iter().enumerate() {
+        let said = said.get(&format!("s{n:04}"));
+        if said.is_some() != answer.is_err() {
+            let answer = answer.map_or_else(|status| status.message, |_| "taken".to_owned());
+            apart.push(format!(
+                "{}\n  API server: {answer}\n  validate: {said:?}",
+                objects[n]["metadata"]
+            ));
+        }
+    }
+    println!("{} metadata tried, {} times they part", objects.len(), apart.len());
+    assert!(apart.is_empty(), "{}", apart.join("\n"));
 }
 
 #[test]

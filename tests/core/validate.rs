@@ -151,6 +151,10 @@ const WRONG: &[(&str, &str)] = &[
     ("spec:\n  roleName: rôle # here", "Name of the role in IAM"),
     ("spec:\n  nothing: # here", "unknown field"),
     (
+        "spec:\n  permissionsBoundary: arn:aws-cn:iam::111122223333:policy/bound\n  buckets:\n  - name: my-bucket\n    kmsKeyArn: arn:aws:kms:us-east-1:111122223333:key/a # here",
+        "another partition than the rest of the spec, which is in aws-cn",
+    ),
+    (
         "spec:\n  buckets:\n  - name: my-bucket\n    prefix: \"a\\x85\" # here",
         "does not fit",
     ),
