@@ -1,7 +1,10 @@
 //! What the account holds.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::policy::Policy;
@@ -173,7 +176,6 @@ pub(crate) struct Account {
     pub(crate) session_length: Duration,
     roles: BTreeMap<String, History>,
     live_roles: usize,
-    ids: u64,
 }
 
 impl Account {
@@ -194,16 +196,16 @@ impl Account {
             session_length: Duration::from_hours(1),
             roles: BTreeMap::new(),
             live_roles: 0,
-            ids: 0,
         }
     }
 
-    /// An id of 21 characters with that prefix, never the same twice.
-    pub(crate) fn next_id(&mut self, prefix: &str) -> String {
+    /// An id of 21 characters with that prefix, never the same twice, as in IAM in any account: tests share a cluster, whose objects name
+    /// roles by their ids.
+    pub(crate) fn next_id(prefix: &str) -> String {
+        static IDS: AtomicU64 = AtomicU64::new(1);
         const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        self.ids += 1;
         // Multiplying by an odd number is a bijection, so unlike counters make unlike ids.
-        let mut rest = self.ids.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut rest = IDS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut id = format!("{prefix}FAKE");
         while id.len() < 21 {
             id.push(char::from(DIGITS[usize::from(rest.to_le_bytes()[0] & 31)]));
