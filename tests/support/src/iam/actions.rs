@@ -83,7 +83,7 @@ fn assume(account: &mut Account, params: &Params) -> Answer {
         return Err(ApiError::new(403, "AccessDenied", message));
     };
     let until = SystemTime::now() + account.session_length;
-    let key = Account::next_id("ASIA");
+    let key = account.next_id("ASIA");
     let xml = wrap(
         "Credentials",
         &(element("AccessKeyId", &key)
@@ -147,7 +147,7 @@ fn create_profile(account: &mut Account, params: &Params) -> Answer {
         let message = format!("Instance Profile {name} already exists.");
         return Err(ApiError::new(409, "EntityAlreadyExists", message));
     }
-    let id = Account::next_id("AIPA");
+    let id = account.next_id("AIPA");
     let created = SystemTime::now();
     let profile = InstanceProfile {
         name,

@@ -107,7 +107,7 @@ impl RoleBuilder {
     }
 
     pub(crate) fn build(mut self, account: &mut Account) -> RoleState {
-        self.state.id = Account::next_id("AROA");
+        self.state.id = account.next_id("AROA");
         self.state.arn = account.role_arn(&self.state.path, &self.state.name);
         self.state
     }

@@ -165,7 +165,7 @@ pub(crate) fn create_policy(account: &mut Account, params: &Params) -> Answer {
         return Err(ApiError::new(409, "EntityAlreadyExists", message));
     }
     let arn = format!("arn:{}:iam::{}:policy{path}{name}", account.partition, account.id);
-    let id = Account::next_id("ANPA");
+    let id = account.next_id("ANPA");
     let policy = ManagedPolicy {
         document: document.to_owned(),
         name,

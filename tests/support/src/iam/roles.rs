@@ -109,7 +109,7 @@ pub(crate) fn create(account: &mut Account, params: &Params) -> Answer {
     }
     let role = RoleState {
         arn: account.role_arn(&path, &name),
-        id: Account::next_id("AROA"),
+        id: account.next_id("AROA"),
         name: name.clone(),
         path,
         created: SystemTime::now(),

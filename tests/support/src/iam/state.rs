@@ -9,6 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::policy::Policy;
 
+/// How many accounts there have been, and one: each counts its ids from where no other one does.
+static ACCOUNTS: AtomicU64 = AtomicU64::new(1);
+
 /// An error answer of IAM's.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
@@ -176,6 +179,7 @@ pub(crate) struct Account {
     pub(crate) session_length: Duration,
     roles: BTreeMap<String, History>,
     live_roles: usize,
+    ids: u64,
 }
 
 impl Account {
@@ -196,16 +200,16 @@ impl Account {
             session_length: Duration::from_hours(1),
             roles: BTreeMap::new(),
             live_roles: 0,
+            ids: ACCOUNTS.fetch_add(1, Ordering::Relaxed) << 32,
         }
     }
 
-    /// An id of 21 characters with that prefix, never the same twice, as in IAM in any account: tests share a cluster, whose objects name
-    /// roles by their ids.
-    pub(crate) fn next_id(prefix: &str) -> String {
-        static IDS: AtomicU64 = AtomicU64::new(1);
+    /// An id of 21 characters with that prefix, never the same twice, nor in another account.
+    pub(crate) fn next_id(&mut self, prefix: &str) -> String {
         const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        self.ids += 1;
         // Multiplying by an odd number is a bijection, so unlike counters make unlike ids.
-        let mut rest = IDS.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut rest = self.ids.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut id = format!("{prefix}FAKE");
         while id.len() < 21 {
             id.push(char::from(DIGITS[usize::from(rest.to_le_bytes()[0] & 31)]));
