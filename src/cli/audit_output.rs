@@ -7,12 +7,9 @@ use super::{
     medium::{Csv, Rendered, Terminal},
     sarif::{self, Found, Kind, Level},
 };
-use crate::{
-    plain::plain,
-    role::{
-        difference::cut,
-        exposure::{Guarded, Severity},
-    },
+use crate::role::{
+    difference::cut,
+    exposure::{Guarded, Severity},
 };
 
 impl Row {
@@ -111,7 +108,7 @@ pub(super) fn table(report: &Report) -> Rendered {
             row.others(),
         ];
         // As they will be shown, since their width is.
-        cells.map(|cell| cut(plain(&cell).into_owned(), WIDEST))
+        cells.map(|cell| cut(cell, WIDEST))
     }));
     let width = |column: usize| {
         rows.iter()

@@ -187,6 +187,8 @@ fn plan_says_what_the_controller_then_does() {
         world.wait_reconciled(name);
     }
     world.wait_ready("reported", "False", "DriftDetected");
+    // It was ready all the time.
+    world.wait_event("drifted", "DriftRepaired");
     for name in ["deleted", "retained"] {
         world.wait_gone(name);
     }
