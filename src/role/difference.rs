@@ -70,6 +70,8 @@ pub struct Difference {
     pub observed: String,
     /// What the spec declares.
     pub declared: String,
+    /// Whether it is only that IAM lacks something. A role that was made anew lacks what is put on it next.
+    pub is_lack: bool,
 }
 
 impl Difference {
@@ -80,7 +82,14 @@ impl Difference {
             field,
             observed: cut(observed.into(), LONGEST),
             declared: cut(declared.into(), LONGEST),
+            is_lack: false,
         }
+    }
+
+    /// The same, for something that IAM only lacks.
+    #[must_use]
+    pub fn lack(self) -> Self {
+        Self { is_lack: true, ..self }
     }
 }
 

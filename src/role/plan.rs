@@ -356,7 +356,7 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
     additions.extend(missing.map(|arn| {
         let words = format!("managed policy {arn} is not attached");
         Change {
-            differences: vec![Difference::new(Field::ManagedPolicyArns, words, "attached")],
+            differences: vec![Difference::new(Field::ManagedPolicyArns, words, "attached").lack()],
             ..Change::plain(Step::AttachPolicy(arn.clone()))
         }
     }));

@@ -74,7 +74,7 @@ impl BucketPolicy {
             Difference::new(Field::Buckets, words, declared.as_str())
         };
         match observed.map(Meaning::parse) {
-            None => vec![difference("does not exist".to_owned())],
+            None => vec![difference("does not exist".to_owned()).lack()],
             Some(Ok(observed)) => self
                 .meaning
                 .differences(&observed)

@@ -237,11 +237,15 @@ fn note_drift(status: &mut PinpointImportRoleStatus, differences: &[Difference],
             let last = Field::ALL.into_iter().find(|field| Some(field.as_str()) == last);
             drift.unlisted() > 0 && last.is_none_or(|last| difference.field >= last)
         };
-        drift.repaired_at.is_none()
-            && differences.len() <= total
-            && differences
-                .iter()
-                .all(|difference| drift.differences.contains(&difference.into()) || unlisted(difference))
+        // A role that was gone and is made anew has nothing of what was on it.
+        let was_gone = drift
+            .differences
+            .iter()
+            .any(|difference| difference.field == Field::Role.as_str());
+        let is_left_of_it = |difference: &Difference| {
+            drift.differences.contains(&difference.into()) || unlisted(difference) || was_gone && difference.is_lack
+        };
+        drift.repaired_at.is_none() && (was_gone || differences.len() <= total) && differences.iter().all(is_left_of_it)
     });
     if !known {
         status.last_drift = Some(Drift {
