@@ -53,7 +53,7 @@ bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit
 unit:
 	@mkdir -p $(TARGET)
 	# More at a time than there are cores: the end-to-end tests mostly wait.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(TARGET)/test.log
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(TARGET)/test.log
 	@awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored; \
 	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log

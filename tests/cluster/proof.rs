@@ -141,7 +141,7 @@ fn a_pinned_role_goes_with_its_object_whatever_became_of_its_tags() {
 
 #[test]
 fn tags_that_others_took_off_are_drift_and_set_again() {
-    let world = World::new("untagged");
+    let world = World::new("proof-untagged");
     for (name, _) in TAMPERS {
         world.apply(name, &json!({"tags": {"Team": "a"}})).unwrap();
     }
@@ -299,7 +299,7 @@ fn an_account_that_is_refused_later_keeps_the_object_as_long_as_a_role_may_be_th
 /// At the default settle time, which is not waited out.
 #[test]
 fn an_object_that_was_refused_from_the_beginning_goes_at_once() {
-    let world = World::at_default_settle_time("refused", &["--role-name-prefix=pinpoint-"]);
+    let world = World::at_default_settle_time("proof-refused", &["--role-name-prefix=pinpoint-"]);
     world.apply("segments", &json!({})).unwrap();
     world.wait_ready("segments", "False", "PolicyNotAllowed");
     suspended(&world, "suspended", &json!({"roleName": "pinpoint-x"}));

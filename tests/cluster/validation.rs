@@ -98,7 +98,7 @@ pub fn refused() -> Vec<(Value, &'static str)> {
 
 #[test]
 fn bad_values_are_refused_by_the_api_server() {
-    let world = World::without_controller("refused");
+    let world = World::without_controller("refused-values");
     for (spec, words) in refused() {
         let refusal = world.apply("bad", &spec).expect_err(&spec.to_string());
         assert!(refusal.contains(words), "{spec}: {refusal}");
@@ -203,7 +203,7 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
 /// IAM takes 2,048 and 10,240 characters of policy, and none beyond U+00FF.
 #[test]
 fn documents_that_iam_would_not_take_are_never_sent() {
-    let world = World::new("documents");
+    let world = World::new("long-documents");
     let application = |n: usize| json!({"region": "ap-southeast-1", "id": format!("{n:032x}")});
     let applications: Vec<Value> = (0..20).map(application).collect();
     world

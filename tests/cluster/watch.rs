@@ -19,7 +19,7 @@ fn wait_counted(world: &World, objects: usize) {
 
 #[test]
 fn gauges_tell_of_the_objects_that_are_watched_and_of_no_others() {
-    let mut world = World::without_controller("gauges");
+    let mut world = World::without_controller("watched-gauges");
     let proxy = Proxy::start(world.plane().api_port());
     world.reach_through(&proxy);
     world.add_args(&["--selector=shard=a"]);
