@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value = "10")]
     pub concurrency: String,
 
-    /// Address of the health endpoints /livez and /readyz; [::] is every address of IPv6 and IPv4, port 0 a free one
+    /// Address of the health endpoints /livez and /readyz; `[::]` is every address of IPv6 and IPv4, port 0 a free one
     #[arg(
         long,
         env = "PIR_HEALTH_ADDRESS",
@@ -70,7 +70,7 @@ pub struct Args {
     )]
     pub health_address: String,
 
-    /// Address of the metrics, on /metrics; [::] is every address of IPv6 and IPv4, port 0 a free one
+    /// Address of the metrics, on /metrics; `[::]` is every address of IPv6 and IPv4, port 0 a free one
     #[arg(
         long,
         env = "PIR_METRICS_ADDRESS",
