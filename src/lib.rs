@@ -10,7 +10,7 @@
 //! data: a [`role::Plan`] is a list of changes, each one IAM call. Whatever makes the controller look at a role is only a hint; what is
 //! wrong is found by looking, so hints may be lost, repeated or late.
 //!
-//! What users see is the contract: `docs/contract.md`, which is the documentation of [`api`] too.
+//! What users see is the contract: `docs/contract.md`, which is the documentation of [`api`] too. How to add something: `CONTRIBUTING.md`.
 //!
 //! # Rooms
 //!
