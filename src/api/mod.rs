@@ -1,6 +1,8 @@
 //! The custom resource: what users write and read.
 //!
 //! One module per version of the API, and every word that appears on a wire: names, tags, condition types and reasons.
+//!
+#![doc = include_str!("../../docs/contract.md")]
 
 pub mod bounds;
 mod condition;

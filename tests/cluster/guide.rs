@@ -1,4 +1,4 @@
-//! `spec: {}` is the role of the AWS guide, at the price that the contract names.
+//! `spec: {}` is the role of the AWS guide, at the price that is promised (contract, section 6).
 
 use std::collections::BTreeSet;
 

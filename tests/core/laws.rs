@@ -132,7 +132,7 @@ proptest! {
         prop_assert_eq!(release(&end.head), vec![]);
     }
 
-    /// The table of the contract (section 4): the pinned id is the proof, tags are a claim; and adoptable is only what was asked for,
+    /// The table of ownership (contract, section 4): the pinned id is the proof, tags are a claim; and adoptable is only what was asked for,
     /// trusts Pinpoint and nobody else, and has no other live owner.
     #[test]
     fn foreign_is_never_taken_for_ours(

@@ -9,6 +9,7 @@ mod generated;
 mod laws;
 mod model;
 mod monitoring;
+mod papers;
 mod passes;
 mod statuses;
 mod validate;

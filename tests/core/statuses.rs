@@ -164,7 +164,7 @@ proptest! {
     }
 }
 
-/// Every class has a reason that the contract names.
+/// Every class has a reason that is there (contract, section 5).
 #[test]
 fn every_class_has_its_reason() {
     let reasons = CLASSES.map(|class| class.reason().as_str());
