@@ -11,7 +11,7 @@ use pinpoint_import_role_controller::{
     },
     role::{
         Account, Class, Failure, Guards, Head, ObservedRole, Owner, Patterns, Premise, RolePath, Step,
-        decision::{Aim, Decision, End, Situation, Subject, after, begin, decide, subject, whose},
+        decision::{Aim, Decision, End, Situation, Subject, after, begin, decide, foresee, subject, whose},
         events::events,
         outcome::Outcome,
         ownership::Rival,
@@ -40,6 +40,8 @@ const CLASSES: [Class; 7] = [
 const WIDE: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
 const STRANGER: &str =
     r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"888888888888"},"Action":"sts:AssumeRole"}}"#;
+const GUIDE: &str =
+    r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
 /// What others do to the role.
@@ -54,6 +56,8 @@ enum Tamper {
     Rename,
     StripTags,
     Delete,
+    /// Deletes the role and makes another, with the tags of the first.
+    Remake,
 }
 
 /// What happens.
@@ -69,6 +73,23 @@ enum Event {
 
 /// Who may assume the role, and something that he may do then.
 type Power = (Grant, String);
+
+/// A role that somebody made by hand.
+fn by_hand() -> ObservedRole {
+    ObservedRole {
+        head: Head {
+            name: "role".to_owned(),
+            arn: "arn:aws:iam::123456789012:role/role".to_owned(),
+            id: "AROABYHAND".to_owned(),
+            path: "/".to_owned(),
+            trust: GUIDE.to_owned(),
+            max_session_duration: Some(3600),
+            ..Head::default()
+        },
+        attached: [ADMIN.to_owned()].into(),
+        ..ObservedRole::default()
+    }
+}
 
 /// Whether one power is the other under fewer conditions, or the same.
 fn covers(wide: &Power, narrow: &Power) -> bool {
@@ -99,6 +120,9 @@ struct World {
     /// The role from these times on; the last is the truth.
     history: Vec<(Duration, Option<ObservedRole>)>,
     made: usize,
+    /// Ids of roles that are the object's: it made them, or put its tags on.
+    ours: BTreeSet<String>,
+    theirs: usize,
     /// What may be possible with the role: what was when others last changed it, and what is declared.
     allowed: BTreeSet<Power>,
     told: Vec<EventReason>,
@@ -124,6 +148,8 @@ impl World {
             lag: Duration::from_secs(lag.min(settle.saturating_sub(1))),
             history: vec![(Duration::ZERO, None)],
             made: 0,
+            ours: BTreeSet::new(),
+            theirs: 0,
             allowed: BTreeSet::new(),
             told: Vec::new(),
             iam_writes: 0,
@@ -215,11 +241,14 @@ impl World {
         let (decision, owned) = match found {
             std::ops::ControlFlow::Break(decision) => (decision, None),
             std::ops::ControlFlow::Continue(whose) => {
-                let shown = shown.expect("a role");
-                let decision = self.asking(|situation| decide(situation, &subject, &whose, &shown));
-                (decision, Some(shown.head))
+                let shown = shown.as_ref().expect("a role");
+                let decision = self.asking(|situation| decide(situation, &subject, &whose, shown));
+                (decision, Some(shown.head.clone()))
             }
         };
+        // `plan` on the command line gives the same answer.
+        let foreseen = self.asking(|situation| foresee(situation, &account, shown.as_ref(), &Rival::Live));
+        assert_eq!(format!("{foreseen:?}"), format!("{decision:?}"));
         match decision {
             Decision::End(end) => self.conclude(Some(&subject), end, owned.as_ref()),
             Decision::Report(plan) => {
@@ -289,6 +318,22 @@ impl World {
         let has_effect = fault.is_none_or(|(class, effect)| class == Class::Ambiguous && effect);
         if has_effect {
             let mut role = self.truth().cloned();
+            // With `Adopt` a role that bears its tags is taken over as it is.
+            let adopts = self.spec().adoption_policy == AdoptionPolicy::Adopt;
+            let tagged = role.as_ref().and_then(|role| Owner::of(&role.head)).filter(|_| adopts);
+            if let (Some(role), true) = (&role, tagged.as_ref() == Some(&self.owner)) {
+                self.ours.insert(role.head.id.clone());
+            }
+            let id = role.as_ref().map(|role| role.head.id.clone()).unwrap_or_default();
+            match step {
+                Step::CreateRole(_) => {}
+                Step::TagRole(tags) if tags.contains_key("pinpoint-import.dev/uid") => drop(self.ours.insert(id)),
+                // What IAM does not show yet, nobody can take into account.
+                _ => assert!(
+                    self.ours.contains(&id) || !self.lag.is_zero(),
+                    "{step:?} on a role of others"
+                ),
+            }
             match (step, &role) {
                 (Step::CreateRole(_), Some(_)) => return Err(failure(Class::Exists)),
                 (Step::CreateRole(_), None) => {
@@ -296,6 +341,7 @@ impl World {
                     self.made += 1;
                     let head = &mut role.as_mut().expect("a role").head;
                     head.id = format!("AROA{}", self.made);
+                    self.ours.insert(head.id.clone());
                 }
                 (_, None) => return Err(failure(Class::Retryable)),
                 (Step::DeleteRole, Some(there)) if !there.attached.is_empty() || !there.inline.is_empty() => {
@@ -370,6 +416,18 @@ impl World {
                 self.change(None);
                 return self.others_changed();
             }
+            Tamper::Remake => {
+                role = ObservedRole {
+                    head: Head {
+                        trust: GUIDE.to_owned(),
+                        tags: role.head.tags,
+                        ..by_hand().head
+                    },
+                    ..by_hand()
+                };
+                self.theirs += 1;
+                role.head.id = format!("AROATHEIRS{}", self.theirs);
+            }
         }
         self.change(Some(role));
         self.others_changed();
@@ -425,6 +483,7 @@ fn tamper() -> impl Strategy<Value = Tamper> {
         Tamper::Rename,
         Tamper::StripTags,
         Tamper::Delete,
+        Tamper::Remake,
     ])
 }
 
@@ -473,14 +532,20 @@ fn histories() -> impl Strategy<Value = (World, Vec<Event>)> {
         select(vec![DriftPolicy::Repair, DriftPolicy::Repair, DriftPolicy::Report]),
         select(vec![AdoptionPolicy::Never, AdoptionPolicy::Adopt]),
         select(vec![DeletionPolicy::Delete, DeletionPolicy::Retain]),
-        vec(event(), 0..12),
+        (vec(event(), 0..12), any::<bool>()),
     )
-        .prop_map(|(mut specs, (settle, lag), drift, adoption, deletion, events)| {
-            for spec in &mut specs {
-                (spec.drift_policy, spec.adoption_policy, spec.deletion_policy) = (drift, adoption, deletion);
-            }
-            (World::new(specs, settle, lag), events)
-        })
+        .prop_map(
+            |(mut specs, (settle, lag), drift, adoption, deletion, (events, exists))| {
+                for spec in &mut specs {
+                    (spec.drift_policy, spec.adoption_policy, spec.deletion_policy) = (drift, adoption, deletion);
+                }
+                let mut world = World::new(specs, settle, lag);
+                if exists {
+                    world.history = vec![(Duration::ZERO, Some(by_hand()))];
+                }
+                (world, events)
+            },
+        )
 }
 
 impl std::fmt::Debug for World {
@@ -515,8 +580,9 @@ proptest! {
             let left = plan(&desired, world.truth(), &world.status.tag_keys);
             left.is_empty()
         };
-        // A role that others deleted and whose trust they changed before it was known is not ours any more.
-        let lost = world.status.role_id.is_none() && reason == Some("RoleNotOwned");
+        // A role that others made in the place of ours is theirs, and one whose trust they changed before it was known is not ours either.
+        let is_theirs = world.truth().is_some_and(|role| !world.ours.contains(&role.head.id));
+        let lost = (is_theirs || world.status.role_id.is_none()) && reason == Some("RoleNotOwned");
         let reported = reason == Some("DriftDetected") && world.spec().drift_policy == DriftPolicy::Report;
         prop_assert!(in_place && reason == Some("Reconciled") || lost || reported, "{:?}", world.status);
         let before = (world.iam_writes, world.status_writes, world.told.len());
