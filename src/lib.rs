@@ -68,7 +68,7 @@
 //!
 //! * *One decision, asked by the pass and by `plan`* (`role/decision.rs`): two copies came apart, and only one was tested.
 //! * *Changes name what must hold before them*, beside their order (`role/plan.rs`): an order alone does not say what a failure keeps back.
-//! * *The pinned RoleId proves, tags claim* (`role/ownership.rs`): anybody who may tag roles can copy tags. Tags are there because they go
+//! * *The pinned `RoleId` proves, tags claim* (`role/ownership.rs`): anybody who may tag roles can copy tags. Tags are there because they go
 //!   out inside `CreateRole`, so that a lost answer leaves no role that is nobody's.
 //! * *Remembered is what was overwritten, in memory alone* (`role/recent.rs`): IAM is eventually consistent, and by time alone a real
 //!   change could not be told from a late answer. After a restart nothing is believed that could be late; that costs a settle time, and
