@@ -68,7 +68,7 @@
 //!
 //! * *One decision, asked by the pass and by `plan`* (`role/decision.rs`): two copies came apart, and only one was tested.
 //! * *Changes name what must hold before them*, beside their order (`role/plan.rs`): an order alone does not say what a failure keeps back.
-//! * *The pinned RoleId proves, tags claim* (`role/ownership.rs`): anybody who may tag roles can copy tags. Tags are there because they go
+//! * *The pinned `RoleId` proves, tags claim* (`role/ownership.rs`): anybody who may tag roles can copy tags. Tags are there because they go
 //!   out inside `CreateRole`, so that a lost answer leaves no role that is nobody's.
 //! * *Remembered is what was overwritten, in memory alone* (`role/recent.rs`): IAM is eventually consistent, and by time alone a real
 //!   change could not be told from a late answer. After a restart nothing is believed that could be late; that costs a settle time, and
@@ -76,14 +76,14 @@
 //! * *Drift is what differs under the declaration that was in place*, spec and settings, by a hash in the status: settings that change are
 //!   an update.
 //! * *Documents are compared by what they permit* (`role/policy.rs`): IAM and other tools write them anew. Wildcards are not unfolded.
-//! * *No SDK types beyond [`aws`], no kube beyond [`controller`] and [`cli`]*: the core runs a pass in microseconds, so that laws can be
-//!   tried over thousands of generated histories.
+//! * *No SDK types beyond [`aws`], no kube client beyond [`controller`] and [`cli`]*: what decides is tried as values, so that laws hold
+//!   over generated histories of failures, late answers and restarts, and not over examples.
 //! * *A small fake of IAM that is strict* (`tests/support`), held against moto, beside a real kube-apiserver: mocks agree with whoever
 //!   wrote them.
 //! * *A panic ends the process*, and Kubernetes starts it again: what is known is in IAM and in the status.
 //!
 //! Deliberately absent: webhooks (CEL and an admission policy do), a feed of changes in IAM (a look finds them), a queue or a cache of
-//! roles (the watch's store and IAM are enough), generated code, and any way to write a trust policy by hand.
+//! roles (the watch's store and IAM are enough), and any way to write a trust policy by hand.
 
 // Standard output and standard error are written in `cli/medium.rs` alone, where others' text is made harmless.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

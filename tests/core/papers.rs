@@ -101,6 +101,11 @@ fn every_file_that_a_paper_names_exists() {
             );
         }
     }
+    let lines = read(root().join("src/lib.rs")).lines().count();
+    assert!(
+        lines <= 120,
+        "src/lib.rs has {lines} lines: what is longer than two screens is not read"
+    );
     assert!(
         files_named(&read(root().join("src/lib.rs"))).len() > 20,
         "lib.rs walks through the files"
