@@ -155,10 +155,8 @@ fn elsewhere(subject: &Subject, head: Option<&Head>) -> Option<Outcome> {
 
 /// There is no role of the name.
 fn create(situation: &Situation<'_>, desired: &DesiredRole) -> Decision {
-    let (recent, clock) = (situation.recent, situation.clock);
-    // That a role is gone must be certain before its id is given up; `CreateRole` itself does no harm to a role that is there.
-    let doubtful = situation.status.role_id.is_some() && recent.is_unsure(clock) && !recent.is_surely_absent(clock);
-    if recent.just_created(clock) || doubtful {
+    // Beyond that, absence need not be certain: `CreateRole` does no harm to a role that is there, and its id is kept until then.
+    if situation.recent.just_created(situation.clock) {
         return say(Outcome::Waiting);
     }
     let work = Work {

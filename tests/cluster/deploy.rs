@@ -58,6 +58,21 @@ fn the_shipped_rights_are_enough_and_no_more() {
     ];
     world.kubectl(&[&patch[..], &glass[..]].concat()).unwrap();
 
+    // Nor does anybody but these write the status, which proves whose the role is.
+    let forged = r#"{"status":{"roleId":"AROAFORGED"}}"#;
+    let forge = [
+        "patch",
+        "pir",
+        "segments",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        forged,
+    ];
+    let refusal = world.kubectl(&forge).unwrap_err();
+    assert!(refusal.contains("the status is the controller's to write"), "{refusal}");
+    world.kubectl(&[&forge[..], &glass[..]].concat()).unwrap();
+
     // The controller's own account can't change what users declare.
     let who = format!("--as=system:serviceaccount:{SYSTEM}:{ACCOUNT}");
     for change in [

@@ -147,6 +147,9 @@ fn conditions_of_others_stay_and_only_our_fields_are_ours() {
         "--server-side",
         "--subresource=status",
         "--field-manager=audit",
+        "--as=auditor",
+        "--as-group=system:masters",
+        "--as-group=pinpoint-import.dev:break-glass",
         "-f",
         "-",
     ];
