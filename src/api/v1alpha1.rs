@@ -187,10 +187,11 @@ pub fn crd_yaml() -> Result<String, String> {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Trust {
-    /// Pinpoint projects (applications) that may use the role; without them, any. Each becomes an allowed `aws:SourceArn`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["region", "id"]))]
-    pub applications: Vec<Application>,
+    /// Pinpoint projects (applications) that may use the role; left out, any; an empty list is refused. Each becomes an allowed
+    /// `aws:SourceArn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["region", "id"]))]
+    pub applications: Option<Vec<Application>>,
 
     /// Account on whose behalf Pinpoint may use the role (`aws:SourceAccount`), 12 digits. Default: the role's own account where
     /// `applications` is set, else no such condition.

@@ -14,7 +14,10 @@ use super::{
     client::InClear,
     words::{self, chain},
 };
-use crate::role::{Class, Failure};
+use crate::role::{
+    Class, Failure,
+    trust::{ENDED, PINPOINT, WAY_OUT},
+};
 
 /// Class of a code that AWS answered with an HTTP status.
 ///
@@ -92,6 +95,30 @@ pub(super) fn failure<E>(attempt: &str, error: &SdkError<E, HttpResponse>) -> Fa
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
+    advised(attempt, error, advice(class(error)))
+}
+
+/// The failure of a call that writes a trust policy. Ours name Pinpoint and nobody else, so where IAM says that this principal is not
+/// valid, as it does of services that it does not know, no other spec can help. What AWS says decides nothing but the advice.
+pub(super) fn failure_of_trust<E>(attempt: &str, error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let said = error.message().unwrap_or_default();
+    if error.code() != Some("MalformedPolicyDocument") || !said.contains(PINPOINT) {
+        return failure(attempt, error);
+    }
+    let advice = format!(
+        "; {ENDED}, and IAM no longer takes {PINPOINT} in a trust policy, which no spec can mend: delete the object, which deletes the \
+         role, or with deletionPolicy: Retain leaves it; {WAY_OUT}"
+    );
+    advised(attempt, error, &advice)
+}
+
+fn advised<E>(attempt: &str, error: &SdkError<E, HttpResponse>, advice: &str) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
     let class = class(error);
     // What the message leaves out is in the log.
     if class == Class::Credentials {
@@ -122,7 +149,7 @@ where
     };
     Failure {
         class,
-        message: format!("{attempt} failed: {said}{}", advice(class)),
+        message: format!("{attempt} failed: {said}{advice}"),
     }
 }
 

@@ -61,7 +61,10 @@ impl Iam {
             Step::UpdateTrust(document) => {
                 let call = client.update_assume_role_policy().role_name(role);
                 let send = call.policy_document(document).send();
-                done(&attempt, self.call(action, send).await)
+                match self.call(action, send).await {
+                    Err(failed) if !is_missing(&failed) => Err(error::failure_of_trust(&attempt, &failed)),
+                    answer => done(&attempt, answer),
+                }
             }
             Step::UpdateRole {
                 description,
@@ -122,7 +125,7 @@ impl Iam {
             .set_tags(Some(tags))
             .send();
         let answer = self.call("CreateRole", send).await;
-        let answer = answer.map_err(|failed| error::failure(attempt, &failed))?;
+        let answer = answer.map_err(|failed| error::failure_of_trust(attempt, &failed))?;
         let role = answer.role().ok_or_else(|| error::nonsense(attempt, "no role in it"))?;
         super::observe::head_of(role).map_err(|why| error::nonsense(attempt, &why))
     }

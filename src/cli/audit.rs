@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::{
     audit_output as output,
-    cloud::{Calls, Cluster, IamArgs, finish},
-    export::progress,
+    cloud::{Calls, Cluster, IamArgs, finish, progress},
     management::Management,
     medium::{Rendered, say},
 };
@@ -17,6 +16,7 @@ use crate::role::{
     Account, Owner, SweptRole,
     exposure::{Exposure, Finding, Severity, exposure, findings},
     observed::Sweep,
+    trust::{ENDED, WAY_OUT},
 };
 
 /// A role that was not used for so long is called unused.
@@ -121,7 +121,7 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
             let read = Cluster::read(args.cluster_id.as_deref()).await;
             Some(read.map_err(|why| format!("{why}; or give --no-cluster"))?)
         };
-        let sweep = iam.sweep(progress).await.map_err(|failure| failure.message)?;
+        let sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;
         let report = report(&account, &sweep, cluster.as_ref());
         super::print(&match args.output {
             Output::Table => output::table(&report),
@@ -131,13 +131,14 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
         })?;
         let unreadable = report.roles.iter().any(|row| row.exposure.unreadable.is_some());
         say(format_args!(
-            "{} of {} roles in account {} trust Pinpoint{}, whose support AWS ended on 2026-10-30; {} IAM calls",
+            "{} of {} roles in account {} trust Pinpoint{}; {} IAM calls",
             report.roles.len(),
             report.roles_read,
             report.account,
             if unreadable { " or can't be read" } else { "" },
             calls.count()
         ));
+        say(format_args!("{ENDED}: {WAY_OUT}"));
         let worst = report
             .roles
             .iter()

@@ -10,7 +10,7 @@ use crate::{
     api::v1alpha1::PinpointImportRole,
     role::{
         Account, DesiredRole, FieldPath, Guards, Owner, Problem, RolePath, Segment, Surroundings,
-        desired::{advice, in_other_partitions},
+        desired::{account_of, advice, in_other_partitions, of_other_accounts},
     },
 };
 
@@ -53,6 +53,8 @@ pub(super) struct Declared {
     pub file: String,
     pub node: Node,
     pub object: PinpointImportRole,
+    /// What is allowed and should be known.
+    pub notes: Vec<Problem>,
 }
 
 /// What came of some manifests.
@@ -103,12 +105,14 @@ pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
                 let doubts = doubts
                     .into_iter()
                     .map(|(path, doubt)| Problem::new(path, doubt.message.clone()));
-                let notes = doubts.chain(advice(&object.spec));
-                checked.notes.extend(notes.map(|note| Finding::new(manifest, note)));
+                let notes: Vec<Problem> = doubts.chain(advice(&object.spec)).collect();
+                let found = notes.iter().map(|note| Finding::new(manifest, note.clone()));
+                checked.notes.extend(found);
                 checked.sound.push(Declared {
                     file: manifest.file.clone(),
                     node: manifest.node.clone(),
                     object,
+                    notes,
                 });
             }
             _ => checked
@@ -163,7 +167,7 @@ fn object(node: &Node, rules: &Rules, found: &mut Vec<Problem>) -> Option<(Pinpo
     // What is refused by a guard may be no more than what is left of a spec without its wrong fields.
     let declared = match declared {
         Ok(desired) if found.is_empty() => {
-            found.extend(partitions(&object, &around.account));
+            found.extend(elsewhere(&object, &around.account));
             rules.guards.apply(&object.spec, desired)
         }
         other => other,
@@ -201,7 +205,8 @@ fn without(mut object: Value, wrong: &[Problem]) -> Value {
 /// of documents holds.
 fn account(object: &PinpointImportRole) -> Account {
     let spec = &object.spec;
-    let regions = spec.trust.iter().flat_map(|trust| &trust.applications);
+    let applications = spec.trust.iter().filter_map(|trust| trust.applications.as_ref());
+    let regions = applications.flatten();
     let by_region = regions.map(|application| match application.region.split('-').next() {
         Some("cn") => "aws-cn",
         Some("us") if application.region.starts_with("us-gov-") => "aws-us-gov",
@@ -217,24 +222,40 @@ fn account(object: &PinpointImportRole) -> Account {
         .iter()
         .flatten()
         .chain(&spec.permissions_boundary);
+    let customers = policies.clone().find_map(|arn| account_of(arn));
     let by_arn = policies
         .map(String::as_str)
         .chain(keys)
         .filter_map(|arn| arn.split(':').nth(1));
     Account {
-        id: spec.account_id.clone().unwrap_or_else(|| "000000000000".to_owned()),
+        id: spec.account_id.as_deref().or(customers).unwrap_or("000000000000").to_owned(),
         partition: by_region.chain(by_arn).next().unwrap_or("aws").to_owned(),
     }
 }
 
-/// ARNs of more than one partition, so that no account has them all.
-fn partitions(object: &PinpointImportRole, account: &Account) -> Vec<Problem> {
-    let elsewhere = in_other_partitions(&object.spec, account);
+/// ARNs of more than one partition or account, so that no role can have them all. Which one it will be may not be known offline.
+fn elsewhere(object: &PinpointImportRole, account: &Account) -> Vec<Problem> {
+    let spec = &object.spec;
+    let far = in_other_partitions(spec, account);
+    if !far.is_empty() {
+        let message = format!(
+            "lies in another partition than the rest of the spec, which is in {}",
+            account.partition
+        );
+        return far
+            .into_iter()
+            .map(|problem| Problem::new(problem.path, message.clone()))
+            .collect();
+    }
+    let others = of_other_accounts(spec, account);
+    if spec.account_id.is_some() {
+        return others;
+    }
     let message = format!(
-        "lies in another partition than the rest of the spec, which is in {}",
-        account.partition
+        "belongs to another account than a policy of {} in this spec, and IAM takes policies of AWS and of the role's own account",
+        account.id
     );
-    elsewhere
+    others
         .into_iter()
         .map(|problem| Problem::new(problem.path, message.clone()))
         .collect()

@@ -1,6 +1,7 @@
 //! What the commands that only read have in common: IAM, and the cluster where there is one.
 
 use std::{
+    cell::Cell,
     future::Future,
     io::IsTerminal,
     num::NonZeroU32,
@@ -70,6 +71,32 @@ impl IamArgs {
         };
         Iam::from_environment(settings, Arc::clone(calls) as _).await
     }
+}
+
+/// Roles after which a log gets another line of how far a long reading is.
+const STRIDE: usize = 500;
+
+/// Says how far a long reading is: on a terminal in a line that is written over, elsewhere in a line whenever as many more roles were read
+/// as a page has, however small the pages are.
+#[expect(clippy::print_stderr, reason = "a number, and the start of the line")]
+pub(super) fn progress() -> impl Fn(usize) {
+    let told = Cell::new(0);
+    move |roles| {
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{roles} roles read");
+        } else if is_due(&told, roles) {
+            super::say(format_args!("{roles} roles read"));
+        }
+    }
+}
+
+/// Whether so many roles are worth another line after the last one.
+fn is_due(told: &Cell<usize>, roles: usize) -> bool {
+    let due = roles >= told.get() + STRIDE;
+    if due {
+        told.set(roles);
+    }
+    due
 }
 
 /// Runs a command to its end. An error is said in a line or two.
@@ -159,5 +186,25 @@ async fn bounded<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> 
         Ok(Ok(found)) => Ok(found),
         Ok(Err(why)) => Err(format!("{what} failed: {why}")),
         Err(_) => Err(format!("{what} failed: the API server does not answer")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_at_growing_counts_whatever_the_size_of_the_pages() {
+        for page in [1, 50, 62, 125, 300, 499, 500, 700, 1000] {
+            let told = Cell::new(0);
+            let lines: Vec<usize> = (1..).map(|n| n * page).take_while(|roles| *roles <= 5000).collect();
+            let lines: Vec<usize> = lines.into_iter().filter(|roles| is_due(&told, *roles)).collect();
+            let apart = STRIDE.max(page);
+            assert!(lines.len() >= 5000 / (apart + page) && lines.len() <= 10, "{page}: {lines:?}");
+            assert!(lines.windows(2).all(|two| two[1] >= two[0] + STRIDE && two[1] < two[0] + STRIDE + page));
+        }
+        // The last pages bear policies alone.
+        let told = Cell::new(0);
+        assert_eq!([600, 600, 600].map(|roles| is_due(&told, roles)), [true, false, false]);
     }
 }

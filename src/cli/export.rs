@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::IsTerminal,
     process::ExitCode,
     sync::Arc,
 };
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     RuleArgs,
     check::{Rules, check},
-    cloud::{Calls, IamArgs, finish},
+    cloud::{Calls, IamArgs, finish, progress},
     manifests,
     medium::{Rendered, Yaml, say},
 };
@@ -107,21 +106,11 @@ async fn named(iam: &Iam, names: &[String]) -> Result<Vec<ObservedRole>, String>
 }
 
 async fn all(iam: &Iam) -> Result<Vec<ObservedRole>, String> {
-    let mut sweep = iam.sweep(progress).await.map_err(|failure| failure.message)?;
+    let mut sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;
     iam.complete(&mut sweep).await.map_err(|failure| failure.message)?;
     let trusting = sweep.roles.values().filter(|swept| exposure(swept, &sweep).is_some());
     let unowned = trusting.filter(|swept| crate::role::Owner::of(&swept.role.head).is_none());
     Ok(unowned.map(|swept| swept.role.clone()).collect())
-}
-
-/// Says how far a long reading is, on a line that is written over.
-#[expect(clippy::print_stderr, reason = "a number, and the start of the line")]
-pub(super) fn progress(roles: usize) {
-    if std::io::stderr().is_terminal() {
-        eprint!("\r{roles} roles read");
-    } else if roles.is_multiple_of(1000) {
-        eprintln!("{roles} roles read");
-    }
 }
 
 /// A manifest, and what has to be said about it beyond itself.

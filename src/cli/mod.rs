@@ -20,6 +20,7 @@ mod sarif;
 mod scalar;
 mod schema;
 mod validate;
+mod watched;
 mod yaml;
 
 use std::process::ExitCode;

@@ -9,12 +9,14 @@ use tokio::sync::watch;
 
 use super::{
     RuleArgs,
-    check::{Rules, check},
-    cloud::{Calls, Cluster, IamArgs, finish},
+    check::{Declared, Rules, check},
+    cloud::{Calls, Cluster, IamArgs, finish, progress},
     manifests::{self, Node},
     medium::{Rendered, say},
     plan_output as output,
     report::{ObjectPlan, Report},
+    validate,
+    watched::Watched,
 };
 use crate::{
     api::{
@@ -25,16 +27,17 @@ use crate::{
     config::File,
     controller::{Accounts, Place},
     role::{
-        Account, Head, ObservedRole, Owner,
+        Account, Head, ObservedRole, Owner, Problem,
         decision::{Decision, Situation, foresee, without_account},
-        desired::role_name,
+        desired::{advice, role_name},
         outcome::Outcome,
         ownership::Rival,
         recent::{Clock, Recent},
+        trust::{ENDED, WAY_OUT},
     },
 };
 
-/// From so many roles of an account on, all of it is read in bulk: three calls a role, or one for up to 1,000.
+/// From so many roles of an account on, all of it is read in bulk: three calls a role, or one for up to 500.
 const BULK: usize = 30;
 /// Roles read at the same time.
 const AT_ONCE: usize = 8;
@@ -59,6 +62,14 @@ pub(super) struct PlanArgs {
     /// Exit code 1 if a change widens access
     #[arg(long, env = "PIR_FAIL_ON_WIDENING", value_parser = FalseyValueParser::new())]
     fail_on_widening: bool,
+
+    /// The controller's --namespaces: objects elsewhere are left out, and manifests for elsewhere are told apart
+    #[arg(long, env = "PIR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
+    namespaces: Vec<String>,
+
+    /// The controller's --selector, likewise
+    #[arg(long, env = "PIR_SELECTOR", value_name = "LABELS", default_value = "")]
+    selector: String,
 
     #[command(flatten)]
     pub(super) rules: RuleArgs,
@@ -86,6 +97,8 @@ struct Subject {
     node: Option<Node>,
     object: PinpointImportRole,
     status: PinpointImportRoleStatus,
+    /// What is allowed and should be known.
+    notes: Vec<Problem>,
 }
 
 pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
@@ -94,7 +107,14 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         Ok(rules) => rules,
         Err(problems) => return super::refuse(&problems),
     };
+    let watched = match Watched::new(&args.namespaces, &args.selector) {
+        Ok(watched) => watched,
+        Err(why) => return super::refuse(&[why]),
+    };
     finish(async {
+        let Some(declared) = declared(args, &rules)? else {
+            return Err("the manifests have problems: see above".to_owned());
+        };
         let calls = Arc::new(Calls::default());
         let cluster = match &args.cluster_id {
             Some(_) if !args.file.is_empty() => None,
@@ -107,111 +127,146 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
                 format!("{why}{way_out}")
             })?),
         };
-        let subjects = subjects(args, &rules, cluster.as_ref())?;
+        let subjects = if args.file.is_empty() {
+            there(cluster.as_ref(), &watched)
+        } else {
+            declared.into_iter().map(|declared| subject(declared, cluster.as_ref())).collect()
+        };
         let iam = args.iam.iam(&calls).await;
         let own = iam.account().await.map_err(|failure| failure.message)?;
         let (_told, known) = watch::channel(Some(Ok(own)));
         let accounts = Accounts::new(iam, known, accounts, 1);
+        let outside = |subject: &Subject| watched.covers(&subject.object).err();
+        let (subjects, strangers): (Vec<_>, Vec<_>) = subjects.into_iter().partition(|subject| outside(subject).is_none());
         let found = observe(&subjects, &accounts).await?;
         let id = args
             .cluster_id
             .as_deref()
             .or(cluster.as_ref().map(|cluster| cluster.id.as_str()))
             .unwrap_or_default();
-        let report = Report::new(subjects.iter().zip(found).map(|(subject, found)| {
-            let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
-            let decision = predict(subject, known.map_err(Clone::clone), &rules, id, cluster.as_ref());
-            let (account, observed) = found.ok().unzip();
-            let observed = observed.flatten();
-            ObjectPlan::new(
-                &subject.object,
-                subject.file.clone(),
-                account.as_ref(),
-                observed.as_ref(),
-                &decision,
-            )
-        }));
+        let planned = subjects
+            .iter()
+            .zip(found)
+            .map(|(subject, found)| foreseen(subject, found, &rules, id, cluster.as_ref()));
+        let unwatched = strangers.iter().map(|subject| {
+            let why = outside(subject).unwrap_or_default();
+            ObjectPlan::unwatched(&subject.object, subject.file.clone(), &why)
+        });
+        let report = Report::new(planned.chain(unwatched));
+        let places: Vec<_> = subjects
+            .iter()
+            .chain(&strangers)
+            .map(|subject| subject.node.as_ref())
+            .collect();
         super::print(&match args.output {
             Output::Text => output::text(&report),
             Output::Json => Rendered::json(&report)?,
             Output::Markdown => output::markdown(&report),
-            Output::Sarif => {
-                let places: Vec<_> = subjects.iter().map(|subject| subject.node.as_ref()).collect();
-                output::sarif(&report, &places)?
-            }
+            Output::Sarif => output::sarif(&report, &places)?,
         })?;
         say(format_args!("{} IAM calls, all of them reads", calls.count()));
-        if report.summary.refused > 0 {
-            say(format_args!(
-                "error: {} objects would be refused",
-                report.summary.refused
-            ));
-            return Ok(ExitCode::FAILURE);
-        }
-        if args.fail_on_widening && report.summary.widening > 0 {
-            say(format_args!(
-                "error: {} changes widen access, and --fail-on-widening is set",
-                report.summary.widening
-            ));
-            return Ok(ExitCode::FAILURE);
-        }
-        Ok(if report.changes() {
-            ExitCode::from(2)
-        } else {
-            ExitCode::SUCCESS
-        })
+        say(format_args!("{ENDED}: {WAY_OUT}"));
+        Ok(verdict(args, &report))
     })
 }
 
-/// The objects: those of the manifests, with what the cluster knows of them, or those of the cluster.
-fn subjects(args: &PlanArgs, rules: &Rules, cluster: Option<&Cluster>) -> Result<Vec<Subject>, String> {
-    if args.file.is_empty() {
-        let objects = cluster.map(|cluster| cluster.objects.clone()).unwrap_or_default();
-        return Ok(objects.into_iter().map(|object| live(None, object)).collect());
+/// The exit code, and why it is an error.
+fn verdict(args: &PlanArgs, report: &Report) -> ExitCode {
+    if report.summary.refused > 0 {
+        say(format_args!(
+            "error: {} objects would be refused",
+            report.summary.refused
+        ));
+        return ExitCode::FAILURE;
     }
-    let (found, unread) = manifests::read(&args.file);
-    let checked = check(&found, rules);
-    if !unread.is_empty() || !checked.problems.is_empty() {
-        for problem in checked.problems.iter().map(ToString::to_string).chain(unread) {
-            say(problem);
-        }
-        return Err("the manifests have problems: see above".to_owned());
+    if args.fail_on_widening && report.summary.widening > 0 {
+        say(format_args!(
+            "error: {} changes widen access, and --fail-on-widening is set",
+            report.summary.widening
+        ));
+        return ExitCode::FAILURE;
     }
-    Ok(checked
-        .sound
-        .into_iter()
-        .map(|declared| {
-            let node = Some(declared.node);
-            let mut object = declared.object;
-            let namespace = object.namespace().unwrap_or_default();
-            match cluster.and_then(|cluster| cluster.object(&namespace, &object.name_any())) {
-                Some(there) => {
-                    let same = there.spec == object.spec;
-                    object.metadata.uid.clone_from(&there.metadata.uid);
-                    // Another spec will be another generation.
-                    object.metadata.generation = there.metadata.generation.map(|now| now + i64::from(!same));
-                    object.status.clone_from(&there.status);
-                    Subject {
-                        node,
-                        ..live(Some(declared.file), object)
-                    }
-                }
-                None => Subject {
-                    node,
-                    ..live(Some(declared.file), object)
-                },
-            }
-        })
-        .collect())
+    if report.changes() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
-fn live(file: Option<String>, object: PinpointImportRole) -> Subject {
+/// The objects of the manifests; none if these have problems, which are told then. No cluster and no AWS is asked for that.
+fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, String> {
+    let (found, unread) = manifests::read(&args.file);
+    let checked = check(&found, rules);
+    if unread.is_empty() && checked.problems.is_empty() {
+        return Ok(Some(checked.sound));
+    }
+    if matches!(args.output, Output::Sarif) {
+        super::print(&validate::sarif(&checked, &unread)?)?;
+    }
+    for problem in checked.problems.iter().map(ToString::to_string).chain(unread) {
+        say(problem);
+    }
+    Ok(None)
+}
+
+/// The cluster's objects, as far as the controller would watch them.
+fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<Subject> {
+    let all = cluster.map(|cluster| cluster.objects.as_slice()).unwrap_or_default();
+    let ours = all.iter().filter(|object| watched.covers(object).is_ok());
+    let ours: Vec<Subject> = ours
+        .map(|object| live(None, object.clone(), advice(&object.spec).into_iter().collect()))
+        .collect();
+    if ours.len() < all.len() {
+        say(format_args!(
+            "{} objects of the cluster are left out: this controller does not watch them",
+            all.len() - ours.len()
+        ));
+    }
+    ours
+}
+
+/// The object of a manifest, with what the cluster knows of it.
+fn subject(declared: Declared, cluster: Option<&Cluster>) -> Subject {
+    let node = Some(declared.node);
+    let mut object = declared.object;
+    let namespace = object.namespace().unwrap_or_default();
+    if let Some(there) = cluster.and_then(|cluster| cluster.object(&namespace, &object.name_any())) {
+        let same = there.spec == object.spec;
+        object.metadata.uid.clone_from(&there.metadata.uid);
+        // Another spec will be another generation.
+        object.metadata.generation = there.metadata.generation.map(|now| now + i64::from(!same));
+        object.status.clone_from(&there.status);
+    }
+    Subject {
+        node,
+        ..live(Some(declared.file), object, declared.notes)
+    }
+}
+
+/// What the controller would do about an object.
+fn foreseen(subject: &Subject, found: Found, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
+    let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
+    let decision = predict(subject, known.map_err(Clone::clone), rules, id, cluster);
+    let (account, observed) = found.ok().unzip();
+    let observed = observed.flatten();
+    ObjectPlan::new(
+        &subject.object,
+        subject.file.clone(),
+        account.as_ref(),
+        observed.as_ref(),
+        &decision,
+        &subject.notes,
+    )
+}
+
+fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -> Subject {
     let status = object.status.clone().unwrap_or_default();
     Subject {
         file,
         node: None,
         object,
         status,
+        notes,
     }
 }
 
@@ -248,7 +303,7 @@ async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Found>
 /// Reads roles of one account, one by one or all at once.
 async fn read(iam: &Iam, names: Vec<(usize, String)>) -> Result<Vec<(usize, Option<ObservedRole>)>, String> {
     if names.len() >= BULK {
-        let mut sweep = iam.sweep(|_| {}).await.map_err(|failure| failure.message)?;
+        let mut sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;
         iam.complete(&mut sweep).await.map_err(|failure| failure.message)?;
         let role = |name: &str| sweep.roles.get(&name.to_lowercase()).map(|swept| swept.role.clone());
         return Ok(names.iter().map(|(index, name)| (*index, role(name))).collect());

@@ -6,8 +6,9 @@ use similar::TextDiff;
 use super::{
     manifests::Node,
     medium::{Markdown, Rendered, Style, Terminal},
-    report::{Action, Call, ObjectPlan, Report},
+    report::{Action, Call, Note, ObjectPlan, Report},
     sarif::{self, Found, Kind, Level},
+    validate::NOTED,
 };
 use crate::role::{FieldPath, difference::cut};
 
@@ -16,7 +17,7 @@ impl ObjectPlan {
         self.calls.iter().any(|call| call.widens)
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
@@ -38,6 +39,7 @@ impl ObjectPlan {
             Action::Change => "is changed",
             Action::Delete => "is deleted",
             Action::Retain => "stays in AWS, without ownership tags",
+            Action::Unwatched => "is not watched by this controller: nothing is done",
         }
     }
 }
@@ -54,6 +56,7 @@ impl Report {
             (summary.reported, "drifted and reported"),
             (summary.refused, "refused"),
             (summary.suspended, "suspended"),
+            (summary.unwatched, "not watched by this controller"),
             (summary.nothing, "as declared"),
         ];
         let words: Vec<String> = counts
@@ -82,10 +85,13 @@ pub(super) fn text(report: &Report) -> Rendered {
         text.styled(Style::Bold, object.title())
             .line(format_args!(": {} {}", object.role(), object.verb()));
         text.line(format_args!("  whose it is: {}", object.owner));
-        if let (Some(reason), Some(message)) = (&object.reason, &object.message) {
-            text.add("  ")
+        match (&object.reason, &object.message) {
+            (Some(reason), Some(message)) => text
+                .add("  ")
                 .styled(Style::Red, reason)
-                .line(format_args!(": {message}"));
+                .line(format_args!(": {message}")),
+            (None, Some(message)) => text.line(format_args!("  {message}")),
+            (_, None) => {}
         }
         for call in &object.calls {
             text.add("  ").add(line(call));
@@ -110,8 +116,16 @@ pub(super) fn text(report: &Report) -> Rendered {
         }
         text.end();
     }
+    for (note, objects) in report.notes() {
+        text.styled(Style::Bold, "note")
+            .line(format_args!(": {}: {}", objects.join(", "), words(note)));
+    }
     text.line(format_args!("Plan: {}.", report.headline()));
     text.rendered()
+}
+
+fn words(note: &Note) -> String {
+    format!("{}: {}", note.field, note.message)
 }
 
 fn line(call: &Call) -> String {
@@ -148,6 +162,8 @@ fn diff(call: &Call) -> String {
 const COMMENT: usize = 60_000;
 /// Bytes of it that the table may take, so that something is left for what happens to each role.
 const TABLE: usize = 20_000;
+/// Bytes up to which there may be notes, which come after the table.
+const NOTES: usize = 24_000;
 /// Most bytes of what happens to one role, and of one difference of documents, so that no role takes the place of all others.
 const ROLE: usize = 12_000;
 const DIFF: usize = 4_000;
@@ -165,20 +181,26 @@ pub(super) fn markdown(report: &Report) -> Rendered {
         .iter()
         .filter(|object| object.action != Action::Nothing)
         .collect();
-    if shown.is_empty() {
-        return text.rendered();
-    }
     shown.sort_by_key(|object| (!object.widens(), object.action != Action::Refused));
-    text.markup("| object | role | what happens | widens access |\n| --- | --- | --- | --- |\n");
+    if !shown.is_empty() {
+        text.markup("| object | role | what happens | widens access |\n| --- | --- | --- | --- |\n");
+    }
     let rows_left_out = fill(&mut text, TABLE, shown.iter(), |object| row(object));
+    let notes = report.notes();
+    if !notes.is_empty() {
+        text.markup("\n");
+    }
+    let notes_left_out = fill(&mut text, NOTES, notes.iter(), |(note, objects)| remark(note, objects));
     let details = shown.iter().filter(|object| !object.calls.is_empty());
     let details_left_out = fill(&mut text, COMMENT, details, |object| details_of(object));
-    if rows_left_out + details_left_out > 0 {
+    if rows_left_out + notes_left_out + details_left_out > 0 {
         text.markup("\n**Not all is here**, since a comment may not be longer: ")
             .words(rows_left_out)
             .markup(" more objects are not in the table, and the calls for ")
             .words(details_left_out)
-            .markup(" objects are left out. `plan` with `--output text` or `--output json` shows all of them.\n");
+            .markup(" objects and ")
+            .words(notes_left_out)
+            .markup(" notes are left out. `plan` with `--output text` or `--output json` shows all of them.\n");
     }
     text.rendered()
 }
@@ -210,6 +232,20 @@ fn row(object: &ObjectPlan) -> Markdown {
     let widens = if object.widens() { "**yes**" } else { "no" };
     row.markup(" | ").markup(widens).markup(" |\n");
     row
+}
+
+/// A note, and what it is about.
+fn remark(note: &Note, objects: &[String]) -> Markdown {
+    let mut remark = Markdown::default();
+    remark
+        .markup("- Note on ")
+        .code(cut(objects.join(", "), SENTENCE))
+        .markup(" (")
+        .words(objects.len())
+        .markup("): ")
+        .words(cut(words(note), 2 * SENTENCE))
+        .markup("\n");
+    remark
 }
 
 /// The calls for an object, folded away.
@@ -274,12 +310,12 @@ const REFUSED: Kind = Kind {
     level: Level::Error,
 };
 
-/// For places that show problems on the lines of a pull request: what is refused, and what widens access. `places` are the objects'
+/// For places that show problems on the lines of a pull request: what is refused, what widens access, and notes. `places` are the objects'
 /// manifests, in their order.
 pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendered, String> {
     let mut all = Vec::new();
     for (object, place) in report.objects.iter().zip(places) {
-        let found = |kind: Kind, field: Option<&str>, message: String| Found {
+        let found = |kind: Kind, way: &FieldPath, message: String| Found {
             kind,
             message,
             file: match &object.file {
@@ -287,14 +323,14 @@ pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendere
                 // It is in no file, but places that show findings ask for one.
                 None => format!("pinpointimportroles/{}", object.title()),
             },
-            line: place.map_or(1, |node| node.line_of(&way(field))),
+            line: place.map_or(1, |node| node.line_of(way)),
             about: Some(object.title()),
         };
         if object.action == Action::Refused {
             let message = [&object.reason, &object.message].map(|text| text.clone().unwrap_or_default());
             all.push(found(
                 REFUSED,
-                None,
+                &way(None),
                 format!("{}: {}", object.role(), message.join(": ")),
             ));
         }
@@ -307,10 +343,13 @@ pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendere
                 differences.join("; ")
             );
             let field = call.differences.first().map(|difference| difference.field.as_str());
-            all.push(found(WIDENS, field, message));
+            all.push(found(WIDENS, &way(field), message));
+        }
+        for note in &object.notes {
+            all.push(found(NOTED, &note.path, words(note)));
         }
     }
-    sarif::sarif(&[WIDENS, REFUSED], &all)
+    sarif::sarif(&[WIDENS, REFUSED, NOTED], &all)
 }
 
 /// The way to what declares a part of the role.
@@ -360,6 +399,7 @@ mod tests {
             },
             reason: message.map(|_| "InvalidSpec".to_owned()),
             message: message.map(str::to_owned),
+            notes: Vec::new(),
             calls,
         }
     }
@@ -391,7 +431,7 @@ mod tests {
             let with_calls = report.objects.iter().filter(|object| !object.calls.is_empty()).count();
             if rows < count || details < with_calls {
                 let told = format!(
-                    "{} more objects are not in the table, and the calls for {} objects are left out",
+                    "{} more objects are not in the table, and the calls for {} objects and ",
                     count - rows,
                     with_calls - details
                 );

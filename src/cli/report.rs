@@ -1,13 +1,15 @@
 //! What `plan` finds, as data: the types are the JSON form, and its schema is made of them.
 
+use std::collections::BTreeMap;
+
 use kube::ResourceExt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    api::v1alpha1::PinpointImportRole,
+    api::{ConditionType, v1alpha1::PinpointImportRole},
     role::{
-        Account, Change, ObservedRole, Owner,
+        Account, Change, FieldPath, ObservedRole, Owner, Problem,
         decision::{Aim, Decision, End},
         desired::role_name,
         outcome::Outcome,
@@ -40,6 +42,7 @@ pub(super) struct Summary {
     pub(super) suspended: usize,
     pub(super) reported: usize,
     pub refused: usize,
+    pub(super) unwatched: usize,
     /// Calls, not objects.
     pub widening: usize,
 }
@@ -66,6 +69,8 @@ pub(super) enum Action {
     Delete,
     /// The object goes, and the role stays without ownership tags.
     Retain,
+    /// A manifest that this controller would not watch, by its namespaces and selector: nothing, and `message` says why.
+    Unwatched,
 }
 
 /// An object and its role.
@@ -88,10 +93,48 @@ pub(super) struct ObjectPlan {
     pub(super) action: Action,
     /// Reason of `Ready=False`, where the object would be refused.
     pub(super) reason: Option<String>,
-    /// Message of the condition, where the object would be refused.
+    /// Message of the condition, where the object would be refused; why not, where it would not be watched.
     pub(super) message: Option<String>,
+    /// What is allowed and should be known.
+    pub(super) notes: Vec<Note>,
     /// The calls to IAM, in order; for `reported`, those that would repair the drift.
     pub(super) calls: Vec<Call>,
+}
+
+/// Something about an object that should be known, and keeps nothing from happening.
+#[derive(Serialize, JsonSchema, Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Note {
+    /// The way to the field, for its line.
+    #[serde(skip)]
+    pub path: FieldPath,
+    /// The field that it is about.
+    pub(super) field: String,
+    /// What should be known.
+    pub(super) message: String,
+}
+
+impl From<Problem> for Note {
+    fn from(Problem { path, message }: Problem) -> Self {
+        Self {
+            field: path.to_string(),
+            path,
+            message,
+        }
+    }
+}
+
+/// What the controller says of an object as it is, where only people can help: what is planned for it has been tried.
+fn said(object: &PinpointImportRole) -> Option<Problem> {
+    let status = object.status.as_ref()?;
+    let find = |kind: ConditionType| {
+        let mut all = status.conditions.iter();
+        all.find(|condition| condition.type_ == kind.as_str() && condition.observed_generation == object.metadata.generation)
+    };
+    find(ConditionType::Stalled).filter(|condition| condition.status == "True")?;
+    let ready = find(ConditionType::Ready)?;
+    let message = format!("the controller says of this object as it is: {}: {}", ready.reason, ready.message);
+    Some(Problem::new(FieldPath::of(&["status"]), message))
 }
 
 /// A call to IAM.
@@ -182,13 +225,9 @@ impl ObjectPlan {
         account: Option<&Account>,
         observed: Option<&ObservedRole>,
         decision: &Decision,
+        notes: &[Problem],
     ) -> Self {
-        let owner = Owner {
-            cluster: String::new(),
-            namespace: object.namespace().unwrap_or_default(),
-            name: object.name_any(),
-            uid: String::new(),
-        };
+        let owner = named(object);
         let (action, refusal) = action(decision);
         let whose = match (action, observed) {
             (_, None) => "there is no such role yet".to_owned(),
@@ -208,10 +247,10 @@ impl ObjectPlan {
             Decision::Act(work) => work.changes.as_slice(),
         };
         let (reason, message) = refusal.unzip();
+        // What is refused says why by itself.
+        let said = said(object).filter(|_| message.is_none());
         Self {
-            role: role_name(&object.spec, &owner)
-                .map(|name| name.to_string())
-                .unwrap_or_default(),
+            role: role(object, &owner),
             namespace: owner.namespace,
             name: owner.name,
             file,
@@ -220,9 +259,43 @@ impl ObjectPlan {
             action,
             reason,
             message,
+            notes: notes.iter().cloned().chain(said).map(Note::from).collect(),
             calls: changes.iter().map(|change| Call::new(change, observed)).collect(),
         }
     }
+
+    /// A manifest that the controller would not watch.
+    pub fn unwatched(object: &PinpointImportRole, file: Option<String>, why: &str) -> Self {
+        let owner = named(object);
+        Self {
+            role: role(object, &owner),
+            namespace: owner.namespace,
+            name: owner.name,
+            file,
+            account: None,
+            owner: "not looked at".to_owned(),
+            action: Action::Unwatched,
+            reason: None,
+            message: Some(why.to_owned()),
+            notes: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+}
+
+/// An object as far as a role's default name depends on it.
+fn named(object: &PinpointImportRole) -> Owner {
+    Owner {
+        cluster: String::new(),
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: String::new(),
+    }
+}
+
+fn role(object: &PinpointImportRole, owner: &Owner) -> String {
+    let name = role_name(&object.spec, owner);
+    name.map(|name| name.to_string()).unwrap_or_default()
 }
 
 impl Report {
@@ -240,6 +313,7 @@ impl Report {
                 Action::Change => &mut summary.change,
                 Action::Delete => &mut summary.delete,
                 Action::Retain => &mut summary.retain,
+                Action::Unwatched => &mut summary.unwatched,
             };
             *counter += 1;
             if object.action != Action::Reported {
@@ -251,6 +325,17 @@ impl Report {
             summary,
             objects,
         }
+    }
+
+    /// All notes, each with the objects that it is about.
+    pub fn notes(&self) -> BTreeMap<&Note, Vec<String>> {
+        let mut all: BTreeMap<&Note, Vec<String>> = BTreeMap::new();
+        for object in &self.objects {
+            for note in &object.notes {
+                all.entry(note).or_default().push(object.title());
+            }
+        }
+        all
     }
 
     /// Whether anything would be written.

@@ -45,7 +45,7 @@ const INVALID: Kind = Kind {
 };
 
 /// A note in SARIF.
-const NOTED: Kind = Kind {
+pub(super) const NOTED: Kind = Kind {
     id: "manifest-note",
     means: "This manifest is allowed, and something about it should be known.",
     level: Level::Note,
@@ -94,7 +94,8 @@ fn text(checked: &Checked, unread: &[String]) -> Rendered {
     text.rendered()
 }
 
-fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
+/// Problems and notes, each at its line.
+pub(super) fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
     let found = |kind: Kind, finding: &Finding| Found {
         kind,
         message: finding.problem.to_string(),

@@ -72,7 +72,7 @@ pub fn role_name(spec: &PinpointImportRoleSpec, owner: &Owner) -> Result<RoleNam
 #[must_use]
 pub fn advice(spec: &PinpointImportRoleSpec) -> Option<Problem> {
     let trust = spec.trust.clone().unwrap_or_default();
-    if !trust.applications.is_empty() || trust.source_account.is_some() {
+    if trust.applications.is_some() || trust.source_account.is_some() {
         return None;
     }
     let path = FieldPath::of(&["spec"]);
@@ -227,19 +227,51 @@ fn buckets(spec: &PinpointImportRoleSpec, account: &Account) -> Result<Option<Bu
 /// ARNs of a spec that lie in another partition than the role's account, where IAM can't find what they name.
 #[must_use]
 pub fn in_other_partitions(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<Problem> {
-    let policies = spec.managed_policy_arns.iter().flatten().enumerate();
-    let policies = policies.map(|(index, arn)| (FieldPath::spec("managedPolicyArns").item(index), arn));
-    let boundary = spec.permissions_boundary.iter();
-    let boundary = boundary.map(|arn| (FieldPath::spec("permissionsBoundary"), arn));
     let keys = spec.buckets.iter().flatten().enumerate().filter_map(|(index, bucket)| {
         let path = FieldPath::spec("buckets").item(index).key("kmsKeyArn");
         Some((path, bucket.kms_key_arn.as_ref()?))
     });
-    policies
-        .chain(boundary)
+    policies(spec)
         .chain(keys)
         .filter_map(|(path, arn)| Some(Problem::new(path, in_partition(arn, account).err()?)))
         .collect()
+}
+
+/// Policies of a spec that belong to another account than the role, which IAM never finds. (A key of another account can be used.)
+#[must_use]
+pub fn of_other_accounts(spec: &PinpointImportRoleSpec, account: &Account) -> Vec<Problem> {
+    policies(spec)
+        .filter_map(|(path, arn)| Some(Problem::new(path, of_account(arn, account).err()?)))
+        .collect()
+}
+
+/// The policies that a spec names, and where.
+fn policies(spec: &PinpointImportRoleSpec) -> impl Iterator<Item = (FieldPath, &String)> {
+    let attached = spec.managed_policy_arns.iter().flatten().enumerate();
+    let attached = attached.map(|(index, arn)| (FieldPath::spec("managedPolicyArns").item(index), arn));
+    let boundary = spec.permissions_boundary.iter();
+    attached.chain(boundary.map(|arn| (FieldPath::spec("permissionsBoundary"), arn)))
+}
+
+/// The account that a customer's policy belongs to; none for one of AWS' own.
+#[must_use]
+pub fn account_of(policy_arn: &str) -> Option<&str> {
+    policy_arn.split(':').nth(4).filter(|owner| *owner != "aws")
+}
+
+/// Whether a role of an account can have a policy: one of AWS, or of the account's own.
+///
+/// # Errors
+/// Says which is which, and what to write.
+pub fn of_account(policy_arn: &str, account: &Account) -> Result<(), String> {
+    match account_of(policy_arn) {
+        Some(other) if other != account.id => Err(format!(
+            "{policy_arn:?} belongs to account {other}, and the role to {}: IAM takes policies of AWS and of the role's own account, so \
+             make the policy there, and name that",
+            account.id
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Whether an ARN lies in the partition of an account.

@@ -4,7 +4,7 @@ use wildmatch::WildMatch;
 
 use super::{
     DesiredRole, Owner, Surroundings,
-    desired::{in_other_partitions, in_partition},
+    desired::{in_other_partitions, in_partition, of_account, of_other_accounts},
     name::PolicyArn,
     problem::{FieldPath, Problem, words},
 };
@@ -68,12 +68,18 @@ impl Guards {
         let invalid = |problems: Vec<Problem>| (Reason::InvalidSpec, words(&problems));
         let desired = DesiredRole::declare(spec, owner, around).map_err(invalid)?;
         // Checked here, where the account is known; who reads a spec without an account can't tell.
-        let elsewhere = in_other_partitions(spec, &around.account);
+        let account = &around.account;
+        let elsewhere = match in_other_partitions(spec, account) {
+            found if found.is_empty() => of_other_accounts(spec, account),
+            found => found,
+        };
         if !elsewhere.is_empty() {
             return Err(invalid(elsewhere));
         }
         if let Some(forced) = &self.boundary {
-            in_partition(forced.as_str(), &around.account).map_err(|why| {
+            let arn = forced.as_str();
+            let known = in_partition(arn, account).and_then(|()| of_account(arn, account));
+            known.map_err(|why| {
                 (
                     Reason::InvalidSpec,
                     format!("the controller's --permissions-boundary {why}"),

@@ -19,6 +19,12 @@ use crate::api::{
 /// Amazon Pinpoint as a principal.
 pub const PINPOINT: &str = "pinpoint.amazonaws.com";
 
+/// What the Pinpoint user guide says on each page ("End of support notice").
+pub const ENDED: &str = "AWS ended Amazon Pinpoint's support on 2026-10-30";
+
+/// What is left to do with the roles, and where it is written.
+pub const WAY_OUT: &str = "the way out (audit, export, narrow, delete) is in deploy/guides.md";
+
 /// Longest trust policy in characters without white space. IAM user guide, "IAM and AWS STS quotas".
 const LONGEST: usize = 2048;
 
@@ -85,10 +91,10 @@ impl TrustPolicy {
         }
         let source_account = match &trust.source_account {
             Some(declared) => Some(declared.clone()),
-            None => (!trust.applications.is_empty()).then(|| account.id.clone()),
+            None => trust.applications.as_ref().map(|_| account.id.clone()),
         };
         let arn = |application| application_arn(application, account);
-        let mut arns: Vec<String> = trust.applications.iter().map(arn).collect();
+        let mut arns: Vec<String> = trust.applications.iter().flatten().map(arn).collect();
         arns.sort();
         arns.dedup();
         let condition = source_account.map(|account| Condition {
@@ -160,7 +166,13 @@ fn applications() -> FieldPath {
 /// Region and id are checked, since they become part of a pattern (`ArnLike`), where `*` and `?` would match more.
 fn problems(trust: &Trust) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (index, Application { region, id }) in trust.applications.iter().enumerate() {
+    // The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
+    if trust.applications.as_ref().is_some_and(Vec::is_empty) {
+        let message = "is an empty list, which could mean every project or none: name the projects, or leave the field out, and write \
+             trust.sourceAccount if any project of one account is meant";
+        problems.push(Problem::new(applications(), message));
+    }
+    for (index, Application { region, id }) in trust.applications.iter().flatten().enumerate() {
         let at = applications().item(index);
         if !fits(region, bounds::REGION, 9..=32) {
             let message = format!("{region:?} is not an AWS region, such as us-east-1");
@@ -236,7 +248,7 @@ mod tests {
     #[test]
     fn applications_and_account_become_conditions() {
         let trust = Trust {
-            applications: vec![application("eu-west-1", &"a1".repeat(16))],
+            applications: Some(vec![application("eu-west-1", &"a1".repeat(16))]),
             source_account: None,
         };
         let policy = TrustPolicy::declare(&trust, &account()).unwrap();
@@ -247,7 +259,7 @@ mod tests {
         assert!(policy.document().contains(&expected), "{}", policy.document());
 
         let trust = Trust {
-            applications: vec![],
+            applications: None,
             source_account: Some("999999999999".to_owned()),
         };
         let policy = TrustPolicy::declare(&trust, &account()).unwrap();
@@ -268,13 +280,13 @@ mod tests {
             ("", "a1".repeat(16)),
         ] {
             let trust = Trust {
-                applications: vec![application(region, &id)],
+                applications: Some(vec![application(region, &id)]),
                 source_account: None,
             };
             assert!(TrustPolicy::declare(&trust, &account()).is_err(), "{region} {id}");
         }
         let trust = Trust {
-            applications: vec![],
+            applications: None,
             source_account: Some("12345678901*".to_owned()),
         };
         assert!(TrustPolicy::declare(&trust, &account()).is_err());
@@ -283,7 +295,7 @@ mod tests {
     #[test]
     fn a_document_that_iam_would_not_take_is_refused_with_what_to_do() {
         let many = |region: &str| Trust {
-            applications: (0..20).map(|n| application(region, &format!("{n:032x}"))).collect(),
+            applications: Some((0..20).map(|n| application(region, &format!("{n:032x}"))).collect()),
             source_account: None,
         };
         let longest = TrustPolicy::declare(&many("us-east-1"), &account()).unwrap();

@@ -10,6 +10,7 @@ mod credentials;
 mod deletion;
 mod deploy;
 mod drift;
+mod ended;
 mod faults;
 mod fields;
 mod guards;

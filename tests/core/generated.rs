@@ -63,7 +63,7 @@ fn trust() -> impl Strategy<Value = Trust> {
     });
     (vec(application, 0..3), option::of(Just("210987654321".to_owned()))).prop_map(|(applications, source_account)| {
         Trust {
-            applications,
+            applications: Some(applications).filter(|applications| !applications.is_empty()),
             source_account,
         }
     })

@@ -236,6 +236,12 @@ impl FakeIam {
         self.shared.lock().account.denied.remove(action);
     }
 
+    /// Takes a service as a principal no longer, in trust policies that are written from now on, as if AWS had taken it out of service.
+    /// What roles say already stays.
+    pub fn retire_service(&self, principal: &str) {
+        self.shared.lock().account.retired.insert(principal.to_owned());
+    }
+
     /// Gives callers just the rights of a policy document; none takes the limit away.
     pub fn enforce(&self, policy: Option<&str>) {
         self.shared.lock().account.rights = policy.map(Policy::parse);

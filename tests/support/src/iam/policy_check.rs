@@ -140,7 +140,7 @@ fn principal(principal: &Value, account: &Account) -> Checked {
         };
         for name in names {
             let good = match kind.as_str() {
-                "Service" => SERVICES.contains(&name),
+                "Service" => SERVICES.contains(&name) && !account.retired.contains(name),
                 "AWS" => aws_principal(name, account),
                 "Federated" => !name.is_empty(),
                 "CanonicalUser" => name.len() == 64,

@@ -166,6 +166,8 @@ pub(crate) struct Account {
     pub(crate) page_size: usize,
     pub(crate) read_lag: Duration,
     pub(crate) denied: BTreeSet<String>,
+    /// Services that IAM knew and no longer takes as principals.
+    pub(crate) retired: BTreeSet<String>,
     /// Lower-case names of roles that reads don't show.
     pub(crate) hidden: BTreeSet<String>,
     /// The rights of the account's callers; none: everything.
@@ -191,6 +193,7 @@ impl Account {
             page_size: 100,
             read_lag: Duration::ZERO,
             denied: BTreeSet::new(),
+            retired: BTreeSet::new(),
             hidden: BTreeSet::new(),
             rights: None,
             policies: BTreeMap::new(),
