@@ -228,7 +228,12 @@ fn account(object: &PinpointImportRole) -> Account {
         .chain(keys)
         .filter_map(|arn| arn.split(':').nth(1));
     Account {
-        id: spec.account_id.as_deref().or(customers).unwrap_or("000000000000").to_owned(),
+        id: spec
+            .account_id
+            .as_deref()
+            .or(customers)
+            .unwrap_or("000000000000")
+            .to_owned(),
         partition: by_region.chain(by_arn).next().unwrap_or("aws").to_owned(),
     }
 }

@@ -200,8 +200,15 @@ mod tests {
             let lines: Vec<usize> = (1..).map(|n| n * page).take_while(|roles| *roles <= 5000).collect();
             let lines: Vec<usize> = lines.into_iter().filter(|roles| is_due(&told, *roles)).collect();
             let apart = STRIDE.max(page);
-            assert!(lines.len() >= 5000 / (apart + page) && lines.len() <= 10, "{page}: {lines:?}");
-            assert!(lines.windows(2).all(|two| two[1] >= two[0] + STRIDE && two[1] < two[0] + STRIDE + page));
+            assert!(
+                lines.len() >= 5000 / (apart + page) && lines.len() <= 10,
+                "{page}: {lines:?}"
+            );
+            assert!(
+                lines
+                    .windows(2)
+                    .all(|two| two[1] >= two[0] + STRIDE && two[1] < two[0] + STRIDE + page)
+            );
         }
         // The last pages bear policies alone.
         let told = Cell::new(0);

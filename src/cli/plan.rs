@@ -130,14 +130,18 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         let subjects = if args.file.is_empty() {
             there(cluster.as_ref(), &watched)
         } else {
-            declared.into_iter().map(|declared| subject(declared, cluster.as_ref())).collect()
+            declared
+                .into_iter()
+                .map(|declared| subject(declared, cluster.as_ref()))
+                .collect()
         };
         let iam = args.iam.iam(&calls).await;
         let own = iam.account().await.map_err(|failure| failure.message)?;
         let (_told, known) = watch::channel(Some(Ok(own)));
         let accounts = Accounts::new(iam, known, accounts, 1);
         let outside = |subject: &Subject| watched.covers(&subject.object).err();
-        let (subjects, strangers): (Vec<_>, Vec<_>) = subjects.into_iter().partition(|subject| outside(subject).is_none());
+        let (subjects, strangers): (Vec<_>, Vec<_>) =
+            subjects.into_iter().partition(|subject| outside(subject).is_none());
         let found = observe(&subjects, &accounts).await?;
         let id = args
             .cluster_id

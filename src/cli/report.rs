@@ -129,11 +129,16 @@ fn said(object: &PinpointImportRole) -> Option<Problem> {
     let status = object.status.as_ref()?;
     let find = |kind: ConditionType| {
         let mut all = status.conditions.iter();
-        all.find(|condition| condition.type_ == kind.as_str() && condition.observed_generation == object.metadata.generation)
+        all.find(|condition| {
+            condition.type_ == kind.as_str() && condition.observed_generation == object.metadata.generation
+        })
     };
     find(ConditionType::Stalled).filter(|condition| condition.status == "True")?;
     let ready = find(ConditionType::Ready)?;
-    let message = format!("the controller says of this object as it is: {}: {}", ready.reason, ready.message);
+    let message = format!(
+        "the controller says of this object as it is: {}: {}",
+        ready.reason, ready.message
+    );
     Some(Problem::new(FieldPath::of(&["status"]), message))
 }
 

@@ -235,12 +235,9 @@ fn plan_of_manifests_shows_a_change_before_it_is_merged() {
         &[("segments", json!({"buckets": [{"name": "my-bucket", "prefix": "a/"}]}))],
     );
     let said = run(&world, &["plan", "-f", &unchanged]);
-    assert_eq!(
-        (said.code, said.out.trim()),
-        (0, "Plan: 1 as declared; no change widens access."),
-        "{}",
-        said.err
-    );
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines: Vec<&str> = said.out.lines().filter(|line| !line.starts_with("note: ")).collect();
+    assert_eq!(lines, ["Plan: 1 as declared; no change widens access."]);
 
     let narrowed = manifests(
         &world,
@@ -946,11 +943,16 @@ fn plan_notes_a_role_that_nothing_guards_in_every_form() {
     let text = plan("text");
     let lines: Vec<&str> = text.out.lines().filter(|line| line.starts_with("note: ")).collect();
     assert!(
-        text.code == 2 && lines.len() == 1 && lines[0].starts_with(&format!("note: {names}: spec: no condition guards")),
+        text.code == 2
+            && lines.len() == 1
+            && lines[0].starts_with(&format!("note: {names}: spec: no condition guards")),
         "{}",
         text.out
     );
-    assert!(lines[0].contains("`trust:`") && lines[0].contains("`sourceAccount:"), "{lines:?}");
+    assert!(
+        lines[0].contains("`trust:`") && lines[0].contains("`sourceAccount:"),
+        "{lines:?}"
+    );
     let said = plan("json");
     let found = objects(&world, &said);
     assert_eq!(found["open"]["notes"][0]["field"], "spec");
@@ -964,7 +966,10 @@ fn plan_notes_a_role_that_nothing_guards_in_every_form() {
     );
     let noted = results(&plan("sarif"));
     let noted: Vec<_> = noted.into_iter().filter(|(rule, _)| rule == "manifest-note").collect();
-    assert_eq!(noted, [("manifest-note".to_owned(), 1), ("manifest-note".to_owned(), 3)]);
+    assert_eq!(
+        noted,
+        [("manifest-note".to_owned(), 1), ("manifest-note".to_owned(), 3)]
+    );
 }
 
 #[test]
@@ -1020,7 +1025,9 @@ fn plan_covers_what_the_controller_watches() {
     let world = World::without_controller("plan-watched");
     for (name, shard) in [("mine", "a"), ("theirs", "b")] {
         world.apply(name, &json!({})).unwrap();
-        world.kubectl(&["label", "pir", name, &format!("shard={shard}")]).unwrap();
+        world
+            .kubectl(&["label", "pir", name, &format!("shard={shard}")])
+            .unwrap();
     }
     let settings = world.folder().join("settings.yaml");
     let settings = settings.to_str().unwrap();
@@ -1029,7 +1036,11 @@ fn plan_covers_what_the_controller_watches() {
         run_with(&world, &arguments, &[])
     };
     let write = |namespace: &str| {
-        fs::write(settings, format!("namespaces: [{namespace}]\nselector: shard in (a, c)\n")).unwrap();
+        fs::write(
+            settings,
+            format!("namespaces: [{namespace}]\nselector: shard in (a, c)\n"),
+        )
+        .unwrap();
     };
     write(&world.namespace);
     let said = plan(&[]);
@@ -1061,7 +1072,11 @@ fn plan_covers_what_the_controller_watches() {
     assert_eq!((said.code, &said.json()["summary"]["unwatched"]), (0, &json!(2)));
     fs::write(settings, "selector: a in b\n").unwrap();
     let said = plan(&["-f", &path]);
-    assert!(said.code == 1 && said.err.contains("no condition on labels"), "{}", said.err);
+    assert!(
+        said.code == 1 && said.err.contains("no condition on labels"),
+        "{}",
+        said.err
+    );
 }
 
 /// The account of the issue in small: pages of 500 that take 2 s.
@@ -1082,7 +1097,11 @@ fn audit_of_five_thousand_roles_whose_pages_take_six_seconds() {
 fn slow_audit(world: &World, roles: usize, latency_of_item: Duration) {
     for n in 0..roles {
         let role = RoleBuilder::new(&format!("r{n}"));
-        let role = if n % 2 == 0 { role.trust_policy(GUIDE_TRUST) } else { role };
+        let role = if n % 2 == 0 {
+            role.trust_policy(GUIDE_TRUST)
+        } else {
+            role
+        };
         world.iam.put_role(role);
     }
     world.iam.set_page_size(1000);
