@@ -365,7 +365,7 @@ fn way(field: Option<&str>) -> FieldPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::report::Difference;
+    use crate::{cli::report::Difference, role::Problem};
 
     fn call(n: usize, text: &str) -> Call {
         Call {
@@ -415,9 +415,15 @@ mod tests {
     fn a_comment_is_never_too_long_and_what_is_left_out_is_counted() {
         let hostile = "`|\u{2028}\u{1f600}<".repeat(1000);
         let ours = |n| object(n, vec![call(0, ""), call(2, "")], None);
+        let noted = |n| ObjectPlan {
+            notes: vec![Problem::new(FieldPath::of(&["spec"]), format!("{n}{hostile}")).into()],
+            ..ours(n)
+        };
+        let mut largest = 0;
         for (count, each) in [
             (60, &(|n| ours(n)) as &dyn Fn(usize) -> ObjectPlan),
             (1000, &|n| ours(n)),
+            (1000, &noted),
             (60, &|n| object(n, (0..60).map(|m| call(m, &hostile)).collect(), None)),
             (1, &|n| object(n, vec![call(n, &hostile)], None)),
             (300, &|n| object(n, Vec::new(), Some(&hostile))),
@@ -425,6 +431,7 @@ mod tests {
             let report = Report::new((0..count).map(each));
             let text = markdown(&report);
             fits(text.as_str());
+            largest = largest.max(text.as_str().chars().count());
             let rows = text.as_str().lines().filter(|line| line.starts_with("| `")).count();
             let details = text.as_str().matches("<details>").count();
             assert_eq!(details, text.as_str().matches("</details>").count());
@@ -438,6 +445,7 @@ mod tests {
                 assert!(text.as_str().contains(&told), "{told}: {}", text.as_str());
             }
         }
+        println!("the largest comment has {largest} characters");
     }
 
     #[test]

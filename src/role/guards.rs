@@ -144,7 +144,7 @@ impl Guards {
 mod tests {
     use super::*;
     use crate::{
-        api::v1alpha1::Bucket,
+        api::v1alpha1::{Bucket, Trust},
         role::{Account, RolePath},
     };
 
@@ -217,6 +217,63 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_policy_belongs_to_aws_or_to_the_account_of_the_role() {
+        let of = |account: &str| format!("arn:aws:iam::{account}:policy/a");
+        let none = PinpointImportRoleSpec::default();
+        let attached = |arn: String| PinpointImportRoleSpec {
+            managed_policy_arns: Some(vec![arn]),
+            ..none.clone()
+        };
+        let bounded = |arn: String| PinpointImportRoleSpec {
+            permissions_boundary: Some(arn),
+            ..none.clone()
+        };
+        let cases: [&dyn Fn(String) -> (PinpointImportRoleSpec, Option<String>); 3] =
+            [&|arn| (attached(arn), None), &|arn| (bounded(arn), None), &|arn| {
+                (none.clone(), Some(arn))
+            }];
+        for case in cases {
+            for good in ["aws", "123456789012"] {
+                let (spec, forced) = case(of(good));
+                assert!(declared(&spec, forced.as_deref(), "aws").is_ok(), "{spec:?}");
+            }
+            let (spec, forced) = case(of("999999999999"));
+            let (reason, message) = declared(&spec, forced.as_deref(), "aws").unwrap_err();
+            assert_eq!(reason, Reason::InvalidSpec);
+            assert!(message.contains("belongs to account 999999999999"), "{message}");
+        }
+        // A key may be another account's: its policy can let the role in.
+        let spec = PinpointImportRoleSpec {
+            buckets: Some(vec![Bucket {
+                name: "my-bucket".to_owned(),
+                prefix: None,
+                kms_key_arn: Some("arn:aws:kms:us-east-1:999999999999:key/k".to_owned()),
+            }]),
+            ..none
+        };
+        assert!(declared(&spec, None, "aws").is_ok());
+    }
+
+    #[test]
+    fn an_empty_list_of_projects_is_none_that_is_left_out() {
+        let spec = |applications| PinpointImportRoleSpec {
+            trust: Some(Trust {
+                applications,
+                source_account: None,
+            }),
+            ..PinpointImportRoleSpec::default()
+        };
+        let (reason, message) = declared(&spec(Some(Vec::new())), None, "aws").unwrap_err();
+        assert!(
+            reason == Reason::InvalidSpec
+                && message.starts_with("spec.trust.applications: ")
+                && message.contains("name the projects"),
+            "{message}"
+        );
+        assert!(declared(&spec(None), None, "aws").is_ok());
     }
 
     #[test]

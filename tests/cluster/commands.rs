@@ -235,12 +235,9 @@ fn plan_of_manifests_shows_a_change_before_it_is_merged() {
         &[("segments", json!({"buckets": [{"name": "my-bucket", "prefix": "a/"}]}))],
     );
     let said = run(&world, &["plan", "-f", &unchanged]);
-    assert_eq!(
-        (said.code, said.out.trim()),
-        (0, "Plan: 1 as declared; no change widens access."),
-        "{}",
-        said.err
-    );
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines: Vec<&str> = said.out.lines().filter(|line| !line.starts_with("note: ")).collect();
+    assert_eq!(lines, ["Plan: 1 as declared; no change widens access."]);
 
     let narrowed = manifests(
         &world,
@@ -1087,14 +1084,6 @@ fn plan_covers_what_the_controller_watches() {
 fn audit_of_a_slow_account_is_whole_and_says_how_far_it_is() {
     let world = World::without_controller("audit-slow");
     slow_audit(&world, 1200, Duration::from_millis(4));
-}
-
-/// 5,000 roles, and pages of 500 that take 6 s: `cargo test --test cluster five_thousand -- --ignored --nocapture`.
-#[test]
-#[ignore = "takes more than a minute"]
-fn audit_of_five_thousand_roles_whose_pages_take_six_seconds() {
-    let world = World::without_controller("audit-long");
-    slow_audit(&world, 5000, Duration::from_millis(12));
 }
 
 fn slow_audit(world: &World, roles: usize, latency_of_item: Duration) {

@@ -276,7 +276,7 @@ fn an_arn_of_another_partition_is_refused_and_nothing_is_sent() {
 }
 
 #[test]
-fn an_empty_list_of_buckets_from_before_is_refused_and_changes_nothing() {
+fn an_empty_list_from_before_is_refused_and_changes_nothing() {
     let mut world = World::on_own_plane("empty-buckets");
     let crd = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/pinpointimportroles.yaml");
     let today = std::fs::read_to_string(crd).unwrap();
@@ -286,13 +286,17 @@ fn an_empty_list_of_buckets_from_before_is_refused_and_changes_nothing() {
     world.wait("the CRD to be served", || {
         world.apply("segments", &json!({"buckets": []})).ok()
     });
+    let anybody = json!({"trust": {"applications": []}});
+    world.apply("anybody", &anybody).unwrap();
     world.plane().apply(&today).unwrap();
-    world.wait("the schema of today", || {
-        world.apply("other", &json!({"buckets": []})).err()
-    });
+    for spec in [json!({"buckets": []}), anybody] {
+        world.wait("the schema of today", || world.apply("other", &spec).err());
+    }
     world.start();
-    let message = world.wait_ready("segments", "False", "InvalidSpec");
-    assert!(message.contains("name the buckets"), "{message}");
+    for (name, words) in [("segments", "name the buckets"), ("anybody", "name the projects")] {
+        let message = world.wait_ready(name, "False", "InvalidSpec");
+        assert!(message.contains(words), "{message}");
+    }
     assert_eq!(world.calls().len(), 0);
     assert_eq!(world.object("segments")["spec"]["buckets"], json!([]));
 }

@@ -92,11 +92,14 @@ fn who_else_may_assume_it() {
         (r#""Principal":"*""#, r#""Action":"STS:assumer?le""#, "everybody (*)"),
         (r#""Principal":"*""#, r#""NotAction":"sts:TagSession""#, "everybody (*)"),
     ];
+    let mut cases = 0;
     for (principal, action, right) in others {
         let found = with_trust(&[allow(&[principal, action])]).unwrap_or_else(|| panic!("{principal}"));
         assert_eq!(Vec::from_iter(found.others).join(", "), right, "{principal} {action}");
         assert_eq!(found.guarded, Guarded::No, "{principal}");
+        cases += 1;
     }
+    println!("audit, who else may assume it: {cases} cases right");
 }
 
 #[test]
@@ -145,6 +148,7 @@ fn who_else_may_assume_it_beside_pinpoint() {
         ),
         (r#""Principal":{"CanonicalUser":"abc"}"#, ASSUME, "abc"),
     ];
+    let mut cases = 0;
     for (principal, action, right) in beside {
         let found = with_trust(&[allow(&[PINPOINT, ASSUME]), allow(&[principal, action])]).expect("Pinpoint");
         assert_eq!(
@@ -157,11 +161,14 @@ fn who_else_may_assume_it_beside_pinpoint() {
             !right.is_empty(),
             "{principal} {action}"
         );
+        cases += 1;
     }
+    println!("audit, who else, beside Pinpoint: {cases} cases right");
 }
 
 #[test]
 fn roles_that_do_not_trust_pinpoint_are_none_of_ours() {
+    let mut cases = 0;
     for (principal, action) in [
         (r#""Principal":{"Service":"ec2.amazonaws.com"}"#, ASSUME),
         (r#""Principal":{"AWS":"111111111111"}"#, ASSUME),
@@ -174,6 +181,7 @@ fn roles_that_do_not_trust_pinpoint_are_none_of_ours() {
         (PINPOINT, r#""NotAction":"sts:Assume*""#),
     ] {
         assert_eq!(with_trust(&[allow(&[principal, action])]), None, "{principal} {action}");
+        cases += 1;
     }
     let in_organization = r#""Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}"#;
     assert_eq!(
@@ -183,10 +191,12 @@ fn roles_that_do_not_trust_pinpoint_are_none_of_ours() {
     );
     let denied = allow(&[PINPOINT, ASSUME]).replace("Allow", "Deny");
     assert_eq!(with_trust(&[denied]), None);
+    println!("audit, roles that are none of ours: {cases} cases right");
 }
 
 #[test]
 fn everybody_of_an_organization_is_not_everybody() {
+    let mut cases = 0;
     for (condition, right) in [
         (
             r#"{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}"#,
@@ -238,6 +248,7 @@ fn everybody_of_an_organization_is_not_everybody() {
         let everybody = allow(&[r#""Principal":"*""#, ASSUME, &format!(r#""Condition":{condition}"#)]);
         let found = with_trust(&[allow(&[PINPOINT, ASSUME]), everybody]).expect("Pinpoint");
         assert_eq!(Vec::from_iter(found.others).join(", "), right, "{condition}");
+        cases += 1;
     }
     let all_but = allow(&[
         r#""NotPrincipal":{"AWS":"999999999999"}"#,
@@ -247,6 +258,7 @@ fn everybody_of_an_organization_is_not_everybody() {
     let found = with_trust(&[allow(&[PINPOINT, ASSUME]), all_but]).expect("Pinpoint");
     let right = "everything but arn:aws:iam::999999999999:root in organization o-a1b2c3d4e5";
     assert_eq!(Vec::from_iter(found.others), [right]);
+    println!("audit, organizations: {cases} cases right");
 }
 
 #[test]
@@ -254,6 +266,7 @@ fn guarded_for_whom() {
     const OURS: (Guarded, &str) = (Guarded::Yes, "");
     const NOT: (Guarded, &str) = (Guarded::No, "");
     const STRANGER: (Guarded, &str) = (Guarded::No, "999999999999");
+    let mut cases = 0;
     for (condition, right) in [
         (r#"{"StringEquals":{"aws:SourceAccount":"111111111111"}}"#, OURS),
         (r#"{"stringequals":{"AWS:sourceaccount":"111111111111"}}"#, OURS),
@@ -335,6 +348,7 @@ fn guarded_for_whom() {
             _ => Some(Severity::High),
         };
         assert_eq!(worst, should, "{condition}");
+        cases += 1;
     }
     let own = r#""Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"}}"#;
     let both = with_trust(&[allow(&[PINPOINT, ASSUME, own]), allow(&[PINPOINT, ASSUME])]).expect("Pinpoint");
@@ -344,6 +358,7 @@ fn guarded_for_whom() {
     );
     let everybody = with_trust(&[allow(&[r#""Principal":"*""#, ASSUME, own])]).expect("Pinpoint");
     assert_eq!(everybody.guarded, Guarded::Yes);
+    println!("audit, guarded for whom: {cases} cases right");
 }
 
 /// Reads of one statement: `*` for every bucket.
@@ -365,6 +380,7 @@ fn reads_of(text: &str) -> String {
 
 #[test]
 fn what_it_reads() {
+    let mut cases = 0;
     for (action, resource, right) in [
         ("s3:GetObject", "arn:aws:s3:::a/b/*", "a"),
         ("s3:*", "arn:aws:s3:::team-*/x", "team-*"),
@@ -417,6 +433,7 @@ fn what_it_reads() {
             &format!(r#""Resource":"{resource}""#),
         ]);
         assert_eq!(reads(&statement), right, "{action} {resource}");
+        cases += 1;
     }
     let get = r#""Action":"s3:GetObject""#;
     assert_eq!(reads(&allow(&[get, r#""NotResource":"arn:aws:s3:::a/*""#])), "*");
@@ -428,11 +445,13 @@ fn what_it_reads() {
     assert_eq!(reads_of(&old), "", "no bucket has such a name");
     assert_eq!(reads(&allow(&[r#""NotAction":"iam:*""#, r#""Resource":"*""#])), "*");
     assert_eq!(reads(&allow(&[r#""NotAction":"s3:*""#, r#""Resource":"*""#])), "");
+    println!("audit, what it reads: {cases} cases right");
 }
 
 #[test]
 fn what_it_may_do_beyond_reading() {
     const KEY: &str = "arn:aws:kms:us-east-1:111111111111:key/0123";
+    let mut cases = 0;
     for (action, resource, right) in [
         ("s3:GetObject", "*", None),
         ("s3:Get*", "*", None),
@@ -473,6 +492,7 @@ fn what_it_may_do_beyond_reading() {
             &format!(r#""Resource":"{resource}""#),
         ]);
         assert_eq!(beyond(&[&document(&[statement])], &[]), right, "{action} {resource}");
+        cases += 1;
     }
     let not = |action: &str| document(&[allow(&[&format!(r#""NotAction":{action}"#), r#""Resource":"*""#])]);
     assert_eq!(beyond(&[&not(r#""s3:*""#)], &[]), Some(Power::Everything));
@@ -491,6 +511,7 @@ fn what_it_may_do_beyond_reading() {
         ("arn:aws:iam::111111111111:policy/AdministratorAccess", None),
     ] {
         assert_eq!(beyond(&[], &[arn]), right, "{arn}");
+        cases += 1;
     }
     // The worst of all counts.
     let get = document(&[allow(&[r#""Action":"s3:GetObject""#, r#""Resource":"*""#])]);
@@ -502,6 +523,7 @@ fn what_it_may_do_beyond_reading() {
         beyond(&[&get, &write], &["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
         Some(Power::Write)
     );
+    println!("audit, what it may do beyond: {cases} cases right");
 }
 
 fn beyond(inline: &[&str], attached: &[&str]) -> Option<Power> {
@@ -533,10 +555,12 @@ fn what_can_not_be_read_is_told() {
         document(&[allow(&[r#""Principal":{"*":"*"}"#, ASSUME])]),
         r#"{"Statement":"\u0070inpoint"}"#.to_owned(),
     ];
+    let mut cases = 0;
     for trust in unreadable {
         let found = exposure(&role(trust.clone(), &[], &[]), &Sweep::default()).expect("it may mean Pinpoint");
         assert!(found.unreadable.is_some(), "{trust}");
         assert_eq!(severities(&found), [Severity::High], "{trust}");
+        cases += 1;
     }
     let other = r#"{"Statement":{"Effect":"Allow","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     assert_eq!(exposure(&role(other.to_owned(), &[], &[]), &Sweep::default()), None);
@@ -555,6 +579,7 @@ fn what_can_not_be_read_is_told() {
             .iter()
             .any(|finding| finding.message.contains("inline0"))
     );
+    println!("audit, what can not be read: {cases} cases right");
 }
 
 #[test]

@@ -159,6 +159,11 @@ const WRONG: &[(&str, &str)] = &[
         "does not fit",
     ),
     ("spec: [] # here", "not of the type object"),
+    ("spec:\n  trust:\n    applications: [] # here", "fewer than 1"),
+    (
+        "spec:\n  accountId: \"111122223333\"\n  permissionsBoundary: arn:aws:iam::444455556666:policy/bound # here",
+        "belongs to account 444455556666, and the role to 111122223333",
+    ),
     ("status: {}\nspec: {}\nspecs: {} # here", "did you mean spec?"),
     ("spec:\n  suspend: true\n  suspend: false # here", "is no YAML"),
 ];
@@ -273,6 +278,26 @@ fn guards_and_settings_files_hold_here_too() {
 }
 
 #[test]
+fn policies_of_two_accounts_are_no_role_s() {
+    let policies = |first: &str, second: &str| {
+        let manifest = format!(
+            "{HEAD}spec:\n  managedPolicyArns: ['arn:aws:iam::{first}:policy/a']\n  permissionsBoundary: 'arn:aws:iam::{second}:policy/b'\n"
+        );
+        let output = validate(&["-f", "-", "--allowed-policy-arns=*"], &manifest);
+        (output.status.code(), text(&output.stdout))
+    };
+    let (code, said) = policies("111122223333", "444455556666");
+    assert!(
+        code == Some(1)
+            && said.contains("-:7: spec.permissionsBoundary: belongs to another account than a policy of 111122223333"),
+        "{said}"
+    );
+    for second in ["111122223333", "aws"] {
+        assert_eq!(policies("111122223333", second).0, Some(0));
+    }
+}
+
+#[test]
 fn two_objects_with_one_role_are_found() {
     let second = HEAD.replace("segments", "other");
     let manifests = format!("{HEAD}spec: {{roleName: Import}}\n---\n{second}spec:\n  roleName: import\n");
@@ -346,7 +371,7 @@ fn a_role_that_nothing_guards_is_noted_and_not_refused() {
     }
     for (body, account) in [
         ("spec: {}", "<id of the role's account>"),
-        ("spec: {trust: {applications: []}}", "<id of the role's account>"),
+        ("spec: {trust: {}}", "<id of the role's account>"),
         ("spec: {accountId: '111122223333'}", "111122223333"),
     ] {
         let output = validate(&["-f", "-"], &format!("{HEAD}{body}\n"));
