@@ -445,7 +445,6 @@ mod tests {
                 assert!(text.as_str().contains(&told), "{told}: {}", text.as_str());
             }
         }
-        println!("the largest comment has {largest} characters");
     }
 
     #[test]
