@@ -197,6 +197,9 @@ fn said(kind: &ValidationErrorKind, path: &FieldPath, value: Option<&Value>, sch
         ValidationErrorKind::MaxLength { limit } => format!("is longer than {limit} characters"),
         ValidationErrorKind::Minimum { limit } => format!("{here} is less than {}. It is: {meant}", whole(limit)),
         ValidationErrorKind::Maximum { limit } => format!("{here} is more than {}. It is: {meant}", whole(limit)),
+        ValidationErrorKind::MinItems { limit } => {
+            format!("has fewer than {limit} items: leave the field out, or fill it")
+        }
         ValidationErrorKind::MaxItems { limit } => format!("has more than {limit} items"),
         ValidationErrorKind::MaxProperties { limit } => format!("has more than {limit} entries"),
         other => format!("{here} breaks the rule {}", other.keyword()),

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_belongs_to_aws_or_to_the_account_of_the_role() {
+    fn a_policy_belongs_to_amazon_or_to_the_account_of_the_role() {
         let of = |account: &str| format!("arn:aws:iam::{account}:policy/a");
         let none = PinpointImportRoleSpec::default();
         let attached = |arn: String| PinpointImportRoleSpec {

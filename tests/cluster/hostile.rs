@@ -234,7 +234,7 @@ fn a_plan_of_many_new_roles_fits_a_comment() {
     assert_eq!(markdown.lines().filter(|line| line.starts_with("| `")).count(), MANY);
     let shown = markdown.matches("<details>").count();
     assert!(
-        markdown.contains(&format!("the calls for {} objects are left out", MANY - shown)),
+        markdown.contains(&format!("the calls for {} objects and ", MANY - shown)),
         "{markdown}"
     );
     assert!(markdown.contains("`--output json` shows all"));

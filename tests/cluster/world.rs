@@ -269,8 +269,8 @@ impl World {
         self.add_args(&["--leader-election", "--leader-election-namespace", &namespace]);
     }
 
-    /// Has the controller act as an account of the world's own namespace, which may read objects there alone, and nothing of `kube-system`:
-    /// it needs `--cluster-id`. What the shipped admission policy keeps for the shipped account, this one may not do.
+    /// Has the controller act as somebody who may read objects of the world's own namespace alone, and nothing of `kube-system`: it needs
+    /// `--cluster-id`. He is of the break-glass group, since the shipped admission policy keeps statuses for the shipped account.
     pub fn limit_to_namespace(&mut self) {
         let rules = self
             .plane()
@@ -280,16 +280,16 @@ impl World {
         role["kind"] = json!("Role");
         role["metadata"] = json!({"name": "limited", "namespace": self.namespace});
         self.plane().apply(&role.to_string()).expect("a role");
-        self.kubectl(&["create", "serviceaccount", "limited"])
-            .expect("an account");
-        let account = format!("--serviceaccount={}:limited", self.namespace);
-        self.kubectl(&["create", "rolebinding", "limited", "--role=limited", &account])
+        self.kubectl(&["create", "rolebinding", "limited", "--role=limited", "--user=limited"])
             .expect("a binding");
-        let token = self.kubectl(&["create", "token", "limited"]).expect("a token");
         let path = self.folder.path().join("kubeconfig-limited");
-        derived(&self.kubeconfig(), &path, |line| match line.split_once("token: ") {
-            Some((before, _)) => format!("{before}token: {}", token.trim()),
-            None => line.to_owned(),
+        derived(&self.plane().kubeconfig(), &path, |line| {
+            match line.split_once("token: ") {
+                Some((before, _)) => {
+                    format!("{line}\n{before}as: limited\n{before}as-groups: ['pinpoint-import.dev:break-glass']")
+                }
+                None => line.to_owned(),
+            }
         });
         self.add_env("KUBECONFIG", path.to_str().expect("UTF-8"));
     }
