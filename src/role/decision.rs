@@ -128,6 +128,10 @@ pub fn whose(
             rest(Outcome::Refused(Reason::RoleNotOwned, foreign.message(name.as_str())))
         }
         (Ownership::Foreign(foreign), Subject::Leaving(_)) => let_go(left(situation, head, &foreign)),
+        // The id that was given up, in an answer that may be older than the role made since.
+        (Ownership::Owned, _) if situation.gave_up(head) && situation.recent.may_lack_tags(situation.clock) => {
+            rest(situation.waiting(name))
+        }
         (whose @ (Ownership::Owned | Ownership::Adoptable), _) => match elsewhere(subject, head) {
             Some(outcome) => rest(outcome),
             None => ControlFlow::Continue(whose),
@@ -155,8 +159,11 @@ fn elsewhere(subject: &Subject, head: Option<&Head>) -> Option<Outcome> {
 
 /// There is no role of the name.
 fn create(situation: &Situation<'_>, desired: &DesiredRole) -> Decision {
-    // Beyond that, absence need not be certain: `CreateRole` does no harm to a role that is there, and its id is kept until then.
-    if situation.recent.just_created(situation.clock) {
+    let (recent, clock) = (situation.recent, situation.clock);
+    // That a role is gone must be certain before its id is given up; `CreateRole` itself does no harm to a role that is there. One whose
+    // `CreateRole` had no answer may have been seen already, and not be shown again.
+    let doubtful = situation.status.role_id.is_some() && recent.may_lack_tags(clock) && !recent.is_surely_absent(clock);
+    if recent.just_created(clock) || doubtful {
         return say(Outcome::Waiting);
     }
     let work = Work {
@@ -216,14 +223,21 @@ fn by_policy(situation: &Situation<'_>, desired: &DesiredRole, work: Work) -> De
 }
 
 fn leave(situation: &Situation<'_>, shown: &ObservedRole) -> Decision {
+    // What this process wrote, and what is shown beside it: what is not there is taken away without harm, and what is there though it is
+    // not shown would keep the role from going.
+    let mut role = situation.recent.settled(shown, situation.clock).role;
+    role.attached.extend(shown.attached.iter().cloned());
+    for (name, document) in &shown.inline {
+        role.inline.entry(name.clone()).or_insert_with(|| document.clone());
+    }
     let (aim, changes) = match situation.spec.deletion_policy {
-        DeletionPolicy::Delete => (Aim::Delete, teardown(shown)),
-        DeletionPolicy::Retain => (Aim::Retain, release(&shown.head)),
+        DeletionPolicy::Delete => (Aim::Delete, teardown(&role)),
+        DeletionPolicy::Retain => (Aim::Retain, release(&role.head)),
     };
     Decision::Act(Work {
         aim,
         changes,
-        before: Some(Box::new(shown.clone())),
+        before: Some(Box::new(role)),
         unproven: BTreeSet::new(),
         late: false,
     })

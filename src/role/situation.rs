@@ -112,6 +112,12 @@ impl Situation<'_> {
         }
     }
 
+    /// Whether a role has the id that was given up when another was about to be made in its place.
+    pub(super) fn gave_up(&self, head: Option<&Head>) -> bool {
+        let claim = self.claim();
+        claim.pinned.is_none() && claim.former.is_some() && claim.former == head.map(|head| head.id.as_str())
+    }
+
     /// The outcome of waiting until IAM shows more.
     pub(super) fn waiting(&self, name: &RoleName) -> Outcome {
         if self.deleting {

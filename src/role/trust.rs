@@ -3,6 +3,8 @@
 //! Built as the Amazon Pinpoint developer guide has it ("IAM role for importing endpoints or segments"), with the conditions against
 //! a confused deputy where the spec names applications or an account.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -137,7 +139,12 @@ impl TrustPolicy {
         let allowed = |grant: &&Grant| grant.effect == Effect::Allow;
         Meaning::parse(observed).is_ok_and(|observed| {
             let mut found = observed.grants.iter().filter(allowed);
-            found.all(|grant| self.meaning.grants.contains(grant))
+            found.all(|found| {
+                self.meaning
+                    .grants
+                    .iter()
+                    .any(|declared| permits_all_of(declared, found))
+            })
         })
     }
 
@@ -157,6 +164,14 @@ impl TrustPolicy {
             Err(why) => vec![difference(format!("can't be read as a policy ({why})"))],
         }
     }
+}
+
+/// Whether a declared grant permits all that one in IAM does: it has no further conditions, and takes as many values or more. What is
+/// declared has no negated conditions, of which more values would permit less.
+fn permits_all_of(declared: &Grant, found: &Grant) -> bool {
+    let wider = |(key, values): (_, &BTreeSet<_>)| found.conditions.get(key).is_some_and(|some| some.is_subset(values));
+    (declared.effect, &declared.principal, &declared.action) == (found.effect, &found.principal, &found.action)
+        && declared.conditions.iter().all(wider)
 }
 
 fn applications() -> FieldPath {

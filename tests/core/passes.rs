@@ -8,8 +8,8 @@ use pinpoint_import_role_controller::{
     api::{
         EventReason, Reason,
         v1alpha1::{
-            AdoptionPolicy, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus,
-            UndeclaredPolicies,
+            AdoptionPolicy, Application, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus,
+            Trust, UndeclaredPolicies,
         },
     },
     role::{
@@ -705,4 +705,97 @@ proptest! {
 
 fn option_of_passing() -> impl Strategy<Value = Option<Class>> {
     select(vec![None, Some(Class::Throttled), Some(Class::Retryable)])
+}
+
+/// A role that others deleted is made anew, and IAM shows the one before once more: that one's id is given up for good, or the one made
+/// would be nobody's.
+#[test]
+fn an_id_that_was_given_up_is_not_taken_back_upon_a_late_answer() {
+    for restart in [false, true] {
+        let mut world = World::new(
+            [PinpointImportRoleSpec::default(), PinpointImportRoleSpec::default()],
+            60,
+            0,
+        );
+        world.others_changed();
+        calm_down(&mut world);
+        world.tamper(Tamper::Delete);
+        let lost: Vec<_> = (0..4).map(|nth| (nth, Class::Ambiguous, true)).collect();
+        world.pass(&lost);
+        if restart {
+            world.restart();
+        }
+        world.lag = Duration::from_secs(59);
+        world.pass(&[]);
+        world.lag = Duration::ZERO;
+        calm_down(&mut world);
+        let reason = ready_reason(&world.status).map(Reason::as_str);
+        assert_eq!(reason, Some("Reconciled"), "restart {restart}: {:?}", world.status);
+    }
+}
+
+/// A role that was made and seen is not believed to be gone because IAM once more shows none.
+#[test]
+fn a_role_whose_creation_had_no_answer_is_not_told_to_be_gone() {
+    let mut world = World::new(
+        [PinpointImportRoleSpec::default(), PinpointImportRoleSpec::default()],
+        60,
+        0,
+    );
+    world.others_changed();
+    world.pass(&(0..4).map(|nth| (nth, Class::Ambiguous, true)).collect::<Vec<_>>());
+    world.pass(&[]);
+    assert_eq!(ready_reason(&world.status), Some(Reason::Reconciled));
+    world.lag = Duration::from_secs(59);
+    world.pass(&[]);
+    assert_eq!(world.drifts_told(), 0, "{:?}", world.status);
+    assert!(world.status.role_id.is_some());
+}
+
+/// What was put on a role a moment ago, and is not shown yet, keeps it from being deleted; the controller knows of it.
+#[test]
+fn a_role_just_made_is_deleted_whole() {
+    let mut world = World::new(
+        [PinpointImportRoleSpec::default(), PinpointImportRoleSpec::default()],
+        60,
+        0,
+    );
+    world.others_changed();
+    world.pass(&[]);
+    // The role is shown, and its policy, which came last, is not.
+    let (attached, bare) = (world.history.len() - 1, world.history.len() - 2);
+    world.history[attached].0 += Duration::from_secs(10);
+    assert_eq!(world.history[bare].1.as_ref().map(|role| role.attached.len()), Some(0));
+    world.deleting = true;
+    world.generation += 1;
+    world.wait(1);
+    world.pass(&[]);
+    assert!(world.gone, "{:?}", world.status);
+}
+
+/// A trust policy under fewer conditions, or for more, takes nothing from anybody: it waits until what is not declared is gone.
+#[test]
+fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
+    let on_behalf_of_another = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"}}}}"#;
+    let guide = declare(&PinpointImportRoleSpec::default());
+    assert!(guide.trust.only_adds_to(on_behalf_of_another));
+    assert!(!guide.trust.only_adds_to(STRANGER));
+    let applications = |regions: &[&str]| {
+        let application = |region: &&str| Application {
+            region: (*region).to_owned(),
+            id: "0123456789abcdef".repeat(2),
+        };
+        let trust = Trust {
+            applications: Some(regions.iter().map(application).collect()),
+            source_account: None,
+        };
+        declare(&PinpointImportRoleSpec {
+            trust: Some(trust),
+            ..PinpointImportRoleSpec::default()
+        })
+    };
+    let (one, two) = (applications(&["us-east-1"]), applications(&["us-east-1", "eu-west-1"]));
+    assert!(two.trust.only_adds_to(one.trust.document()));
+    assert!(!one.trust.only_adds_to(two.trust.document()));
+    assert!(!one.trust.only_adds_to(guide.trust.document()));
 }
