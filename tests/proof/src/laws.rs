@@ -98,6 +98,18 @@ pub fn untouched(model: &Model, replica: &Replica, pass: &Pass, work: &Work, ste
     broken("foreign untouched", format_args!("{} on {head:?}", step.action()))
 }
 
+/// *Nothing in vain*: no call is made that can only fail, whose answer would stand in the place of the true reason.
+///
+/// # Errors
+/// What keeps the role from being deleted.
+pub fn not_in_vain(pass: &Pass, step: &Step) -> Result<(), Broken> {
+    let known = pass.known.as_ref().filter(|_| *step == Step::DeleteRole);
+    match known.filter(|role| !role.attached.is_empty() || !role.inline.is_empty()) {
+        Some(role) => broken("nothing in vain", format_args!("DeleteRole under {:?}", role.attached)),
+        None => Ok(()),
+    }
+}
+
 /// The table of ownership (contract, section 4).
 fn is_ours(model: &Model, replica: &Replica, object: &Object, head: &Head) -> bool {
     let owner = model.settings(replica).owner(object.uid);

@@ -260,6 +260,7 @@ impl Model {
             Answer::Fails(class) => Err(failure(class)),
             Answer::Lacks => Err(failure(Class::Denied)),
             Answer::Lost | Answer::Well(_) => {
+                laws::not_in_vain(&pass, &change.step)?;
                 laws::untouched(self, &world.replicas[r], &pass, &work, &change.step)?;
                 let done = world.iam.execute(world.tick, &change.step, pass.object.uid);
                 // What the look did not show is in the way, or is written over.

@@ -38,6 +38,7 @@ pub enum Name {
     AdoptionUnknown,
     AdoptionLeaving,
     Leaving,
+    Remade,
     Retained,
     ByTags,
     Changed,
@@ -47,7 +48,7 @@ pub enum Name {
 
 impl Name {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Creation,
         Self::Young,
         Self::Opened,
@@ -74,6 +75,7 @@ impl Name {
         Self::AdoptionUnknown,
         Self::AdoptionLeaving,
         Self::Leaving,
+        Self::Remade,
         Self::Retained,
         Self::ByTags,
         Self::Changed,
@@ -91,9 +93,13 @@ impl Name {
             | Self::AdoptionRival
             | Self::AdoptionUnknown
             | Self::AdoptionLeaving => self.adopted(),
-            Self::Leaving | Self::Retained | Self::Changed | Self::Reported | Self::Replicas | Self::Former => {
-                self.edited()
-            }
+            Self::Leaving
+            | Self::Remade
+            | Self::Retained
+            | Self::Changed
+            | Self::Reported
+            | Self::Replicas
+            | Self::Former => self.edited(),
             _ => self.drifted(),
         }
     }
@@ -149,8 +155,6 @@ impl Name {
                 ..fresh("a role is made, and its object deleted")
             },
             Self::ByTags => Scene {
-                specs: vec![adopting()],
-                prelude: vec![Move::MakeOther],
                 bounds: bounds(0, 0, 0, 1, 0),
                 by_tags: true,
                 ..fresh("IAM judges by tags")
@@ -324,7 +328,11 @@ impl Name {
         match self {
             Self::Leaving => Scene {
                 moves: vec![Move::Attach, Move::Strip, Move::Remake, Move::Delete],
-                bounds: bounds(1, 0, 0, 2, 2),
+                bounds: bounds(0, 1, 0, 1, 1),
+                ..edit("deleted", &[Edit::Delete])
+            },
+            Self::Remade => Scene {
+                bounds: bounds(0, 0, 0, 1, 2),
                 ..edit("deleted, and made anew", &[Edit::Delete, Edit::Remake])
             },
             Self::Retained => Scene {
