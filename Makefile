@@ -50,8 +50,8 @@ dependencies:
 bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit and plan of many
 	@$(TARGET)/release/bench
 
-proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out: about 30 minutes
-	cargo run --quiet --release --locked -p proof -- 1 $(or $(MOST),1000000)
+proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
+	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
 	cargo run --quiet --release --locked -p proof -- guards
 
 unit:
