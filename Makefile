@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit bench crd licences advisories
+.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
@@ -49,6 +49,10 @@ dependencies:
 
 bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit and plan of many
 	@$(TARGET)/release/bench
+
+proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
+	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
+	cargo run --quiet --release --locked -p proof -- guards
 
 unit:
 	@mkdir -p $(TARGET)

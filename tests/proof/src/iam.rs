@@ -1,0 +1,212 @@
+//! IAM: strict, and late to show what was done.
+
+use pinpoint_import_role_controller::{
+    api::OWNERSHIP_TAGS,
+    role::{Class, Head, ObservedRole, Step},
+};
+
+use crate::sealed::Sealed;
+
+/// The one name that all roles of this world have.
+pub const NAME: &str = "n.o";
+
+/// A role, and where it comes from, which nobody in this world sees but the laws.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// What IAM shows of it.
+    pub shown: ObservedRole,
+    /// The object that a controller made it for; none: others made it.
+    pub maker: Option<u8>,
+    /// Whether others did something to it by which no proof of its owner is left: tags or trust while no status knew it, or the tags of
+    /// another owner.
+    pub spoiled: bool,
+}
+
+/// What there was from some time on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version {
+    /// The tick in which it came.
+    pub since: u8,
+    /// The role; none: there was none.
+    pub role: Option<Sealed<Role>>,
+    /// Whether others than controllers brought it about.
+    pub by_others: bool,
+    /// Whether the answer of the call that brought it about was lost.
+    pub is_unknown: bool,
+}
+
+/// IAM, with all that it may still show. The last version is the truth.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Iam {
+    versions: Vec<Version>,
+    made: u8,
+}
+
+impl Iam {
+    /// One without the role.
+    #[must_use]
+    pub fn empty() -> Self {
+        let nothing = Version {
+            since: 0,
+            role: None,
+            by_others: false,
+            is_unknown: false,
+        };
+        Self {
+            versions: vec![nothing],
+            made: 0,
+        }
+    }
+
+    /// The role as it is.
+    #[must_use]
+    pub fn truth(&self) -> Option<&Role> {
+        self.versions.last().and_then(|version| version.role.as_deref())
+    }
+
+    /// The role as it is, without its story.
+    #[must_use]
+    pub fn role(&self) -> Option<&ObservedRole> {
+        self.truth().map(|role| &role.shown)
+    }
+
+    /// Brings a version about.
+    pub fn change(&mut self, tick: u8, role: Option<Role>, by_others: bool) {
+        self.versions.push(Version {
+            since: tick,
+            role: role.map(Sealed::new),
+            by_others,
+            is_unknown: false,
+        });
+    }
+
+    /// An id that no role had before.
+    pub fn new_id(&mut self) -> String {
+        self.made += 1;
+        format!("AROA{}", self.made)
+    }
+
+    /// Forgets what can't be shown any more. A version is shown for less than `lag` ticks after another took its place.
+    pub fn forget(&mut self, tick: u8, lag: u8) {
+        let ends = self.versions.iter().skip(1).map(|version| version.since);
+        let old = ends.take_while(|end| tick >= end + lag).count();
+        self.versions.drain(..old);
+        // When the oldest came makes no difference any more, nor who brought it about.
+        self.versions[0].since = 0;
+        (self.versions[0].by_others, self.versions[0].is_unknown) = (false, false);
+    }
+
+    /// What answers of a kind may show, the truth first, each once: how many versions ago it was, at the latest.
+    pub fn answers<T: PartialEq>(&self, part: impl Fn(Option<&ObservedRole>) -> T) -> Vec<u8> {
+        let mut seen: Vec<T> = Vec::new();
+        let mut ages = Vec::new();
+        for (age, version) in (0_u8..).zip(self.versions.iter().rev()) {
+            let answer = part(version.role.as_ref().map(|role| &role.shown));
+            if !seen.contains(&answer) {
+                seen.push(answer);
+                ages.push(age);
+            }
+        }
+        ages
+    }
+
+    /// The version so many ago.
+    #[must_use]
+    pub fn shown(&self, age: u8) -> Option<&ObservedRole> {
+        let version = self.versions.iter().rev().nth(age.into())?;
+        version.role.as_ref().map(|role| &role.shown)
+    }
+
+    /// Whether others did something that a look at the version so many ago can't show.
+    #[must_use]
+    pub fn hides(&self, age: u8) -> bool {
+        let newer = self.versions.iter().rev().take(age.into());
+        newer.into_iter().any(|version| version.by_others)
+    }
+
+    /// The answer of the last call is lost.
+    pub fn lose(&mut self) {
+        if let Some(last) = self.versions.last_mut() {
+            last.is_unknown = true;
+        }
+    }
+
+    /// Whether a look at the version so many ago shows neither what others did, nor what was done by a call whose answer was lost.
+    #[must_use]
+    pub fn misleads(&self, age: u8) -> bool {
+        let newer = self.versions.iter().rev().take(age.into());
+        newer.into_iter().any(|version| version.by_others || version.is_unknown)
+    }
+
+    /// Whether, where IAM judges by tags, those of the role may not have arrived yet.
+    #[must_use]
+    pub fn may_lack_tags(&self) -> bool {
+        let ownership = |role: Option<&ObservedRole>| {
+            role.map(|role| OWNERSHIP_TAGS.map(|tag| role.head.tag(tag.key()).map(str::to_owned)))
+        };
+        self.answers(ownership).len() > 1
+    }
+
+    /// Carries a step out for an object, or says why not. Returns the role that was made.
+    ///
+    /// # Errors
+    /// The class of IAM's answer.
+    pub fn execute(&mut self, tick: u8, step: &Step, maker: u8) -> Result<Option<Head>, Class> {
+        let truth = self.truth().cloned();
+        match (step, truth) {
+            (Step::CreateRole(_), Some(_)) => Err(Class::Exists),
+            (Step::CreateRole(_), None) => {
+                let mut made = None;
+                apply(&mut made, step);
+                let mut shown = made.unwrap_or_default();
+                shown.head.id = self.new_id();
+                let head = shown.head.clone();
+                let role = Role {
+                    shown,
+                    maker: Some(maker),
+                    spoiled: false,
+                };
+                self.change(tick, Some(role), false);
+                Ok(Some(head))
+            }
+            // What is not there is gone (`aws::execute`).
+            (Step::UntagRole(_) | Step::DetachPolicy(_) | Step::DeleteInlinePolicy { .. } | Step::DeleteRole, None) => {
+                Ok(None)
+            }
+            (_, None) => Err(Class::Retryable),
+            (Step::DeleteRole, Some(role)) if !role.shown.attached.is_empty() || !role.shown.inline.is_empty() => {
+                Err(Class::Retryable)
+            }
+            (Step::DeleteRole, Some(_)) => {
+                self.change(tick, None, false);
+                Ok(None)
+            }
+            (step, Some(role)) => {
+                let shown = step.applied(&role.shown);
+                if shown != role.shown {
+                    self.change(tick, Some(Role { shown, ..role }), false);
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// A role after a step that IAM takes.
+pub fn apply(role: &mut Option<ObservedRole>, step: &Step) {
+    *role = match (step, role.take()) {
+        (Step::CreateRole(new), _) => Some(ObservedRole::from(Head {
+            name: NAME.to_owned(),
+            arn: format!("arn:aws:iam::123456789012:role/{NAME}"),
+            id: "AROANEW".to_owned(),
+            path: new.path.to_string(),
+            trust: new.trust.clone(),
+            description: Some(new.description.clone()),
+            max_session_duration: Some(new.max_session_duration.unwrap_or(3600)),
+            boundary: new.boundary.as_ref().map(ToString::to_string),
+            tags: new.tags.clone(),
+        })),
+        (Step::DeleteRole, _) | (_, None) => None,
+        (step, Some(role)) => Some(step.applied(&role)),
+    };
+}

@@ -1,0 +1,88 @@
+//! What a pass writes to the API server, which ties it to the uid.
+
+use pinpoint_import_role_controller::{
+    api::v1alpha1::PinpointImportRoleStatus,
+    role::{
+        Class, Head,
+        decision::{Aim, End, Subject, Work},
+        plan::differences,
+        status::{self, Learned},
+    },
+};
+
+use crate::{
+    actions::Answer,
+    pass::{Pass, Stage},
+    sealed::Sealed,
+    world::{Object, World},
+};
+
+/// Writes a status, if the object is the one that was read. Says whether it was.
+pub(crate) fn write_status(world: &mut World, read: &Object, next: &Sealed<PinpointImportRoleStatus>) -> bool {
+    match &mut world.object {
+        Some(object) if object.uid == read.uid => {
+            object.status = next.clone();
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Puts the finalizer on.
+pub(crate) fn hold(world: &mut World, r: usize, mut pass: Pass, answer: Answer) {
+    let is_same = world.object.as_ref() == Some(&pass.object);
+    if answer != Answer::Fails(Class::Retryable)
+        && let Some(object) = world.object.as_mut().filter(|_| is_same)
+    {
+        object.held = true;
+        if answer == Answer::Well(0) {
+            pass.object = object.clone();
+            pass.stage = Stage::Head;
+            world.replicas[r].pass = Some(Sealed::new(pass));
+        }
+    }
+}
+
+/// The status before the work: what must not be forgotten.
+pub(crate) fn intent(world: &World, pass: &Pass, work: &Work) -> Sealed<PinpointImportRoleStatus> {
+    let Some(desired) = pass.subject.as_ref().and_then(Subject::desired) else {
+        return pass.object.status.clone();
+    };
+    let drift = match work.aim {
+        Aim::Repair => differences(&work.changes),
+        _ => Vec::new(),
+    };
+    let object = &pass.object;
+    let (status, generation) = (&object.status, object.generation);
+    Sealed::new(status::intent(
+        status,
+        generation,
+        desired,
+        &work.changes,
+        &drift,
+        &world.now(),
+    ))
+}
+
+/// The status that a pass ends with; none where it lets the object go.
+pub(crate) fn said(
+    world: &World,
+    pass: &Pass,
+    end: &End,
+    role: Option<&Head>,
+) -> Option<Sealed<PinpointImportRoleStatus>> {
+    let End::Say(outcome) = end else { return None };
+    let learned = Learned {
+        desired: pass.subject.as_ref().and_then(Subject::desired),
+        role,
+        request: None,
+    };
+    let (status, generation) = (&pass.object.status, pass.object.generation);
+    Some(Sealed::new(status::status(
+        status,
+        generation,
+        learned,
+        outcome,
+        &world.now(),
+    )))
+}

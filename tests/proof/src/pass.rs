@@ -1,0 +1,371 @@
+//! A pass, call by call: the product's questions in the order of `controller::{pass, look, work, conclude}`.
+
+use std::ops::ControlFlow;
+
+use pinpoint_import_role_controller::role::{
+    Class, Failure, Head, ObservedRole, Ownership,
+    decision::{Aim, Decision, End, Subject, Work, after, begin, subject},
+    events::events,
+    outcome::Outcome,
+    plan::{Progress, differences},
+    recent::Recent,
+    status::differs,
+};
+
+use crate::{
+    actions::Answer,
+    guard::Guard,
+    laws::{self, Broken},
+    object::{hold, intent, said, write_status},
+    sealed::Sealed,
+    world::{Model, Object, Untold, World},
+};
+
+/// A pass that is under way.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The object as it was read.
+    pub object: Object,
+    /// What the pass is about; none where that could not be told.
+    pub subject: Option<Subject>,
+    /// The tick in which it began.
+    pub began: u8,
+    /// Whether others did something that the look does not show.
+    pub unseen: bool,
+    /// Whether the look shows neither that, nor what was done by a call whose answer was lost.
+    pub misled: bool,
+    /// What `GetRole` showed.
+    pub head: Option<Head>,
+    /// The role as the pass knows it.
+    pub known: Option<ObservedRole>,
+    /// The role as it was at the look.
+    pub start: Option<ObservedRole>,
+    /// The next call.
+    pub stage: Stage,
+}
+
+/// The next call of a pass.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// The finalizer is put on.
+    Hold,
+    /// `GetRole`.
+    Head,
+    /// The policies are read.
+    Policies(Ownership),
+    /// What is about to be done is written to the status.
+    Declare(Work),
+    /// The change of this number is made.
+    Change(Work, usize, Progress),
+    /// The status is written, or the finalizer is taken off. The role is that which is ours.
+    Conclude(End, Option<Head>),
+}
+
+impl Sealed<Pass> {
+    /// The pass after others changed the role.
+    #[must_use]
+    pub fn overtaken(self) -> Self {
+        match self.stage {
+            Stage::Hold | Stage::Head => self,
+            _ => Self::new(Pass {
+                unseen: true,
+                ..Pass::clone(&self)
+            }),
+        }
+    }
+}
+
+impl Model {
+    /// How the next call of a pass may be answered.
+    #[must_use]
+    pub fn answers(&self, world: &World, pass: &Pass) -> Vec<Answer> {
+        let fails = |class| Answer::Fails(class);
+        let (mut answers, faults) = match &pass.stage {
+            Stage::Head => {
+                let ages = world.iam.answers(|role| role.map(|role| role.head.clone()));
+                (ages, vec![fails(Class::Throttled)])
+            }
+            Stage::Policies(_) => {
+                let ages = world
+                    .iam
+                    .answers(|role| role.map(|role| (role.attached.clone(), role.inline.clone())));
+                (ages, vec![fails(Class::Throttled)])
+            }
+            Stage::Change(..) => {
+                let faults = [Class::Throttled, Class::Denied, Class::Ambiguous].map(fails);
+                (vec![0], faults.into_iter().chain([Answer::Lost]).collect())
+            }
+            _ => (vec![0], vec![fails(Class::Retryable), Answer::Lost]),
+        };
+        let mut answers: Vec<Answer> = answers.drain(..).map(Answer::Well).collect();
+        if self.scene.by_tags
+            && world.iam.may_lack_tags()
+            && matches!(&pass.stage, Stage::Change(work, ..) if work.aim != Aim::Create || pass.known.is_some())
+        {
+            answers.push(Answer::Lacks);
+        }
+        if world.left.faults > 0 {
+            answers.extend(faults);
+        }
+        answers
+    }
+
+    /// Begins a pass: the object is read, and it is decided what the pass is about.
+    ///
+    /// # Errors
+    /// A law is broken.
+    pub fn begin(&self, world: &mut World, r: usize) -> Result<(), Broken> {
+        let Some(object) = world.object.clone() else {
+            return Ok(());
+        };
+        let recent = self.recent(world, r, &object);
+        let aim = self.asking(world, &world.replicas[r], &object, &recent, |situation| {
+            begin(situation)?;
+            subject(situation, &Self::account())
+        });
+        let held = object.held || object.deleting || self.without == Some(Guard::FinalizerFirst);
+        let (subject, stage) = match aim {
+            ControlFlow::Break(end) => (None, Stage::Conclude(end, None)),
+            ControlFlow::Continue(subject) => (Some(subject), if held { Stage::Head } else { Stage::Hold }),
+        };
+        let pass = Pass {
+            object,
+            subject,
+            began: world.tick,
+            unseen: false,
+            misled: false,
+            head: None,
+            known: None,
+            start: None,
+            stage,
+        };
+        self.skip(world, r, pass)
+    }
+
+    /// What a process remembers of an object, which begins when it meets it.
+    pub(crate) fn recent(&self, world: &mut World, r: usize, object: &Object) -> Sealed<Recent> {
+        let clock = world.clock(&world.replicas[r]);
+        let memory = &mut world.replicas[r].memory;
+        match memory {
+            Some((uid, recent)) if *uid == object.uid => recent.clone(),
+            _ => {
+                let recent = Sealed::new(Guard::meeting(self.without, object.held, clock));
+                *memory = Some((object.uid, recent.clone()));
+                recent
+            }
+        }
+    }
+
+    pub(crate) fn remember(&self, world: &mut World, r: usize, object: &Object, work: impl FnOnce(&mut Recent)) {
+        let mut recent = Recent::clone(&self.recent(world, r, object));
+        work(&mut recent);
+        world.replicas[r].memory = Some((object.uid, Sealed::new(recent)));
+    }
+
+    /// The pass of a process goes on by one call.
+    ///
+    /// # Errors
+    /// The law that it breaks.
+    pub fn go(&self, world: &mut World, r: usize, answer: Answer) -> Result<(), Broken> {
+        let Some(pass) = world.replicas[r].pass.take() else {
+            return Ok(());
+        };
+        let pass = Pass::clone(&pass);
+        match pass.stage.clone() {
+            Stage::Hold => {
+                hold(world, r, pass, answer);
+                Ok(())
+            }
+            Stage::Head => self.read_head(world, r, pass, answer),
+            Stage::Policies(whose) => self.read_policies(world, r, pass, &whose, answer),
+            Stage::Declare(work) => {
+                let before = pass.object.status.clone();
+                let next = intent(world, &pass, &work);
+                let written = answer != Answer::Fails(Class::Retryable) && write_status(world, &pass.object, &next);
+                if answer != Answer::Well(0) || !written {
+                    return Ok(());
+                }
+                laws::tell(self, world, &events(&before, &next, None))?;
+                let mut pass = pass;
+                pass.object.status = next;
+                pass.stage = Stage::Change(work, 0, Progress::default());
+                self.start(world, r, pass)
+            }
+            Stage::Change(work, nth, progress) => self.change(world, r, pass, work, nth, progress, answer),
+            Stage::Conclude(end, role) => self.conclude(world, r, &pass, &end, role.as_ref(), answer),
+        }
+    }
+
+    pub(crate) fn decided(
+        &self,
+        world: &mut World,
+        r: usize,
+        mut pass: Pass,
+        decision: Decision,
+        role: Option<Head>,
+    ) -> Result<(), Broken> {
+        match decision {
+            Decision::End(end) => pass.stage = Stage::Conclude(end, role),
+            Decision::Report(plan) => {
+                pass.stage = Stage::Conclude(End::Say(Outcome::Reported(differences(&plan))), role);
+            }
+            Decision::Act(work) => {
+                pass.known = work.before.as_deref().cloned();
+                let work = match self.without {
+                    Some(guard) => guard.strip(work),
+                    None => work,
+                };
+                let next = intent(world, &pass, &work);
+                let is_news = pass.subject.as_ref().is_some_and(|subject| subject.desired().is_some())
+                    && differs(&pass.object.status, &next)
+                    && self.without != Some(Guard::IntentFirst);
+                pass.stage = Stage::Declare(work.clone());
+                if !is_news {
+                    pass.stage = Stage::Change(work, 0, Progress::default());
+                    return self.start(world, r, pass);
+                }
+            }
+        }
+        self.skip(world, r, pass)
+    }
+
+    /// Begins the work.
+    fn start(&self, world: &mut World, r: usize, mut pass: Pass) -> Result<(), Broken> {
+        if let Stage::Change(work, ..) = &pass.stage {
+            let progress = Progress::without(&work.unproven);
+            pass.stage = Stage::Change(work.clone(), 0, progress);
+        }
+        self.skip(world, r, pass)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "they are what a stage of a pass holds")]
+    fn change(
+        &self,
+        world: &mut World,
+        r: usize,
+        mut pass: Pass,
+        work: Work,
+        nth: usize,
+        mut progress: Progress,
+        answer: Answer,
+    ) -> Result<(), Broken> {
+        let change = &work.changes[nth];
+        let clock = world.clock(&world.replicas[r]);
+        let before = world.iam.role().cloned();
+        let failure = |class| Failure {
+            class,
+            message: format!("{} failed: {class:?}", change.step.action()),
+        };
+        let answered = match answer {
+            Answer::Fails(class) => Err(failure(class)),
+            Answer::Lacks => Err(failure(Class::Denied)),
+            Answer::Lost | Answer::Well(_) => {
+                laws::not_in_vain(&pass, &change.step)?;
+                laws::untouched(self, &world.replicas[r], &pass, &work, &change.step)?;
+                let done = world.iam.execute(world.tick, &change.step, pass.object.uid);
+                // What the look did not show is in the way, or is written over.
+                if done.is_err() || pass.unseen {
+                    world.untold = Untold::ANYTHING;
+                }
+                if answer == Answer::Lost {
+                    world.iam.lose();
+                }
+                let after = world.iam.role().cloned();
+                laws::never_wider(&pass, &change.step, &progress, before.as_ref(), after.as_ref())?;
+                match answer {
+                    Answer::Lost => Err(failure(Class::Ambiguous)),
+                    _ => done.map_err(failure),
+                }
+            }
+        };
+        let outcome = answered.as_ref().map(drop);
+        self.remember(world, r, &pass.object, |recent| {
+            recent.did(&change.step, pass.known.as_ref(), outcome, clock);
+        });
+        pass.known = match &answered {
+            Ok(Some(made)) => Some(made.clone().into()),
+            Ok(None) => pass.known.map(|role| change.step.applied(&role)),
+            Err(_) => pass.known,
+        };
+        progress.take(change, answered);
+        pass.stage = Stage::Change(work, nth + 1, progress);
+        self.skip(world, r, pass)
+    }
+
+    /// Goes on to the next call that is made.
+    fn skip(&self, world: &mut World, r: usize, mut pass: Pass) -> Result<(), Broken> {
+        if let Stage::Change(work, mut nth, mut progress) = pass.stage {
+            while work.changes.get(nth).is_some_and(|change| !progress.may(change)) {
+                nth += 1;
+            }
+            pass.stage = if nth < work.changes.len() {
+                Stage::Change(work, nth, progress)
+            } else {
+                let role = work.role(&progress);
+                let mut recent = self.recent(world, r, &pass.object);
+                if self.without == Some(Guard::DeniedMayLackTags) {
+                    recent = Sealed::new(Recent::default());
+                }
+                let Some(subject) = &pass.subject else { return Ok(()) };
+                let end = self.asking(world, &world.replicas[r], &pass.object, &recent, |situation| {
+                    after(situation, subject, &work, progress)
+                });
+                Stage::Conclude(end, role)
+            };
+        }
+        // What writes nothing is no call.
+        if let Stage::Conclude(end, role) = &pass.stage {
+            laws::ready_is_true(self, &world.replicas[r], &pass, end, world)?;
+            laws::refusal_is_true(world, &pass, end)?;
+            let next = said(world, &pass, end, role.as_ref());
+            if next.is_some_and(|next| !differs(&pass.object.status, &next)) {
+                self.finish(world, r, &pass);
+                return Ok(());
+            }
+        }
+        world.replicas[r].pass = Some(Sealed::new(pass));
+        Ok(())
+    }
+
+    /// A look that failed.
+    pub(crate) fn end_failed(&self, world: &mut World, r: usize, mut pass: Pass, answer: Answer) -> Result<(), Broken> {
+        let Answer::Fails(class) = answer else { return Ok(()) };
+        let message = format!("the look failed: {class:?}");
+        let outcome = Outcome::from(Failure { class, message });
+        pass.stage = Stage::Conclude(End::Say(outcome), None);
+        self.skip(world, r, pass)
+    }
+
+    fn conclude(
+        &self,
+        world: &mut World,
+        r: usize,
+        pass: &Pass,
+        end: &End,
+        role: Option<&Head>,
+        answer: Answer,
+    ) -> Result<(), Broken> {
+        let is_lost = matches!(answer, Answer::Fails(_));
+        let Some(next) = said(world, pass, end, role) else {
+            if !is_lost && pass.object.held && world.object.as_ref() == Some(&pass.object) {
+                world.object = None;
+            }
+            if answer == Answer::Well(0) && world.object.as_ref().is_none_or(|object| object.uid != pass.object.uid) {
+                world.replicas[r].memory = None;
+            }
+            return Ok(());
+        };
+        let written = !is_lost && write_status(world, &pass.object, &next);
+        if written && answer == Answer::Well(0) {
+            let End::Say(outcome) = end else { return Ok(()) };
+            laws::tell(self, world, &events(&pass.object.status, &next, Some(outcome)))?;
+        }
+        self.finish(world, r, pass);
+        Ok(())
+    }
+
+    fn finish(&self, world: &mut World, r: usize, pass: &Pass) {
+        let clock = world.clock(&world.replicas[r]);
+        self.remember(world, r, &pass.object, |recent| recent.tidy(clock));
+    }
+}

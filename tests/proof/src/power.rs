@@ -1,0 +1,112 @@
+//! What can be done with a role: by whom, what, and within which boundary.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pinpoint_import_role_controller::{
+    api::INLINE_POLICY,
+    role::{
+        DesiredRole, ObservedRole,
+        plan::plan,
+        policy::{Effect, Grant, Meaning, Scope},
+    },
+};
+
+use crate::iam::apply;
+
+/// One thing that somebody can do with a role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Power {
+    /// Who may assume the role, by what, and when.
+    who: Grant,
+    /// What he may do then: a policy's name, a statement of ours, or that he may stay for long.
+    what: String,
+    /// The boundary that holds him; none: nothing does.
+    within: Option<String>,
+}
+
+/// A session of more than an hour, as something that can be done.
+const LONG_SESSION: &str = "a long session";
+
+/// All that can be done with a role.
+#[must_use]
+pub fn powers(role: Option<&ObservedRole>) -> BTreeSet<Power> {
+    let Some(role) = role else { return BTreeSet::new() };
+    let mut what: BTreeSet<String> = role.attached.iter().cloned().collect();
+    for (name, document) in &role.inline {
+        match (name == INLINE_POLICY, document) {
+            (true, Some(document)) => what.extend(allowed(document).iter().map(|grant| format!("{grant:?}"))),
+            _ => drop(what.insert(format!("inline {name}"))),
+        }
+    }
+    if role.head.max_session_duration.is_some_and(|seconds| seconds > 3600) {
+        what.insert(LONG_SESSION.to_owned());
+    }
+    let who = allowed(&role.head.trust);
+    let power = |who: &Grant, what: &String| Power {
+        who: who.clone(),
+        what: what.clone(),
+        within: role.head.boundary.clone().filter(|_| what != LONG_SESSION),
+    };
+    who.iter()
+        .flat_map(|who| what.iter().map(move |what| power(who, what)))
+        .collect()
+}
+
+/// What may be possible during a pass that began with this role: what was, and what is declared.
+#[must_use]
+pub fn permitted(desired: Option<&DesiredRole>, start: Option<&ObservedRole>) -> BTreeSet<Power> {
+    let mut permitted = powers(start);
+    for from in desired
+        .into_iter()
+        .flat_map(|desired| [(desired, start), (desired, None)])
+    {
+        let mut end = from.1.cloned();
+        for change in plan(from.0, from.1, &[]) {
+            apply(&mut end, &change.step);
+        }
+        permitted.extend(powers(end.as_ref()));
+    }
+    permitted
+}
+
+/// What a change of the role makes possible though it was not, and is not permitted.
+#[must_use]
+pub fn gained(
+    before: Option<&ObservedRole>,
+    after: Option<&ObservedRole>,
+    permitted: &BTreeSet<Power>,
+) -> Option<Power> {
+    let before = powers(before);
+    powers(after).into_iter().find(|power| {
+        let is_less_than = |wide: &Power| covers(wide, power);
+        !before.iter().any(is_less_than) && !permitted.iter().any(is_less_than)
+    })
+}
+
+/// Whether one power is the other under fewer conditions, or the same.
+fn covers(wide: &Power, narrow: &Power) -> bool {
+    let (same, less) = (&wide.who, &narrow.who);
+    wide.what == narrow.what
+        && (wide.within.is_none() || wide.within == narrow.within)
+        && (same.effect, &same.principal, &same.action) == (less.effect, &less.principal, &less.action)
+        && same
+            .conditions
+            .iter()
+            .all(|(key, values)| less.conditions.get(key) == Some(values))
+}
+
+/// What a document allows. One that can't be read allows what nothing else does.
+fn allowed(document: &str) -> BTreeSet<Grant> {
+    let unknown = || Grant {
+        effect: Effect::Allow,
+        principal: None,
+        action: Scope::AllBut(BTreeSet::new()),
+        resource: None,
+        conditions: BTreeMap::new(),
+    };
+    let grants = Meaning::parse(document).map_or_else(|_| BTreeSet::from([unknown()]), |meaning| meaning.grants);
+    grants
+        .into_iter()
+        .filter(|grant| grant.effect == Effect::Allow)
+        .collect()
+}
