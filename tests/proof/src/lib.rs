@@ -8,8 +8,7 @@
 //! ([`calm`]). [`guard`] takes the rules of the decision out, one at a time: the search must find what each of them is for.
 //!
 //! The search is our own: `stateright` (0.31) always brings a web server, and versions of crates that we hold already, which `deny.toml`
-//! forbids; its states must be `Hash`, which ours are only by their printed form; and it documents its `eventually` as unsound where
-//! paths join or form a cycle, which is where [`calm`] is exact.
+//! forbids; and its states must be `Hash`, which ours are only by their printed form.
 
 pub mod actions;
 pub mod calm;
