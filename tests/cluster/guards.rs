@@ -1,7 +1,7 @@
 //! What operators forbid is refused as `PolicyNotAllowed`, and nothing is sent to IAM.
 
 use serde_json::json;
-use test_support::{iam::RoleBuilder, proxy::Proxy};
+use test_support::iam::RoleBuilder;
 
 use crate::world::{ADMIN, GUIDE_TRUST, S3_READ_ONLY, World};
 
@@ -124,71 +124,6 @@ fn several_namespaces_can_be_watched() {
             "--timeout=60s",
         ])
         .unwrap();
-}
-
-/// Waits until the gauges count so many objects.
-fn wait_counted(world: &World, objects: usize) {
-    world.wait(&format!("the gauges count {objects} objects"), || {
-        let (_, text) = world.metrics()?;
-        let counted = text.lines().filter(|line| line.starts_with("pir_objects{"));
-        let counted: usize = counted
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
-            .sum();
-        (counted == objects).then_some(())
-    });
-}
-
-#[test]
-fn gauges_tell_of_the_objects_that_are_watched_and_of_no_others() {
-    let mut world = World::without_controller("gauges");
-    let proxy = Proxy::start(world.plane().api_port());
-    world.reach_through(&proxy);
-    world.add_args(&["--selector=shard=a"]);
-    world.start();
-    world.wait_healthy();
-    for name in ["leaves", "stays", "freed", "unseen"] {
-        world.apply(name, &json!({})).unwrap();
-        world.kubectl(&["label", "pir", name, "shard=a"]).unwrap();
-        world.wait_reconciled(name);
-    }
-    wait_counted(&world, 4);
-
-    world
-        .kubectl(&["label", "pir", "leaves", "shard=b", "--overwrite"])
-        .unwrap();
-    wait_counted(&world, 3);
-    world
-        .kubectl(&["label", "pir", "leaves", "shard=a", "--overwrite"])
-        .unwrap();
-    wait_counted(&world, 4);
-
-    // Being deleted, they wait for their suspension to be lifted, and then somebody takes the finalizer off by hand; of one of them the
-    // controller learns nothing until its connection is back.
-    let free = |name: &str| {
-        world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
-        world.take_finalizer_off(name);
-        world.wait_gone(name);
-    };
-    for name in ["freed", "unseen"] {
-        world.patch(name, &json!({"suspend": true}));
-        world.wait("it is suspended", || world.condition(name, "Suspended"));
-    }
-    free("freed");
-    wait_counted(&world, 3);
-    proxy.cut();
-    free("unseen");
-    proxy.mend();
-    wait_counted(&world, 2);
-
-    // Another's finalizer keeps the object, but nothing of ours is left to do.
-    let held = r#"{"metadata":{"finalizers":["pinpoint-import.dev/iam-role","example.com/other"]}}"#;
-    world
-        .kubectl(&["patch", "pir", "stays", "--type=merge", "-p", held])
-        .unwrap();
-    world.kubectl(&["delete", "pir", "stays", "--wait=false"]).unwrap();
-    world.wait("the role is gone", || world.role("stays").is_none().then_some(()));
-    wait_counted(&world, 1);
-    world.take_finalizer_off("stays");
 }
 
 #[test]
