@@ -125,8 +125,8 @@ pub struct PinpointImportRoleSpec {
     #[serde(default)]
     pub undeclared_policies: UndeclaredPolicies,
 
-    /// What becomes of changes that others make to the role in AWS: `Repair` undoes them; `Report` applies each generation of this
-    /// object once, and from then on only reports changes.
+    /// What becomes of changes that others make to the role in AWS: `Repair` undoes them; `Report` applies a
+    /// declaration, of this object's spec and the controller's settings, until it is in place, and from then on only reports changes.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
 
