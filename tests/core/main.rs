@@ -7,7 +7,6 @@ mod documents;
 mod exposures;
 mod generated;
 mod laws;
-mod model;
 mod monitoring;
 mod papers;
 mod passes;

@@ -1,8 +1,8 @@
 //! IAM: strict, and late to show what was done.
 
 use pinpoint_import_role_controller::{
-    api::OWNERSHIP_TAGS,
-    role::{Class, Head, ObservedRole, Step},
+    api::{INLINE_POLICY, OWNERSHIP_TAGS},
+    role::{Change, Class, Head, ObservedRole, Step},
 };
 
 use crate::sealed::Sealed;
@@ -182,8 +182,9 @@ impl Iam {
                 Ok(None)
             }
             (step, Some(role)) => {
-                let shown = step.applied(&role.shown);
-                if shown != role.shown {
+                let mut shown = Some(role.shown.clone());
+                apply(&mut shown, step);
+                if let Some(shown) = shown.filter(|shown| *shown != role.shown) {
                     self.change(tick, Some(Role { shown, ..role }), false);
                 }
                 Ok(None)
@@ -192,21 +193,72 @@ impl Iam {
     }
 }
 
-/// A role after a step that IAM takes.
+/// Carries out a step as IAM does, and not as the product believes that it does (`Step::applied`).
+///
+/// # Panics
+/// IAM would refuse the step.
 pub fn apply(role: &mut Option<ObservedRole>, step: &Step) {
-    *role = match (step, role.take()) {
-        (Step::CreateRole(new), _) => Some(ObservedRole::from(Head {
-            name: NAME.to_owned(),
-            arn: format!("arn:aws:iam::123456789012:role/{NAME}"),
-            id: "AROANEW".to_owned(),
-            path: new.path.to_string(),
-            trust: new.trust.clone(),
-            description: Some(new.description.clone()),
-            max_session_duration: Some(new.max_session_duration.unwrap_or(3600)),
-            boundary: new.boundary.as_ref().map(ToString::to_string),
-            tags: new.tags.clone(),
-        })),
-        (Step::DeleteRole, _) | (_, None) => None,
-        (step, Some(role)) => Some(step.applied(&role)),
-    };
+    if let Step::CreateRole(new) = step {
+        assert!(role.is_none(), "CreateRole on a role that exists");
+        *role = Some(ObservedRole {
+            head: Head {
+                name: NAME.to_owned(),
+                arn: format!("arn:aws:iam::123456789012:role/{NAME}"),
+                id: "AROANEW".to_owned(),
+                path: new.path.to_string(),
+                trust: new.trust.clone(),
+                description: Some(new.description.clone()),
+                max_session_duration: Some(new.max_session_duration.unwrap_or(3600)),
+                boundary: new.boundary.as_ref().map(ToString::to_string),
+                tags: new.tags.clone(),
+            },
+            ..ObservedRole::default()
+        });
+        return;
+    }
+    if *step == Step::DeleteRole {
+        let gone = role.take().expect("DeleteRole on a role that exists");
+        assert!(gone.attached.is_empty() && gone.inline.is_empty(), "DeleteConflict");
+        return;
+    }
+    let ObservedRole { head, attached, inline } = role.as_mut().expect("a step on a role that exists");
+    match step {
+        Step::CreateRole(_) | Step::DeleteRole => {}
+        Step::TagRole(tags) => {
+            for (key, value) in tags {
+                head.tags.retain(|known, _| !known.eq_ignore_ascii_case(key));
+                head.tags.insert(key.clone(), value.clone());
+            }
+            assert!(head.tags.len() <= 50, "LimitExceeded");
+        }
+        Step::UntagRole(keys) => head
+            .tags
+            .retain(|known, _| !keys.iter().any(|key| key.eq_ignore_ascii_case(known))),
+        Step::PutBoundary(arn) => head.boundary = Some(arn.to_string()),
+        Step::UpdateTrust(document) => head.trust.clone_from(document),
+        Step::UpdateRole {
+            description,
+            max_session_duration,
+        } => {
+            head.description = description.clone().or(head.description.take());
+            head.max_session_duration = max_session_duration.or(head.max_session_duration);
+        }
+        Step::DetachPolicy(arn) => drop(attached.remove(arn)),
+        Step::AttachPolicy(arn) => drop(attached.insert(arn.to_string())),
+        Step::DeleteInlinePolicy { name, .. } => drop(inline.remove(name)),
+        Step::PutBucketPolicy(document) => drop(inline.insert(INLINE_POLICY.to_owned(), Some(document.clone()))),
+    }
+}
+
+/// The role after a whole plan.
+///
+/// # Panics
+/// IAM would refuse a step of it.
+#[must_use]
+pub fn after(role: Option<&ObservedRole>, plan: &[Change]) -> Option<ObservedRole> {
+    let mut role = role.cloned();
+    for change in plan {
+        apply(&mut role, &change.step);
+    }
+    role
 }
