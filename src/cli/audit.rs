@@ -14,9 +14,9 @@ use super::{
 };
 use crate::role::{
     Account, Owner, SweptRole,
-    exposure::{Exposure, Finding, Severity, exposure, findings},
     observed::Sweep,
-    trust::{ENDED, WAY_OUT},
+    policy::trust::{ENDED, WAY_OUT},
+    review::exposure::{Exposure, Finding, Severity, exposure, findings},
 };
 
 /// A role that was not used for so long is called unused.

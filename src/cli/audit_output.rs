@@ -9,7 +9,7 @@ use super::{
 };
 use crate::role::{
     difference::cut,
-    exposure::{Guarded, Severity},
+    review::exposure::{Guarded, Severity},
 };
 
 impl Row {

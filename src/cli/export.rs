@@ -22,8 +22,8 @@ use crate::{
     plain::is_hidden,
     role::{
         Account, Guards, ObservedRole, Patterns, Problem, Segment,
-        export::{Exported, Purpose, export as exported},
-        exposure::exposure,
+        review::export::{Exported, Purpose, export as exported},
+        review::exposure::exposure,
     },
 };
 

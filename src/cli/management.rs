@@ -8,8 +8,8 @@ use crate::{
     api::v1alpha1::{AdoptionPolicy, PinpointImportRole},
     role::{
         Head, Owner, Ownership,
-        exposure::{Finding, Severity},
         ownership::{Claim, Rival, ownership},
+        review::exposure::{Finding, Severity},
     },
 };
 

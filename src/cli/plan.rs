@@ -32,8 +32,8 @@ use crate::{
         desired::{advice, role_name},
         outcome::Outcome,
         ownership::Rival,
+        policy::trust::{ENDED, WAY_OUT},
         recent::{Clock, Recent},
-        trust::{ENDED, WAY_OUT},
     },
 };
 

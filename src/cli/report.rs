@@ -13,7 +13,7 @@ use crate::{
         decision::{Aim, Decision, End},
         desired::role_name,
         outcome::Outcome,
-        widening::widens,
+        review::widening::widens,
     },
 };
 

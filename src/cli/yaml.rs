@@ -14,7 +14,7 @@ use super::{
     node::{Content, Doubt, Entry, Node},
     scalar::{scalar, strange},
 };
-use crate::role::s3::ascii;
+use crate::role::policy::buckets::ascii;
 
 /// Most values in one document, those that aliases repeat included: a few lines of aliases can stand for more than a machine holds.
 const MOST_VALUES: usize = 200_000;

@@ -7,15 +7,17 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{
-    difference::{Difference, Field, cut},
-    name::{Account, is_account_id},
-    policy::{Effect, Grant, Meaning},
-    problem::{FieldPath, Problem},
-};
-use crate::api::{
-    bounds::{self, fits},
-    v1alpha1::{Application, Trust},
+use super::{Effect, Grant, Meaning};
+use crate::{
+    api::{
+        bounds::{self, fits},
+        v1alpha1::{Application, Trust},
+    },
+    role::{
+        difference::{Difference, Field, cut},
+        name::{Account, is_account_id},
+        problem::{FieldPath, Problem},
+    },
 };
 
 /// Amazon Pinpoint as a principal.

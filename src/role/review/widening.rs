@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Change, ObservedRole, Step,
-    exposure::reads_every_bucket,
-    policy::{Effect, Grant, Meaning, Scope},
+use super::exposure::reads_every_bucket;
+use crate::{
+    api::INLINE_POLICY,
+    role::{
+        Change, ObservedRole, Step,
+        policy::{Effect, Grant, Meaning, Scope},
+    },
 };
-use crate::api::INLINE_POLICY;
 
 /// Whether a change widens access. In doubt it does.
 #[must_use]

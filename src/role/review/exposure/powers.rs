@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use wildmatch::WildMatch;
 
-use super::super::{
+use crate::role::{
     name::is_partition,
     observed::{Sweep, SweptRole},
     policy::{Effect, Folded, Grant, Meaning, Scope},

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
+    Conditions, Effect, Folded, Grant, Principal, Scope,
     budget::{Budget, Heap, nodes},
     json,
-    name::{is_account_id, is_partition},
-    policy::{Conditions, Effect, Folded, Grant, Principal, Scope},
 };
+use crate::role::name::{is_account_id, is_partition};
 
 const ELEMENTS: [&str; 3] = ["Version", "Id", "Statement"];
 

@@ -4,6 +4,12 @@
 //! that permit the same have the same grants, whatever their order, lists, repeats, `Sid`s and white space, and whether one statement
 //! or several say it (contract, section 3). Grammar: IAM user guide, "Grammar of the IAM JSON policy language".
 
+pub mod buckets;
+mod budget;
+mod grammar;
+mod json;
+pub mod trust;
+
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
@@ -13,11 +19,11 @@ use std::{
 
 use wildmatch::WildMatch;
 
-use super::{
+use self::{
     budget::{Budget, Heap},
-    difference::cut,
     grammar::document,
 };
+use crate::role::difference::cut;
 
 /// A text that IAM compares ignoring case: an action, or the operator or key of a condition. Only the case of ASCII letters is ignored,
 /// since IAM has no other letters in these; what else there may be stays different.

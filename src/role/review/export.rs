@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Account, DesiredRole, FieldPath, Guards, ObservedRole, Owner, Problem, RolePath, Step, Surroundings,
-    plan::plan,
-    policy::{Effect, Meaning, Scope},
-    trust::obstacle_to_adoption,
-};
-use crate::api::{
-    INLINE_POLICY,
-    v1alpha1::{Application, Bucket, PinpointImportRoleSpec},
+use crate::{
+    api::{
+        INLINE_POLICY,
+        v1alpha1::{Application, Bucket, PinpointImportRoleSpec},
+    },
+    role::{
+        Account, DesiredRole, FieldPath, Guards, ObservedRole, Owner, Problem, RolePath, Step, Surroundings,
+        plan::plan,
+        policy::{Effect, Meaning, Scope, trust::obstacle_to_adoption},
+    },
 };
 
 /// A spec, and what it can't say.

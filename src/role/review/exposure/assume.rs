@@ -8,10 +8,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use wildmatch::WildMatch;
 
-use super::super::{
+use crate::role::{
     name::is_account_id,
-    policy::{Effect, Folded, Grant, Meaning, Principal, Scope},
-    trust::PINPOINT,
+    policy::{Effect, Folded, Grant, Meaning, Principal, Scope, trust::PINPOINT},
 };
 
 /// How Pinpoint, being a service, assumes a role.

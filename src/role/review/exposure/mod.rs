@@ -16,7 +16,7 @@ use self::{
     assume::{Assumers, assumers, may_mean_pinpoint},
     powers::{Powers, powers},
 };
-use super::{
+use crate::role::{
     difference::cut,
     name::Account,
     observed::{Sweep, SweptRole},

@@ -5,16 +5,18 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    difference::{Difference, Field},
-    name::Account,
-    policy::Meaning,
-    problem::{FieldPath, Problem},
-};
-use crate::api::{
-    INLINE_POLICY,
-    bounds::{self, fits},
-    v1alpha1::Bucket,
+use super::Meaning;
+use crate::{
+    api::{
+        INLINE_POLICY,
+        bounds::{self, fits},
+        v1alpha1::Bucket,
+    },
+    role::{
+        difference::{Difference, Field},
+        name::Account,
+        problem::{FieldPath, Problem},
+    },
 };
 
 /// Longest sum of a role's inline policies in characters. IAM user guide, "IAM and AWS STS quotas".
