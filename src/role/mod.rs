@@ -13,6 +13,7 @@ pub mod exposure;
 mod grammar;
 pub mod guards;
 mod json;
+pub mod message;
 pub mod name;
 pub mod observed;
 pub mod outcome;
