@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::backoff;
 use crate::{
     api::Reason,
-    aws::{AssumedRole, Iam},
+    aws::{AssumedRole, Iam, QueueUrl},
     role::{Account, Class, Failure, Patterns, outcome::Outcome},
 };
 
@@ -22,6 +22,8 @@ pub struct Entry {
     pub account: Account,
     /// The role to assume there.
     pub role: AssumedRole,
+    /// Queue of change messages that is read with that role, and believed for that account alone.
+    pub change_queue: Option<QueueUrl>,
     /// Namespaces whose objects may have roles there.
     pub namespaces: Patterns,
 }

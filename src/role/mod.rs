@@ -8,6 +8,7 @@ pub mod desired;
 pub mod difference;
 pub mod events;
 pub mod guards;
+pub mod message;
 pub mod name;
 pub mod observed;
 pub mod outcome;
