@@ -23,7 +23,7 @@
 //! | [`role`] | the pure core: what a role should be, whose it is, what to do, what to say | async, a clock, I/O, the SDK, kube |
 //! | [`aws`] | reading roles, carrying out steps, what each failure means | kube |
 //! | [`controller`] | watch, pass, finalizer, status, events, lease | the SDK |
-//! | [`cli`] | one command a file; prints what [`role`] computed | the SDK |
+//! | [`cli`] | a file or folder a command; prints what [`role`] computed | the SDK |
 //!
 //! Beside them [`config`], [`metrics`], [`telemetry`] and [`admin`]; `main.rs` only calls [`cli::main`].
 //!

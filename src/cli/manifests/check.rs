@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::Resource;
 use serde_json::Value;
 
-use super::{manifests::Manifest, metadata, node::Node, schema};
+use super::{metadata, node::Node, read::Manifest, schema};
 use crate::{
     api::v1alpha1::PinpointImportRole,
     role::{
@@ -16,7 +16,7 @@ use crate::{
 
 /// What the controller's settings say of every role.
 #[derive(Clone, Debug)]
-pub(super) struct Rules {
+pub(in crate::cli) struct Rules {
     pub role_path: RolePath,
     pub guards: Guards,
     /// Namespace of objects that name none.
@@ -25,7 +25,7 @@ pub(super) struct Rules {
 
 /// A problem or a note, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Finding {
+pub(in crate::cli) struct Finding {
     pub file: String,
     pub line: u64,
     pub problem: Problem,
@@ -49,7 +49,7 @@ impl std::fmt::Display for Finding {
 
 /// An object of ours, and where it is.
 #[derive(Clone, Debug)]
-pub(super) struct Declared {
+pub(in crate::cli) struct Declared {
     pub file: String,
     pub node: Node,
     pub object: PinpointImportRole,
@@ -59,7 +59,7 @@ pub(super) struct Declared {
 
 /// What came of some manifests.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
+pub(in crate::cli) struct Checked {
     /// Objects without a problem.
     pub sound: Vec<Declared>,
     /// How many objects are ours.
@@ -72,7 +72,7 @@ pub(super) struct Checked {
 }
 
 /// Checks manifests, each by itself and all together.
-pub(super) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
+pub(in crate::cli) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
     let mut checked = Checked::default();
     let (group, kind) = (PinpointImportRole::group(&()), PinpointImportRole::kind(&()));
     let mut names: BTreeMap<(Option<String>, String), String> = BTreeMap::new();

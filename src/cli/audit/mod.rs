@@ -1,26 +1,24 @@
 //! `audit`: every role of the account that trusts Pinpoint in any form, whose it is, and what it lets happen.
 
+mod management;
+mod output;
+mod report;
+
 use std::{process::ExitCode, sync::Arc};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
+use self::report::report;
 use super::{
-    audit_output as output,
-    cloud::{Calls, Cluster, IamArgs, finish, progress},
-    management::Management,
-    medium::{Rendered, say},
+    cluster::Cluster,
+    ending::finish,
+    iam::{Calls, IamArgs, progress},
+    medium::{Rendered, print, say},
 };
 use crate::role::{
-    Account, Owner, SweptRole,
-    observed::Sweep,
     policy::trust::{ENDED, WAY_OUT},
-    review::exposure::{Exposure, Finding, Severity, exposure, findings},
+    review::exposure::Severity,
 };
-
-/// A role that was not used for so long is called unused.
-const UNUSED: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Flags of `audit`.
 #[derive(Args, Clone, Debug)]
@@ -82,34 +80,6 @@ impl FailOn {
     }
 }
 
-/// A role in the report.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) arn: String,
-    pub(super) management: Management,
-    /// `namespace/name` of the object that the tags name.
-    pub(super) object: Option<String>,
-    pub(super) cluster: Option<String>,
-    pub(super) created: Option<String>,
-    pub(super) last_used: Option<String>,
-    pub(super) last_used_region: Option<String>,
-    #[serde(flatten)]
-    pub(super) exposure: Exposure,
-    pub(super) findings: Vec<Finding>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Report {
-    pub(super) version: u8,
-    pub(super) account: String,
-    /// Roles in the account, of which those below trust Pinpoint.
-    pub(super) roles_read: usize,
-    pub(super) roles: Vec<Row>,
-}
-
 pub(super) fn audit(args: &AuditArgs) -> ExitCode {
     finish(async {
         let calls = Arc::new(Calls::default());
@@ -123,7 +93,7 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
         };
         let sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;
         let report = report(&account, &sweep, cluster.as_ref());
-        super::print(&match args.output {
+        print(&match args.output {
             Output::Table => output::table(&report),
             Output::Json => Rendered::json(&report)?,
             Output::Csv => output::csv(&report)?,
@@ -148,56 +118,4 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
         let fails = args.fail_on.severity().is_some_and(|from| worst >= Some(from));
         Ok(if fails { ExitCode::from(2) } else { ExitCode::SUCCESS })
     })
-}
-
-fn report(account: &Account, sweep: &Sweep, cluster: Option<&Cluster>) -> Report {
-    let rows = sweep
-        .roles
-        .values()
-        .filter_map(|swept| exposure(swept, sweep).map(|exposure| row(swept, exposure, cluster)));
-    let mut roles: Vec<Row> = rows.collect();
-    let worst = |row: &Row| row.findings.iter().map(|finding| finding.severity).max();
-    // The worst first.
-    roles.sort_by(|a, b| worst(b).cmp(&worst(a)).then_with(|| a.name.cmp(&b.name)));
-    Report {
-        version: 1,
-        account: account.id.clone(),
-        roles_read: sweep.roles.len(),
-        roles,
-    }
-}
-
-fn row(swept: &SweptRole, exposure: Exposure, cluster: Option<&Cluster>) -> Row {
-    let head = &swept.role.head;
-    let (management, object) = Management::of(head, cluster);
-    let mut findings = findings(&exposure);
-    findings.extend(management.finding());
-    findings.extend(disuse(swept, Timestamp::now()));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Row {
-        name: head.name.clone(),
-        arn: head.arn.clone(),
-        management,
-        object,
-        cluster: Owner::of(head).map(|owner| owner.cluster),
-        created: swept.created.clone(),
-        last_used: swept.last_used.clone(),
-        last_used_region: swept.last_used_region.clone(),
-        exposure,
-        findings,
-    }
-}
-
-/// Whether a role lies unused. One that was made of late had no time to be used.
-fn disuse(swept: &SweptRole, now: Timestamp) -> Option<Finding> {
-    let long_ago = |time: &Option<String>| {
-        let time = time.as_ref()?.parse::<Timestamp>().ok()?;
-        Some(now.duration_since(time) > UNUSED)
-    };
-    let message = match (long_ago(&swept.last_used), long_ago(&swept.created)) {
-        (Some(true), _) => "it was not used in the last 90 days: retire it",
-        (None, Some(true) | None) => "it was not used in the last 400 days, or never: retire it",
-        (Some(false), _) | (None, Some(false)) => return None,
-    };
-    Some(Finding::new(Severity::Low, message))
 }

@@ -1,126 +1,29 @@
-//! `export`: manifests that adopt existing roles as they are.
+//! The manifest that adopts a role.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use clap::{Args, builder::FalseyValueParser};
 use serde_json::{Value, json};
 
-use super::{
-    RuleArgs,
-    check::{Rules, check},
-    cloud::{Calls, IamArgs, finish, progress},
-    manifests,
-    medium::{Rendered, Yaml, say},
-};
 use crate::{
-    aws::Iam,
-    config::File,
+    cli::{
+        manifests::{self, Rules, check},
+        medium::{Rendered, Yaml},
+    },
     plain::is_hidden,
     role::{
         Account, Guards, ObservedRole, Patterns, Problem, Segment,
         review::export::{Exported, Purpose, export as exported},
-        review::exposure::exposure,
     },
 };
 
-/// Flags of `export`.
-#[derive(Args, Clone, Debug)]
-pub(super) struct ExportArgs {
-    /// Names of the roles
-    #[arg(value_name = "ROLE", required_unless_present = "all")]
-    roles: Vec<String>,
-
-    /// Every role of the account that trusts Pinpoint and belongs to no object yet, as `audit` finds them
-    #[arg(long, env = "PIR_ALL", value_parser = FalseyValueParser::new(), conflicts_with = "roles")]
-    all: bool,
-
-    #[command(flatten)]
-    pub(super) rules: RuleArgs,
-
-    #[command(flatten)]
-    iam: IamArgs,
-}
-
-/// Prints the manifests. What can't be exported, or not as it is, is said, and makes the exit code 1.
-pub(super) fn export(args: &ExportArgs, file: File) -> ExitCode {
-    let rules = match args.rules.check(file) {
-        Ok(rules) => rules,
-        Err(problems) => return super::refuse(&problems),
-    };
-    finish(async {
-        let calls = Arc::new(Calls::default());
-        let iam = args.iam.iam(&calls).await;
-        let account = iam.account().await.map_err(|failure| failure.message)?;
-        let found = if args.all {
-            all(&iam).await?
-        } else {
-            named(&iam, &args.roles).await?
-        };
-        let mut names = BTreeSet::new();
-        let mut failed = 0;
-        for role in &found {
-            match manifest(role, &account, &rules, &mut names) {
-                Ok(manifest) => {
-                    super::print(&manifest.text)?;
-                    for remark in &manifest.remarks {
-                        say(format_args!("warning: role {}: {remark}", role.head.name));
-                    }
-                    failed += usize::from(!manifest.remarks.is_empty());
-                }
-                Err(why) => {
-                    let mut yaml = Yaml::default();
-                    yaml.comment(format_args!("{} is not exported: {why}", role.head.name));
-                    super::print(&yaml.document(None)?)?;
-                    say(format_args!("error: role {} can't be exported: {why}", role.head.name));
-                    failed += 1;
-                }
-            }
-        }
-        say(format_args!(
-            "{} of {} roles exported as they are",
-            found.len() - failed,
-            found.len()
-        ));
-        Ok(if failed == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
-    })
-}
-
-async fn named(iam: &Iam, names: &[String]) -> Result<Vec<ObservedRole>, String> {
-    let mut roles = Vec::new();
-    for name in names {
-        let head = iam.head(name).await.map_err(|failure| failure.message)?;
-        let head = head.ok_or_else(|| {
-            format!("there is no role {name} in this account: see `audit` for those that trust Pinpoint")
-        })?;
-        roles.push(iam.policies(head, |_| true).await.map_err(|failure| failure.message)?);
-    }
-    Ok(roles)
-}
-
-async fn all(iam: &Iam) -> Result<Vec<ObservedRole>, String> {
-    let mut sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;
-    iam.complete(&mut sweep).await.map_err(|failure| failure.message)?;
-    let trusting = sweep.roles.values().filter(|swept| exposure(swept, &sweep).is_some());
-    let unowned = trusting.filter(|swept| crate::role::Owner::of(&swept.role.head).is_none());
-    Ok(unowned.map(|swept| swept.role.clone()).collect())
-}
-
 /// A manifest, and what has to be said about it beyond itself.
-struct Manifest {
-    text: Rendered,
-    remarks: Vec<String>,
+pub(super) struct Manifest {
+    pub text: Rendered,
+    pub remarks: Vec<String>,
 }
 
 /// The manifest that adopts a role, checked by what `validate` checks with. What a manifest can't hold is left out.
-fn manifest(
+pub(super) fn manifest(
     role: &ObservedRole,
     account: &Account,
     rules: &Rules,
@@ -311,16 +214,22 @@ mod tests {
         manifest(role, &account(), rules, &mut BTreeSet::new())
     }
 
-    fn read(text: &str) -> Vec<manifests::Manifest> {
+    fn read(text: &str) -> Vec<Value> {
         let (found, unread) = manifests::parse("x", text);
         assert!(unread.is_empty(), "{unread:?}: {text}");
-        found
+        found.iter().map(|manifest| manifest.node.value()).collect()
+    }
+
+    /// What `validate` says of it.
+    fn refused(text: &str, rules: &Rules) -> Vec<String> {
+        let problems = check(&manifests::parse("x", text).0, rules).problems;
+        problems.iter().map(ToString::to_string).collect()
     }
 
     fn spec(manifest: &Manifest) -> Value {
         let read = read(manifest.text.as_str());
         assert_eq!(read.len(), 1, "{}", manifest.text.as_str());
-        read[0].node.value()["spec"].clone()
+        read[0]["spec"].clone()
     }
 
     /// A document of ours for buckets.
@@ -473,8 +382,8 @@ mod tests {
             );
             assert!(manifest.text.as_str().contains(&format!("# {}", manifest.remarks[0])));
             assert_eq!(spec(&manifest).get("suspend"), None);
-            let read = read(manifest.text.as_str());
-            assert_eq!(check(&read, &rules).problems.len(), 1, "{flag}: `validate` agrees");
+            let refused = refused(manifest.text.as_str(), &rules);
+            assert_eq!(refused.len(), 1, "{flag}: `validate` agrees");
         }
         assert!(written(&bounded, &guard(|_| {})).unwrap().remarks.is_empty());
         // A boundary that would come upon the role is no adoption as it is.
@@ -581,10 +490,10 @@ mod tests {
                 prop_assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{:?}", text);
                 let read = read(text);
                 prop_assert_eq!(read.len(), 1);
-                let spec = read[0].node.value()["spec"].clone();
+                let spec = read[0]["spec"].clone();
                 prop_assert_eq!(&spec["roleName"], &json!(role.head.name));
                 prop_assert!(text.lines().filter(|line| line.starts_with("apiVersion:")).count() == 1);
-                let problems = check(&read, &rules).problems;
+                let problems = refused(text, &rules);
                 prop_assert!(problems.is_empty() || !manifest.remarks.is_empty(), "{problems:?}");
             }
         }

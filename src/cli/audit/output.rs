@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    audit::{Report, Row},
-    medium::{Csv, Rendered, Terminal},
-    sarif::{self, Found, Kind, Level},
-};
-use crate::role::{
-    difference::cut,
-    review::exposure::{Guarded, Severity},
+use super::report::{Report, Row};
+use crate::{
+    cli::{
+        medium::{Csv, Rendered, Terminal},
+        sarif::{self, Found, Kind, Level},
+    },
+    role::{
+        difference::cut,
+        review::exposure::{Guarded, Severity},
+    },
 };
 
 impl Row {

@@ -3,9 +3,9 @@
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::cloud::Cluster;
 use crate::{
     api::v1alpha1::{AdoptionPolicy, PinpointImportRole},
+    cli::cluster::Cluster,
     role::{
         Head, Owner, Ownership,
         ownership::{Claim, Rival, ownership},

@@ -1,5 +1,12 @@
 //! `plan`: what the controller would do to IAM, found by the controller's own functions. It reads only.
 
+mod markdown;
+mod report;
+mod sarif;
+mod text;
+mod watched;
+mod words;
+
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
@@ -7,16 +14,20 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
 use tokio::sync::watch;
 
-use super::{
-    RuleArgs,
-    check::{Declared, Rules, check},
-    cloud::{Calls, Cluster, IamArgs, finish, progress},
-    manifests::{self, Node},
-    medium::{Rendered, say},
-    plan_output as output,
+use self::{
+    markdown::markdown,
     report::{ObjectPlan, Report},
-    validate,
+    sarif::sarif,
+    text::text,
     watched::Watched,
+};
+use super::{
+    cluster::Cluster,
+    ending::{finish, refuse},
+    iam::{Calls, IamArgs, progress},
+    manifests::{self, Declared, Node, Rules, check},
+    medium::{Rendered, print, say},
+    rules::RuleArgs,
 };
 use crate::{
     api::{
@@ -105,11 +116,11 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
     let accounts = file.accounts.clone();
     let rules = match args.rules.check(file) {
         Ok(rules) => rules,
-        Err(problems) => return super::refuse(&problems),
+        Err(problems) => return refuse(&problems),
     };
     let watched = match Watched::new(&args.namespaces, &args.selector) {
         Ok(watched) => watched,
-        Err(why) => return super::refuse(&[why]),
+        Err(why) => return refuse(&[why]),
     };
     finish(async {
         let Some(declared) = declared(args, &rules)? else {
@@ -162,11 +173,11 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             .chain(&strangers)
             .map(|subject| subject.node.as_ref())
             .collect();
-        super::print(&match args.output {
-            Output::Text => output::text(&report),
+        print(&match args.output {
+            Output::Text => text(&report),
             Output::Json => Rendered::json(&report)?,
-            Output::Markdown => output::markdown(&report),
-            Output::Sarif => output::sarif(&report, &places)?,
+            Output::Markdown => markdown(&report),
+            Output::Sarif => sarif(&report, &places)?,
         })?;
         say(format_args!("{} IAM calls, all of them reads", calls.count()));
         say(format_args!("{ENDED}: {WAY_OUT}"));
@@ -205,7 +216,7 @@ fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, Str
         return Ok(Some(checked.sound));
     }
     if matches!(args.output, Output::Sarif) {
-        super::print(&validate::sarif(&checked, &unread)?)?;
+        print(&manifests::sarif(&checked, &unread)?)?;
     }
     for problem in checked.problems.iter().map(ToString::to_string).chain(unread) {
         say(problem);
@@ -381,3 +392,6 @@ fn likely_owner(object: &PinpointImportRole, id: &str, cluster: Option<&Cluster>
     }
     owner
 }
+
+#[cfg(test)]
+mod tests;

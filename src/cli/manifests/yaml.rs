@@ -322,7 +322,7 @@ mod tests {
     /// The table that `tests/cluster/validation.rs` holds against kubectl itself.
     #[test]
     fn plain_words_and_tags_are_read_as_kubectl_does() {
-        let table: Vec<Value> = serde_json::from_str(include_str!("../../tests/data/spellings.json")).unwrap();
+        let table: Vec<Value> = serde_json::from_str(include_str!("../../../tests/data/spellings.json")).unwrap();
         let mut wrong = Vec::new();
         for row in &table {
             let text = format!("x: {}\n", row["yaml"].as_str().unwrap());

@@ -269,6 +269,11 @@ impl ObjectPlan {
         }
     }
 
+    /// `namespace/name`.
+    pub fn title(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
     /// A manifest that the controller would not watch.
     pub fn unwatched(object: &PinpointImportRole, file: Option<String>, why: &str) -> Self {
         let owner = named(object);

@@ -6,11 +6,11 @@ use crate::role::{FieldPath, Segment};
 
 /// A value and the line on which it begins.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
+pub(in crate::cli) struct Node {
     pub line: u64,
-    pub content: Content,
+    pub(super) content: Content,
     /// What readers of the value may differ about.
-    pub doubt: Option<Doubt>,
+    pub(super) doubt: Option<Doubt>,
 }
 
 /// What a value is.
@@ -57,7 +57,7 @@ impl Doubt {
 }
 
 impl Node {
-    pub fn new(line: u64, content: Content, doubt: Option<Doubt>) -> Self {
+    pub(super) fn new(line: u64, content: Content, doubt: Option<Doubt>) -> Self {
         Self { line, content, doubt }
     }
 
@@ -111,7 +111,7 @@ impl Node {
     }
 
     /// All doubts, each with the way to its field.
-    pub fn doubts(&self) -> Vec<(FieldPath, &Doubt)> {
+    pub(super) fn doubts(&self) -> Vec<(FieldPath, &Doubt)> {
         let mut found = Vec::new();
         self.add_doubts(&FieldPath::default(), &mut found);
         found

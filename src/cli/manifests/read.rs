@@ -7,12 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use super::node::Node;
-use super::{node::Content, yaml};
+use super::{
+    node::{Content, Node},
+    yaml,
+};
 
 /// A Kubernetes object in a file.
 #[derive(Clone, Debug)]
-pub(super) struct Manifest {
+pub(in crate::cli) struct Manifest {
     /// The file; `-` is standard input.
     pub file: String,
     pub node: Node,
@@ -20,7 +22,7 @@ pub(super) struct Manifest {
 
 /// Reads files, folders (with what lies below them) and, for `-`, standard input. Beside the objects: what could not be read, one line
 /// each.
-pub(super) fn read(paths: &[PathBuf]) -> (Vec<Manifest>, Vec<String>) {
+pub(in crate::cli) fn read(paths: &[PathBuf]) -> (Vec<Manifest>, Vec<String>) {
     let mut files = Files::default();
     for path in paths {
         files.add(path, true);
@@ -101,7 +103,7 @@ impl Files {
 }
 
 /// The objects of a text, those of a `List` one by one, and what of it can't be read.
-pub(super) fn parse(file: &str, text: &str) -> (Vec<Manifest>, Vec<String>) {
+pub(in crate::cli) fn parse(file: &str, text: &str) -> (Vec<Manifest>, Vec<String>) {
     let (mut manifests, mut problems) = (Vec::new(), Vec::new());
     for document in yaml::documents(text) {
         let nodes = match document {
