@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::backoff;
+use super::{backoff, places::Places};
 use crate::{
     api::Reason,
     aws::{AssumedRole, Iam, QueueUrl},
@@ -33,14 +33,14 @@ pub struct Entry {
 struct Other {
     entry: Entry,
     iam: Iam,
-    places: Semaphore,
+    places: Places,
 }
 
 /// All accounts.
 pub struct Accounts {
     iam: Iam,
     own: AccountWatch,
-    places: Semaphore,
+    places: Places,
     others: BTreeMap<String, Other>,
 }
 
@@ -60,7 +60,7 @@ impl Accounts {
             let other = Other {
                 iam: iam.assuming(entry.role.clone()),
                 entry,
-                places: Semaphore::new(concurrency.into()),
+                places: Places::new(concurrency.into()),
             };
             (id, other)
         });
@@ -68,7 +68,7 @@ impl Accounts {
             others: others.collect(),
             iam,
             own,
-            places: Semaphore::new(concurrency.into()),
+            places: Places::new(concurrency.into()),
         }
     }
 
@@ -106,7 +106,7 @@ impl Accounts {
     }
 
     /// The places for passes over objects that declare this account.
-    pub(super) fn places(&self, declared: Option<&str>) -> &Semaphore {
+    pub(super) fn places(&self, declared: Option<&str>) -> &Places {
         let other = declared.and_then(|id| self.others.get(id));
         other.map_or(&self.places, |other| &other.places)
     }
