@@ -1,5 +1,6 @@
-//! The only room that names the AWS SDK: reads roles, carries out steps, and says what each failure means.
+//! The only room that names the AWS SDK: the accounts, reads roles, carries out steps, and says what each failure means.
 
+mod accounts;
 mod answer;
 mod client;
 mod environment;
@@ -11,6 +12,7 @@ mod sessions;
 mod sweep;
 mod words;
 
+pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
 pub use client::{AssumedRole, CallWatch, ExternalId, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;

@@ -9,8 +9,7 @@ use clap::Args as ClapArgs;
 pub use file::File;
 
 use crate::{
-    aws::IamSettings,
-    controller::Entry,
+    aws::{Entry, IamSettings},
     role::{Guards, Patterns, PolicyArn, RoleName, RolePath},
 };
 

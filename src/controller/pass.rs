@@ -9,11 +9,11 @@ use super::{
     conclude::{conclude, learned, next_look},
     context::Context,
     look::{self, Sight},
-    objects::{self, ApiError},
-    work,
+    objects, work,
 };
 use crate::{
     api::v1alpha1::PinpointImportRole,
+    cluster::ApiError,
     role::{
         decision::{Decision, End},
         outcome::Outcome,

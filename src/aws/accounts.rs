@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
-use super::backoff;
+use super::{AssumedRole, Iam};
 use crate::{
     api::Reason,
-    aws::{AssumedRole, Iam},
+    backoff,
     role::{Account, Class, Failure, Patterns, outcome::Outcome},
 };
 
@@ -104,13 +104,13 @@ impl Accounts {
     }
 
     /// The places for passes over objects that declare this account.
-    pub(super) fn places(&self, declared: Option<&str>) -> &Semaphore {
+    pub(crate) fn places(&self, declared: Option<&str>) -> &Semaphore {
         let other = declared.and_then(|id| self.others.get(id));
         other.map_or(&self.places, |other| &other.places)
     }
 
     /// Lets no further pass begin.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.places.close();
         self.others.values().for_each(|other| other.places.close());
     }
