@@ -8,15 +8,18 @@ use serde::Serialize;
 
 use super::{
     audit_output as output,
-    cloud::{Calls, Cluster, IamArgs, finish, progress},
+    cloud::{Calls, Cluster, finish, iam, progress},
     management::Management,
     medium::{Rendered, say},
 };
-use crate::role::{
-    Account, Owner, SweptRole,
-    exposure::{Exposure, Finding, Severity, exposure, findings},
-    observed::Sweep,
-    trust::{ENDED, WAY_OUT},
+use crate::{
+    config::{BudgetArgs, ClusterArgs},
+    role::{
+        Account, Owner, SweptRole,
+        exposure::{Exposure, Finding, Severity, exposure, findings},
+        observed::Sweep,
+        trust::{ENDED, WAY_OUT},
+    },
 };
 
 /// A role that was not used for so long is called unused.
@@ -37,12 +40,11 @@ pub(super) struct AuditArgs {
     #[arg(long, env = "PIR_NO_CLUSTER", value_parser = FalseyValueParser::new())]
     no_cluster: bool,
 
-    /// Identity of the cluster in the ownership tags. Default: the uid of its namespace kube-system
-    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
-    cluster_id: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     #[command(flatten)]
-    iam: IamArgs,
+    budget: BudgetArgs,
 }
 
 /// Form of the output.
@@ -113,12 +115,12 @@ pub(super) struct Report {
 pub(super) fn audit(args: &AuditArgs) -> ExitCode {
     finish(async {
         let calls = Arc::new(Calls::default());
-        let iam = args.iam.iam(&calls).await;
+        let iam = iam(&args.budget, &calls).await?;
         let account = iam.account().await.map_err(|failure| failure.message)?;
         let cluster = if args.no_cluster {
             None
         } else {
-            let read = Cluster::read(args.cluster_id.as_deref()).await;
+            let read = Cluster::read(args.cluster.cluster_id.as_deref()).await;
             Some(read.map_err(|why| format!("{why}; or give --no-cluster"))?)
         };
         let sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::{
     RuleArgs,
     check::{Rules, check},
-    cloud::{Calls, IamArgs, finish, progress},
+    cloud::{Calls, finish, iam, progress},
     manifests,
     medium::{Rendered, Yaml, say},
 };
 use crate::{
     aws::Iam,
-    config::File,
+    config::{BudgetArgs, File},
     plain::is_hidden,
     role::{
         Account, Guards, ObservedRole, Patterns, Problem, Segment,
@@ -42,7 +42,7 @@ pub(super) struct ExportArgs {
     pub(super) rules: RuleArgs,
 
     #[command(flatten)]
-    iam: IamArgs,
+    budget: BudgetArgs,
 }
 
 /// Prints the manifests. What can't be exported, or not as it is, is said, and makes the exit code 1.
@@ -53,7 +53,7 @@ pub(super) fn export(args: &ExportArgs, file: File) -> ExitCode {
     };
     finish(async {
         let calls = Arc::new(Calls::default());
-        let iam = args.iam.iam(&calls).await;
+        let iam = iam(&args.budget, &calls).await?;
         let account = iam.account().await.map_err(|failure| failure.message)?;
         let found = if args.all {
             all(&iam).await?

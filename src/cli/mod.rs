@@ -30,8 +30,7 @@ use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::medium::{print, say};
 use crate::{
     aws::check_environment,
-    config::{Args, File, GuardArgs},
-    role::RolePath,
+    config::{Args, File, RoleArgs},
 };
 
 /// Keeps the IAM roles through which Amazon Pinpoint imports segments from S3 as Kubernetes objects declare them
@@ -63,12 +62,11 @@ enum Command {
     Manual(reference::ManualArgs),
 }
 
-/// The controller's settings, as far as they say what a role may be.
+/// Flags of commands that judge manifests as the controller would.
 #[derive(clap::Args, Clone, Debug)]
 struct RuleArgs {
-    /// The controller's settings file, whose rules then hold here too
-    #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
-    config: Option<String>,
+    #[command(flatten)]
+    roles: RoleArgs,
 
     /// Namespace of manifests that name none; for export, of those that it prints
     #[arg(
@@ -79,30 +77,17 @@ struct RuleArgs {
         default_value = "default"
     )]
     namespace: String,
-
-    /// The controller's --role-path
-    #[arg(long, env = "PIR_ROLE_PATH", value_name = "PATH", default_value = "/")]
-    role_path: String,
-
-    #[command(flatten)]
-    guards: GuardArgs,
 }
 
 impl RuleArgs {
     fn check(&self, file: File) -> Result<check::Rules, Vec<String>> {
-        let role_path = RolePath::parse(&self.role_path).map_err(|why| vec![format!("--role-path: {why}")]);
-        match (role_path, self.guards.check()) {
-            (Ok(role_path), Ok(guards)) if file.problems.is_empty() => Ok(check::Rules {
+        match self.roles.check() {
+            Ok((role_path, guards)) if file.problems.is_empty() => Ok(check::Rules {
                 role_path,
                 guards,
                 namespace: self.namespace.clone(),
             }),
-            (path, guards) => Err([
-                file.problems,
-                path.err().unwrap_or_default(),
-                guards.err().unwrap_or_default(),
-            ]
-            .concat()),
+            roles => Err([file.problems, roles.err().unwrap_or_default()].concat()),
         }
     }
 }
@@ -114,10 +99,10 @@ pub fn main() -> ExitCode {
         Ok(found) => found,
         Err(why) => return refuse(&[why]),
     };
-    let talks_to_aws = matches!(
-        command,
-        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_)
-    );
+    let talks_to_aws = match &command {
+        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_) => true,
+        Command::Crd | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
+    };
     if talks_to_aws && let Err(problems) = check_environment() {
         return refuse(&problems);
     }
@@ -163,11 +148,13 @@ fn exit(why: &clap::Error) -> ! {
 fn command() -> Result<(Command, File), String> {
     let line = Line::try_parse().unwrap_or_else(|why| exit(&why)).command;
     let (name, path) = match &line {
-        Command::Run(args) => ("run", &args.config),
-        Command::Validate(args) => ("validate", &args.rules.config),
-        Command::Plan(args) => ("plan", &args.rules.config),
-        Command::Export(args) => ("export", &args.rules.config),
-        _ => return Ok((line, File::default())),
+        Command::Run(args) => ("run", &args.roles.config),
+        Command::Validate(args) => ("validate", &args.rules.roles.config),
+        Command::Plan(args) => ("plan", &args.rules.roles.config),
+        Command::Export(args) => ("export", &args.rules.roles.config),
+        Command::Crd | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
+            return Ok((line, File::default()));
+        }
     };
     let Some(path) = path else {
         return Ok((line, File::default()));
@@ -181,12 +168,16 @@ fn command() -> Result<(Command, File), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::CommandFactory;
 
     use super::Line;
 
+    /// And one that two commands share means the same in both: it is declared once.
     #[test]
     fn every_flag_has_an_environment_variable() {
+        let mut meanings = BTreeMap::new();
         let mut line = Line::command();
         line.build();
         line.clone().debug_assert();
@@ -200,6 +191,9 @@ mod tests {
             {
                 let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(name.starts_with("PIR_"), "{} --{}", command.get_name(), arg.get_id());
+                let meaning = arg.get_help().map(ToString::to_string);
+                let first = meanings.entry(name.to_owned()).or_insert_with(|| meaning.clone());
+                assert_eq!(*first, meaning, "{} --{}", command.get_name(), arg.get_id());
             }
         }
     }
