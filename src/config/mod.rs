@@ -9,8 +9,7 @@ use clap::Args as ClapArgs;
 pub use file::File;
 
 use crate::{
-    aws::{IamSettings, QueueUrl},
-    controller::Entry,
+    aws::{Entry, IamSettings, QueueUrl},
     role::{Guards, Patterns, PolicyArn, RoleName, RolePath},
 };
 

@@ -10,10 +10,10 @@ use clap::{Args, ValueEnum, builder::FalseyValueParser};
 
 use self::report::report;
 use super::{
-    cluster::Cluster,
     ending::finish,
     iam::{Calls, IamArgs, progress},
     medium::{Rendered, print, say},
+    objects::Cluster,
 };
 use crate::role::{
     policy::trust::{ENDED, WAY_OUT},
