@@ -49,7 +49,7 @@ fn render(arguments: &[&str]) -> Result<String, String> {
 }
 
 /// Objects by kind and name, without what the two ways are known to differ in: the hash in the settings' name, how the settings are
-/// written down, and helm's own annotation.
+/// written down, helm's own annotation, and the namespace that kustomize gives to kinds that it does not know to have none.
 fn objects(manifests: &str) -> BTreeMap<String, Value> {
     let hash = Regex::new("(pinpoint-import-role-controller-settings)-[a-z0-9]{10}\\b").unwrap();
     let manifests = hash.replace_all(manifests, "$1");
@@ -61,6 +61,9 @@ fn objects(manifests: &str) -> BTreeMap<String, Value> {
         }
         if object["kind"] == "CustomResourceDefinition" {
             object["metadata"].as_object_mut().unwrap().remove("annotations");
+        }
+        if object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy") {
+            object["metadata"].as_object_mut().unwrap().remove("namespace");
         }
         let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
         (name, object)
