@@ -1,36 +1,28 @@
-//! The command line: one file per command.
+//! The command line: one file or folder per command, and what they share.
 
 mod audit;
-mod audit_output;
-mod check;
-mod cloud;
+mod cluster;
 mod crd;
+mod ending;
 mod export;
-mod management;
+mod iam;
 mod manifests;
 mod medium;
-mod metadata;
-mod node;
 mod plan;
-mod plan_output;
 mod reference;
-mod report;
+mod rules;
 mod run;
 mod sarif;
-mod scalar;
-mod schema;
 mod validate;
-mod watched;
-mod yaml;
 
 use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::medium::{print, say};
+use self::ending::{exit, refuse};
 use crate::{
     aws::check_environment,
-    config::{Args, File, RoleArgs},
+    config::{Args, File},
 };
 
 /// Keeps the IAM roles through which Amazon Pinpoint imports segments from S3 as Kubernetes objects declare them
@@ -62,36 +54,6 @@ enum Command {
     Manual(reference::ManualArgs),
 }
 
-/// Flags of commands that judge manifests as the controller would.
-#[derive(clap::Args, Clone, Debug)]
-struct RuleArgs {
-    #[command(flatten)]
-    roles: RoleArgs,
-
-    /// Namespace of manifests that name none; for export, of those that it prints
-    #[arg(
-        short = 'n',
-        long,
-        env = "PIR_NAMESPACE",
-        value_name = "NAME",
-        default_value = "default"
-    )]
-    namespace: String,
-}
-
-impl RuleArgs {
-    fn check(&self, file: File) -> Result<check::Rules, Vec<String>> {
-        match self.roles.check() {
-            Ok((role_path, guards)) if file.problems.is_empty() => Ok(check::Rules {
-                role_path,
-                guards,
-                namespace: self.namespace.clone(),
-            }),
-            roles => Err([file.problems, roles.err().unwrap_or_default()].concat()),
-        }
-    }
-}
-
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -113,35 +75,9 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(&args, file),
         Command::Audit(args) => audit::audit(&args),
         Command::Export(args) => export::export(&args, file),
-        Command::Completions(args) => reference::completions(&args),
-        Command::Manual(args) => reference::manual(&args),
+        Command::Completions(args) => reference::completions(&args, Line::command()),
+        Command::Manual(args) => reference::manual(&args, Line::command()),
     }
-}
-
-/// Says why nothing is done.
-fn refuse(problems: &[String]) -> ExitCode {
-    for problem in problems {
-        say(problem);
-    }
-    ExitCode::from(wrong_usage())
-}
-
-/// The exit code for wrong arguments and settings: 2 as usual, but 1 where 2 has a meaning of its own.
-fn wrong_usage() -> u8 {
-    let command = std::env::args_os().nth(1);
-    let has_meaning = command.is_some_and(|command| {
-        ["plan", "audit", "validate", "export"]
-            .iter()
-            .any(|name| command == *name)
-    });
-    if has_meaning { 1 } else { 2 }
-}
-
-/// Ends with what clap has to say: help on standard output, what is wrong on standard error.
-fn exit(why: &clap::Error) -> ! {
-    // Nobody is left to be told that this can't be written.
-    let _ = why.print();
-    std::process::exit(if why.use_stderr() { wrong_usage().into() } else { 0 })
 }
 
 /// The command line. Where it names a settings file, what that says is the default of what flags and environment leave out.

@@ -18,6 +18,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
+use super::medium::say;
 use crate::{
     admin::{self, Health},
     aws::Iam,
@@ -36,7 +37,7 @@ pub(super) fn run(args: &Args, file: File) -> ExitCode {
         Ok(settings) => settings,
         Err(problems) => {
             for problem in problems {
-                super::say(problem);
+                say(problem);
             }
             return ExitCode::from(2);
         }
@@ -65,7 +66,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let stop = stop_signal()?;
     let health_listener = admin::listen("--health-address", settings.health_address)?;
     let metrics_listener = admin::listen("--metrics-address", settings.metrics_address)?;
-    let client = super::cloud::client().await?;
+    let client = super::cluster::client().await?;
     let metrics = Arc::new(Metrics::default());
     let iam = Iam::from_environment(settings.iam, Arc::clone(&metrics) as _).await;
     let (account_found, account) = watch::channel(None);

@@ -11,7 +11,7 @@ pub use file::File;
 pub use shared::{BudgetArgs, ClusterArgs, RoleArgs, WatchArgs};
 
 use crate::{
-    aws::IamSettings,
+    aws::{IamSettings, QueueUrl},
     controller::Entry,
     role::{Guards, RolePath},
 };
@@ -45,6 +45,11 @@ pub struct Args {
     /// How much of IAM's limits may be used.
     #[command(flatten)]
     pub budget: BudgetArgs,
+
+    /// SQS queue of change messages, its URL or ARN, of which this controller is the only reader (see deploy/changes.yaml); read with
+    /// the controller's own credentials. Default: none
+    #[arg(long, env = "PIR_CHANGE_QUEUE", value_name = "URL")]
+    pub change_queue: Option<String>,
 
     /// Objects worked on at the same time, per account
     #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value = "10")]
@@ -115,6 +120,8 @@ pub struct Settings {
     pub settle: Duration,
     /// The controller's own budget of IAM calls.
     pub iam: IamSettings,
+    /// Queue of change messages, of all accounts.
+    pub change_queue: Option<QueueUrl>,
     /// Objects worked on at the same time, per account.
     pub concurrency: u16,
     /// Address of the health endpoints.
@@ -156,6 +163,9 @@ impl Args {
         let resync = problems.keep(duration("--resync-interval", &self.resync_interval, 5..=86_400));
         let settle = problems.keep(duration("--iam-settle-time", &self.iam_settle_time, 0..=600));
         let iam = problems.keep_all(self.budget.check());
+        let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
+        let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
+        let change_queue = problems.keep(queue.transpose());
         let concurrency = problems.keep(number("--concurrency", &self.concurrency, 1..=1000));
         let health_address = problems.keep(address("--health-address", &self.health_address));
         let metrics_address = problems.keep(address("--metrics-address", &self.metrics_address));
@@ -177,6 +187,7 @@ impl Args {
                 resync: resync?,
                 settle: settle?,
                 iam: iam?,
+                change_queue: change_queue?,
                 concurrency: u16::try_from(concurrency?).ok()?,
                 health_address: health_address?,
                 metrics_address: metrics_address?,
@@ -314,6 +325,7 @@ mod tests {
             "--iam-settle-time=soon",
             "--iam-calls-per-second=x",
             "--iam-burst=0",
+            "--change-queue=pinpoint",
             "--concurrency=100000",
             "--health-address=here",
             "--metrics-address=80",

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::backoff;
+use super::{backoff, places::Places};
 use crate::{
     api::Reason,
-    aws::{AssumedRole, Iam},
+    aws::{AssumedRole, Iam, QueueUrl},
     role::{Account, Class, Failure, Patterns, outcome::Outcome},
 };
 
@@ -22,6 +22,8 @@ pub struct Entry {
     pub account: Account,
     /// The role to assume there.
     pub role: AssumedRole,
+    /// Queue of change messages that is read with that role, and believed for that account alone.
+    pub change_queue: Option<QueueUrl>,
     /// Namespaces whose objects may have roles there.
     pub namespaces: Patterns,
 }
@@ -31,14 +33,14 @@ pub struct Entry {
 struct Other {
     entry: Entry,
     iam: Iam,
-    places: Semaphore,
+    places: Places,
 }
 
 /// All accounts.
 pub struct Accounts {
     iam: Iam,
     own: AccountWatch,
-    places: Semaphore,
+    places: Places,
     others: BTreeMap<String, Other>,
 }
 
@@ -58,7 +60,7 @@ impl Accounts {
             let other = Other {
                 iam: iam.assuming(entry.role.clone()),
                 entry,
-                places: Semaphore::new(concurrency.into()),
+                places: Places::new(concurrency),
             };
             (id, other)
         });
@@ -66,7 +68,7 @@ impl Accounts {
             others: others.collect(),
             iam,
             own,
-            places: Semaphore::new(concurrency.into()),
+            places: Places::new(concurrency),
         }
     }
 
@@ -104,7 +106,7 @@ impl Accounts {
     }
 
     /// The places for passes over objects that declare this account.
-    pub(super) fn places(&self, declared: Option<&str>) -> &Semaphore {
+    pub(super) fn places(&self, declared: Option<&str>) -> &Places {
         let other = declared.and_then(|id| self.others.get(id));
         other.map_or(&self.places, |other| &other.places)
     }

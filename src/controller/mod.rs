@@ -8,6 +8,7 @@ mod leader;
 mod look;
 mod objects;
 mod pass;
+mod places;
 mod register;
 mod work;
 

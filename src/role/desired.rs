@@ -9,9 +9,8 @@ use strum::VariantArray;
 use super::{
     name::{Account, PolicyArn, RoleName, RolePath},
     ownership::Owner,
+    policy::{buckets::BucketPolicy, trust::TrustPolicy},
     problem::{FieldPath, Problem},
-    s3::BucketPolicy,
-    trust::TrustPolicy,
 };
 use crate::api::{
     CONTROLLER, Tag,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use strum::VariantArray;
 
-use super::{Head, trust};
+use super::{Head, policy::trust};
 use crate::api::{Tag, v1alpha1::AdoptionPolicy};
 
 /// The object that a role belongs to, as the ownership tags say it.

@@ -12,7 +12,9 @@ use strum::VariantArray;
 
 use super::{
     Change, DesiredRole, Difference, Failure, Field, Head, NewRole, ObservedRole, PolicyArn, Premise, Step,
-    observed::same_key, s3::BucketPolicy, step::role_settings, trust::TrustPolicy,
+    observed::same_key,
+    policy::{buckets::BucketPolicy, trust::TrustPolicy},
+    step::role_settings,
 };
 use crate::api::{INLINE_POLICY, Tag, v1alpha1::UndeclaredPolicies};
 
@@ -356,12 +358,9 @@ fn policies(
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
-    let undeclared = observed.inline.iter().filter(|(name, _)| {
-        if name.as_str() == INLINE_POLICY {
-            buckets.is_none()
-        } else {
-            remove
-        }
+    let undeclared = observed.inline.iter().filter(|(name, _)| match name.as_str() {
+        INLINE_POLICY => buckets.is_none(),
+        _ => remove,
     });
     removals.extend(undeclared.map(|(name, document)| {
         let words = format!("inline policy {name} exists");
