@@ -22,6 +22,7 @@
 //! | [`api`] | the custom resource, and every word on a wire | a client |
 //! | [`role`] | the pure core: what a role should be, whose it is, what to do, what to say | async, a clock, I/O, the SDK, kube |
 //! | [`aws`] | reading roles, carrying out steps, what each failure means | kube |
+//! | [`cluster`] | the Kubernetes client, who the cluster is, calls that end | |
 //! | [`controller`] | watch, pass, finalizer, status, events, lease | the SDK |
 //! | [`cli`] | a file or folder a command; prints what [`role`] computed | the SDK |
 //!
@@ -31,15 +32,15 @@
 //!
 //! * A role is wider than declared or than it was, at any moment of a repair; and what can be narrowed is narrowed, whatever else fails
 //!   (`tests/core/laws.rs`, `tests/core/passes.rs`).
-//! * A role that is not the object's is written to or deleted (`tests/cluster/proof.rs`, `tests/cluster/ownership.rs`).
+//! * A role that is not the object's is written to or deleted (`tests/cluster/proof`, `tests/cluster/ownership.rs`).
 //! * An object goes while its role stays by accident, at whatever call the process dies (`tests/cluster/crash.rs`).
 //! * Something is written or told while nothing changes; a failure that lasts is told twice (`tests/core/statuses.rs`,
-//!   `tests/cluster/told.rs`).
+//!   `tests/cluster/told`).
 //! * Something is decided upon an answer that was read in part, or a document that can't be read whole.
 //! * A document of others costs more than a fixed budget (`tests/core/budgets.rs`), or acts where it is printed
 //!   (`tests/cluster/hostile.rs`).
 //! * An object or an account that fails delays the others (`tests/cluster/isolation.rs`).
-//! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands.rs`).
+//! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands`).
 //!
 //! # Four stories
 //!
@@ -60,7 +61,7 @@
 //! **An error.** `aws/error.rs` gives it a [`role::Class`], by AWS' code and never by its prose, and `aws/words.rs` a message that is the
 //! same for the same failure. `role/plan.rs` keeps back what needs the change that failed, and nothing else. `role/outcome.rs` finds the
 //! worst of a pass and its reason; `role/status.rs` says nothing that is said already; `role/waits.rs` tells when to try again. An error of
-//! the API server is an `ApiError` of `controller/objects.rs`: a refusal is said in the status, all else is tried again.
+//! the API server is an `ApiError` of `cluster.rs`: a refusal is said in the status, all else is tried again.
 //!
 //! **A hint.** A new generation, the annotation "reconcile now", or the interval (`controller/register.rs`, `controller/conclude.rs`). It
 //! says which object to look at and nothing else; the pass finds out by itself. A hint too many costs a look, one too few costs time.
@@ -92,7 +93,9 @@
 pub mod admin;
 pub mod api;
 pub mod aws;
+mod backoff;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod metrics;

@@ -1,13 +1,13 @@
 //! The command line: one file or folder per command, and what they share.
 
 mod audit;
-mod cluster;
 mod crd;
 mod ending;
 mod export;
 mod iam;
 mod manifests;
 mod medium;
+mod objects;
 mod plan;
 mod reference;
 mod rules;

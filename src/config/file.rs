@@ -7,8 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    aws::{AssumedRole, ExternalId, QueueUrl},
-    controller::Entry,
+    aws::{AssumedRole, Entry, ExternalId, QueueUrl},
     role::{Account, Patterns, name::is_account_id, spelling::nearest},
 };
 

@@ -11,8 +11,7 @@ pub use file::File;
 pub use shared::{BudgetArgs, ClusterArgs, RoleArgs, WatchArgs};
 
 use crate::{
-    aws::{IamSettings, QueueUrl},
-    controller::Entry,
+    aws::{Entry, IamSettings, QueueUrl},
     role::{Guards, RolePath},
 };
 

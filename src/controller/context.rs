@@ -8,9 +8,10 @@ use std::{
 
 use kube::{Client, Resource, ResourceExt};
 
-use super::{accounts::Accounts, objects, register::News};
+use super::{objects, register::News};
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    aws::Accounts,
     metrics::Metrics,
     role::{
         Guards, Owner, RolePath,

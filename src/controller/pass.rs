@@ -9,12 +9,12 @@ use super::{
     conclude::{conclude, learned, next_look},
     context::Context,
     look::{self, Sight},
-    objects::{self, ApiError},
-    places::Lane,
-    work,
+    objects, work,
 };
 use crate::{
     api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
+    aws::Lane,
+    cluster::ApiError,
     role::{
         decision::{Decision, End},
         outcome::Outcome,
@@ -32,9 +32,9 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         generation = cached.metadata.generation
     );
     async {
-        let places = context.accounts.places(cached.spec.account_id.as_deref());
+        let seats = context.accounts.seats(cached.spec.account_id.as_deref());
         let namespace = cached.namespace().unwrap_or_default();
-        let Some(_place) = places.take(&namespace, lane(&cached)).await else {
+        let Some(_seat) = seats.take(&namespace, lane(&cached)).await else {
             return Ok(Action::await_change());
         };
         let started = Instant::now();

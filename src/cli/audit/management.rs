@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     api::v1alpha1::{AdoptionPolicy, PinpointImportRole},
-    cli::cluster::Cluster,
+    cli::objects::Cluster,
     role::{
         Head, Owner, Ownership,
         ownership::{Claim, Rival, ownership},

@@ -10,10 +10,10 @@ use clap::{Args, ValueEnum, builder::FalseyValueParser};
 
 use self::report::report;
 use super::{
-    cluster::Cluster,
     ending::finish,
     iam::{Calls, iam, progress},
     medium::{Rendered, print, say},
+    objects::Cluster,
 };
 use crate::{
     config::{BudgetArgs, ClusterArgs},

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::management::Management;
 use crate::{
-    cli::cluster::Cluster,
+    cli::objects::Cluster,
     role::{
         Account, Owner, SweptRole,
         observed::Sweep,

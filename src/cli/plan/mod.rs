@@ -22,11 +22,11 @@ use self::{
     watched::Watched,
 };
 use super::{
-    cluster::Cluster,
     ending::{finish, refuse},
     iam::{Calls, iam, progress},
     manifests::{self, Declared, ManifestArgs, Node, Rules, check},
     medium::{Rendered, print, say},
+    objects::Cluster,
     rules::RuleArgs,
 };
 use crate::{
@@ -34,9 +34,8 @@ use crate::{
         FINALIZER,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
-    aws::Iam,
+    aws::{Accounts, Iam, Place},
     config::{BudgetArgs, ClusterArgs, File, WatchArgs},
-    controller::{Accounts, Place},
     role::{
         Account, Head, ObservedRole, Owner, Problem,
         decision::{Decision, Situation, foresee, without_account},

@@ -1,25 +1,15 @@
 //! The cluster and the objects in it, for the commands that only read.
 
-use std::{future::Future, time::Duration};
+use kube::{Api, ResourceExt, api::ListParams};
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, Config, ResourceExt, api::ListParams};
+use crate::{
+    api::v1alpha1::PinpointImportRole,
+    cluster::{self, bounded},
+    role::Owner,
+};
 
-use crate::{api::v1alpha1::PinpointImportRole, role::Owner};
-
-/// Longest wait for the API server.
-const API_CALL: Duration = Duration::from_secs(15);
 /// Objects of a page.
 const PAGE: u32 = 500;
-
-/// A client for `KUBECONFIG` or the pod's service account. Retries are ours to make: the client's would hold us for minutes.
-pub(super) async fn client() -> Result<Client, String> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|error| format!("no cluster to talk to: {error}; set KUBECONFIG, or run in a pod"))?;
-    config.default_retry = false;
-    Client::try_from(config).map_err(|error| format!("the cluster's configuration can't be used: {error}"))
-}
 
 /// The cluster that the objects are in.
 pub(super) struct Cluster {
@@ -32,26 +22,18 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Reads it. `id` is its identity where that is not the uid of `kube-system`.
     pub async fn read(id: Option<&str>) -> Result<Self, String> {
-        let client = client().await?;
-        let id = if let Some(id) = id {
-            id.to_owned()
-        } else {
-            let namespaces: Api<Namespace> = Api::all(client.clone());
-            let what = "reading the namespace kube-system, whose uid is the cluster's identity";
-            bounded(what, namespaces.get("kube-system"))
-                .await?
-                .uid()
-                .unwrap_or_default()
+        let client = cluster::client().await?;
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => cluster::identity(&client).await.map_err(|why| why.to_string())?,
         };
         let api: Api<PinpointImportRole> = Api::all(client);
         let mut objects = Vec::new();
         let mut page = ListParams::default().limit(PAGE);
         loop {
-            let found = bounded(
-                "listing the PinpointImportRoles (is the CRD applied, and may you list them?)",
-                api.list(&page),
-            )
-            .await?;
+            let attempt = "listing the PinpointImportRoles (is the CRD applied, and may you list them?)";
+            let found = bounded(attempt, api.list(&page)).await;
+            let found = found.map_err(|why| why.to_string())?;
             objects.extend(found.items);
             match found.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
@@ -79,13 +61,5 @@ impl Cluster {
             let status = object.status.as_ref();
             status.is_some_and(|status| status.role_id.as_deref() == Some(role_id))
         })
-    }
-}
-
-async fn bounded<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
-    match tokio::time::timeout(API_CALL, call).await {
-        Ok(Ok(found)) => Ok(found),
-        Ok(Err(why)) => Err(format!("{what} failed: {why}")),
-        Err(_) => Err(format!("{what} failed: the API server does not answer")),
     }
 }

@@ -1,4 +1,5 @@
-//! Places for passes: so many at a time, what people did before what time did, and each namespace its share.
+//! Seats for passes (a word of Kubernetes' API Priority and Fairness): so many at a time, what people did before what time did, and each
+//! namespace its share.
 //!
 //! A queue in the order of arrival would let an edit wait behind ten thousand looks that came due together, and everybody wait behind one
 //! namespace that changes all its objects at once.
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 
 /// Why a pass is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Lane {
+pub(crate) enum Lane {
     /// Somebody waits for it, or may have done harm: a new generation, a deletion, the annotation, a hint that the role was changed.
     Asked,
     /// Its time has come.
@@ -23,14 +24,14 @@ pub(super) enum Lane {
 /// looked at some day.
 const IN_A_ROW: u32 = 8;
 
-/// The places of an account.
+/// The seats of an account.
 #[derive(Debug)]
-pub(super) struct Places(Arc<Mutex<State>>);
+pub(crate) struct Seats(Arc<Mutex<State>>);
 
-/// A place, given back when it is dropped.
+/// A seat, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Mutex<State>>,
+pub(crate) struct Seat {
+    seats: Arc<Mutex<State>>,
     namespace: String,
     lane: Lane,
 }
@@ -42,17 +43,17 @@ struct State {
     /// Passes at work, by lane and namespace.
     at_work: HashMap<(Lane, String), usize>,
     /// Who waits, by lane and namespace, in the order of arrival.
-    waiting: HashMap<(Lane, String), VecDeque<oneshot::Sender<Place>>>,
-    /// When a namespace was given a place last, counted in places.
+    waiting: HashMap<(Lane, String), VecDeque<oneshot::Sender<Seat>>>,
+    /// When a namespace was given a seat last, counted in seats.
     given: HashMap<String, u64>,
-    /// Places given so far, and how many of them in a row to those who were asked for while others were due.
+    /// Seats given so far, and how many of them in a row to those who were asked for while others were due.
     count: u64,
     in_a_row: u32,
     closed: bool,
 }
 
-impl Places {
-    /// So many places.
+impl Seats {
+    /// So many seats.
     pub fn new(size: u16) -> Self {
         Self(Arc::new(Mutex::new(State {
             size: size.into(),
@@ -65,20 +66,20 @@ impl Places {
         })))
     }
 
-    /// Waits for a place; none if no further pass may begin.
-    pub async fn take(&self, namespace: &str, lane: Lane) -> Option<Place> {
-        let place = {
+    /// Waits for a seat; none if no further pass may begin.
+    pub async fn take(&self, namespace: &str, lane: Lane) -> Option<Seat> {
+        let seat = {
             let mut state = locked(&self.0);
             if state.closed {
                 return None;
             }
-            let (give, place) = oneshot::channel();
+            let (give, seat) = oneshot::channel();
             let queue = state.waiting.entry((lane, namespace.to_owned())).or_default();
             queue.push_back(give);
-            place
+            seat
         };
         give(&self.0);
-        place.await.ok()
+        seat.await.ok()
     }
 
     /// Lets no further pass begin. Those who wait go away with nothing.
@@ -89,10 +90,10 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         {
-            let mut state = locked(&self.places);
+            let mut state = locked(&self.seats);
             let key = (self.lane, std::mem::take(&mut self.namespace));
             if let Some(working) = state.at_work.get_mut(&key) {
                 *working -= 1;
@@ -101,7 +102,7 @@ impl Drop for Place {
                 }
             }
         }
-        give(&self.places);
+        give(&self.seats);
     }
 }
 
@@ -110,26 +111,26 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// Gives what is free to those who wait.
-fn give(places: &Arc<Mutex<State>>) {
+fn give(seats: &Arc<Mutex<State>>) {
     loop {
-        let mut state = locked(places);
+        let mut state = locked(seats);
         let Some((to, lane, namespace)) = state.next() else {
             return;
         };
-        let place = Place {
-            places: Arc::clone(places),
+        let seat = Seat {
+            seats: Arc::clone(seats),
             namespace,
             lane,
         };
         drop(state);
-        // Who waited may have gone this very moment: then the place comes back, and is given to the next.
-        drop(to.send(place));
+        // Who waited may have gone this very moment: then the seat comes back, and is given to the next.
+        drop(to.send(seat));
     }
 }
 
 impl State {
-    /// Who is next, if there is a place for him, which counts as taken then.
-    fn next(&mut self) -> Option<(oneshot::Sender<Place>, Lane, String)> {
+    /// Who is next, if there is a seat for him, which counts as taken then.
+    fn next(&mut self) -> Option<(oneshot::Sender<Seat>, Lane, String)> {
         self.waiting.retain(|_, queue| {
             while queue.front().is_some_and(oneshot::Sender::is_closed) {
                 queue.pop_front();
@@ -161,7 +162,7 @@ impl State {
         let waits = |lane: Lane| self.waiting.keys().any(|(of, _)| *of == lane);
         let free = at_work(Lane::Asked) + at_work(Lane::Due) < self.size;
         let asked = free && waits(Lane::Asked);
-        // What is due leaves a fifth of the places free, so that an edit finds one although all calls of IAM hang.
+        // What is due leaves a fifth of the seats free, so that an edit finds one although all calls of IAM hang.
         let due = free && waits(Lane::Due) && at_work(Lane::Due) < self.size - self.size / 5;
         let (lane, in_a_row) = match (asked, due) {
             (true, true) if self.in_a_row < IN_A_ROW => (Lane::Asked, self.in_a_row + 1),
@@ -197,25 +198,25 @@ mod tests {
 
     use super::*;
 
-    /// Those who come one after another while all places are taken, in the order in which they get one when places are free one by one.
+    /// Those who come one after another while all seats are taken, in the order in which they get one when seats are free one by one.
     async fn order(size: u16, comers: &[(&str, Lane)]) -> Vec<String> {
-        let places = Places::new(size);
+        let seats = Seats::new(size);
         let mut taken = Vec::new();
         for _ in 0..size {
-            taken.push(places.take("before", Lane::Asked).await.unwrap());
+            taken.push(seats.take("before", Lane::Asked).await.unwrap());
         }
         let mut waiting = FuturesUnordered::new();
         for (number, (namespace, lane)) in comers.iter().enumerate() {
-            let mut take = Box::pin(places.take(namespace, *lane));
+            let mut take = Box::pin(seats.take(namespace, *lane));
             assert!(take.as_mut().now_or_never().is_none());
-            waiting.push(take.map(move |place| (format!("{namespace}{number}"), place)));
+            waiting.push(take.map(move |seat| (format!("{namespace}{number}"), seat)));
         }
         let mut order = Vec::new();
         while let Some(held) = taken.pop() {
             drop(held);
-            while let Some(Some((who, place))) = waiting.next().now_or_never() {
+            while let Some(Some((who, seat))) = waiting.next().now_or_never() {
                 order.push(who);
-                taken.push(place.unwrap());
+                taken.push(seat.unwrap());
             }
         }
         order
@@ -248,33 +249,33 @@ mod tests {
             let order = order(size, &[&many[..], &few[..]].concat()).await;
             for number in [1000, 1001] {
                 let turn = order.iter().position(|who| *who == format!("few{number}")).unwrap();
-                assert!(turn < 4, "the place number {turn} of {size}");
+                assert!(turn < 4, "the seat number {turn} of {size}");
             }
         }
     }
 
-    /// However many looks hang, an edit has a place at once.
+    /// However many looks hang, an edit has a seat at once.
     #[tokio::test]
     async fn looks_leave_places_for_edits() {
-        let places = Places::new(10);
-        let mut looks: Vec<_> = (0..20).map(|_| Box::pin(places.take("a", Lane::Due))).collect();
+        let seats = Seats::new(10);
+        let mut looks: Vec<_> = (0..20).map(|_| Box::pin(seats.take("a", Lane::Due))).collect();
         let begun: Vec<_> = looks
             .iter_mut()
             .filter_map(|look| look.as_mut().now_or_never())
             .collect();
         assert_eq!(begun.len(), 8);
-        assert!(places.take("a", Lane::Asked).now_or_never().flatten().is_some());
-        // One place alone is for both.
-        assert!(Places::new(1).take("a", Lane::Due).now_or_never().flatten().is_some());
+        assert!(seats.take("a", Lane::Asked).now_or_never().flatten().is_some());
+        // One seat alone is for both.
+        assert!(Seats::new(1).take("a", Lane::Due).now_or_never().flatten().is_some());
     }
 
     #[tokio::test]
-    async fn who_went_away_keeps_no_place() {
-        let places = Places::new(1);
-        let held = places.take("a", Lane::Due).await;
-        let mut gone = Box::pin(places.take("a", Lane::Due));
+    async fn who_went_away_keeps_no_seat() {
+        let seats = Seats::new(1);
+        let held = seats.take("a", Lane::Due).await;
+        let mut gone = Box::pin(seats.take("a", Lane::Due));
         assert!(gone.as_mut().now_or_never().is_none());
-        let next = places.take("a", Lane::Due);
+        let next = seats.take("a", Lane::Due);
         let next = tokio::time::timeout(Duration::from_mins(1), async {
             let mut next = Box::pin(next);
             assert!(next.as_mut().now_or_never().is_none());
@@ -283,17 +284,17 @@ mod tests {
             next.await
         });
         assert!(next.await.unwrap().is_some());
-        assert!(locked(&places.0).at_work.is_empty());
+        assert!(locked(&seats.0).at_work.is_empty());
     }
 
     #[tokio::test]
     async fn when_closed_nobody_begins_and_who_works_goes_on() {
-        let places = Places::new(1);
-        let held = places.take("a", Lane::Due).await.unwrap();
-        let mut waits = Box::pin(places.take("a", Lane::Asked));
+        let seats = Seats::new(1);
+        let held = seats.take("a", Lane::Due).await.unwrap();
+        let mut waits = Box::pin(seats.take("a", Lane::Asked));
         assert!(waits.as_mut().now_or_never().is_none());
-        places.close();
-        assert!(waits.await.is_none() && places.take("a", Lane::Asked).await.is_none());
+        seats.close();
+        assert!(waits.await.is_none() && seats.take("a", Lane::Asked).await.is_none());
         drop(held);
     }
 }

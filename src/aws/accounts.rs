@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{backoff, places::Places};
+use super::{AssumedRole, Iam, QueueUrl, seats::Seats};
 use crate::{
     api::Reason,
-    aws::{AssumedRole, Iam, QueueUrl},
+    backoff,
     role::{Account, Class, Failure, Patterns, outcome::Outcome},
 };
 
@@ -33,14 +33,14 @@ pub struct Entry {
 struct Other {
     entry: Entry,
     iam: Iam,
-    places: Places,
+    seats: Seats,
 }
 
 /// All accounts.
 pub struct Accounts {
     iam: Iam,
     own: AccountWatch,
-    places: Places,
+    seats: Seats,
     others: BTreeMap<String, Other>,
 }
 
@@ -60,7 +60,7 @@ impl Accounts {
             let other = Other {
                 iam: iam.assuming(entry.role.clone()),
                 entry,
-                places: Places::new(concurrency),
+                seats: Seats::new(concurrency),
             };
             (id, other)
         });
@@ -68,7 +68,7 @@ impl Accounts {
             others: others.collect(),
             iam,
             own,
-            places: Places::new(concurrency),
+            seats: Seats::new(concurrency),
         }
     }
 
@@ -105,16 +105,16 @@ impl Accounts {
         }
     }
 
-    /// The places for passes over objects that declare this account.
-    pub(super) fn places(&self, declared: Option<&str>) -> &Places {
+    /// The seats for passes over objects that declare this account.
+    pub(crate) fn seats(&self, declared: Option<&str>) -> &Seats {
         let other = declared.and_then(|id| self.others.get(id));
-        other.map_or(&self.places, |other| &other.places)
+        other.map_or(&self.seats, |other| &other.seats)
     }
 
     /// Lets no further pass begin.
-    pub(super) fn close(&self) {
-        self.places.close();
-        self.others.values().for_each(|other| other.places.close());
+    pub(crate) fn close(&self) {
+        self.seats.close();
+        self.others.values().for_each(|other| other.seats.close());
     }
 
     /// The account of the credentials; waits for the first answer.
