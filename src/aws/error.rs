@@ -11,12 +11,12 @@ use tracing::{debug, warn};
 
 use super::{
     answer::NotWhole,
-    client::InClear,
+    loopback::InClear,
     words::{self, chain},
 };
 use crate::role::{
     Class, Failure,
-    trust::{ENDED, PINPOINT, WAY_OUT},
+    policy::trust::{ENDED, PINPOINT, WAY_OUT},
 };
 
 /// Class of a code that AWS answered with an HTTP status.

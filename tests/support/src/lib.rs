@@ -8,4 +8,5 @@ pub mod moto;
 pub mod policy;
 pub mod product;
 pub mod proxy;
+pub mod sqs;
 pub mod waiting;
