@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use strum::VariantArray;
+
 use super::{Head, policy::trust};
 use crate::api::{
-    OWNERSHIP_TAGS, Tag,
+    Tag,
     v1alpha1::{AdoptionPolicy, PinpointImportRole},
 };
 
@@ -46,9 +48,9 @@ impl Owner {
             Tag::Name => &self.name,
             Tag::Uid => &self.uid,
         };
-        OWNERSHIP_TAGS
-            .into_iter()
-            .map(|tag| (tag.key().to_owned(), value(tag).clone()))
+        Tag::VARIANTS
+            .iter()
+            .map(|&tag| (tag.key().to_owned(), value(tag).clone()))
             .collect()
     }
 
