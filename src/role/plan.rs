@@ -358,12 +358,9 @@ fn policies(
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
-    let undeclared = observed.inline.iter().filter(|(name, _)| {
-        if name.as_str() == INLINE_POLICY {
-            buckets.is_none()
-        } else {
-            remove
-        }
+    let undeclared = observed.inline.iter().filter(|(name, _)| match name.as_str() {
+        INLINE_POLICY => buckets.is_none(),
+        _ => remove,
     });
     removals.extend(undeclared.map(|(name, document)| {
         let words = format!("inline policy {name} exists");

@@ -54,6 +54,7 @@ const AT_ONCE: usize = 8;
 pub(super) struct PlanArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
+
     #[command(flatten)]
     cluster: ClusterArgs,
 
