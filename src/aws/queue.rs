@@ -8,9 +8,8 @@ use aws_config::{Region, timeout::TimeoutConfig};
 use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 
 use super::{
-    Iam,
-    client::{LoopbackOnlyInClear, is_loopback},
-    error,
+    Iam, error,
+    loopback::{LoopbackOnlyInClear, is_loopback},
 };
 use crate::role::{Account, Failure, name::is_account_id};
 

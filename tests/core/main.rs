@@ -17,5 +17,6 @@ mod model;
 mod monitoring;
 mod papers;
 mod passes;
+mod source;
 mod statuses;
 mod validate;
