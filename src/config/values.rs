@@ -7,11 +7,11 @@ use std::{net::SocketAddr, ops::RangeInclusive, str::FromStr, time::Duration};
 pub(super) struct Problems(pub Vec<String>);
 
 impl Problems {
-    pub fn keep<T>(&mut self, checked: Result<T, String>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, checked: Result<T, String>) -> Option<T> {
         checked.map_err(|problem| self.0.push(problem)).ok()
     }
 
-    pub fn keep_all<T>(&mut self, checked: Result<T, Vec<String>>) -> Option<T> {
+    pub(super) fn keep_all<T>(&mut self, checked: Result<T, Vec<String>>) -> Option<T> {
         checked.map_err(|problems| self.0.extend(problems)).ok()
     }
 }
