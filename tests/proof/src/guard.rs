@@ -48,6 +48,10 @@ pub enum Guard {
     NoAdoptionOnDeletion,
     FinalizerFirst,
     IntentFirst,
+    MayBeAnother,
+    LostAnswers,
+    Unseen,
+    StatusVersion,
 }
 
 /// What a guard is for, and the scene in which the world goes wrong without it; none: no counterexample is known.
@@ -221,6 +225,26 @@ pub const ALL: &[Entry] = &[
         Guard::IntentFirst,
         Name::Deleted,
         "what is about to be done is written before it is done",
+    ),
+    entry(
+        Guard::MayBeAnother,
+        Name::DeletedTwice,
+        "a role that tags make ours may not be the last that was made (may_show_another)",
+    ),
+    entry(
+        Guard::LostAnswers,
+        Name::Lost,
+        "a write without an answer had its effect once that is shown (Recent::saw_whole)",
+    ),
+    entry(
+        Guard::Unseen,
+        Name::Creation,
+        "what IAM does not show yet is waited for (Class::Unseen)",
+    ),
+    entry(
+        Guard::StatusVersion,
+        Name::Stale,
+        "a status is written to the object as it was read",
     ),
 ];
 

@@ -13,8 +13,14 @@ use crate::{guard, scene::Scene, scenes::Name, search::search, world::Model};
 /// Searches all scenes, up to so many states each, and prints what was visited. Says whether all laws hold.
 #[must_use]
 pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
+    scenes(&Name::ALL, bounded, most)
+}
+
+/// The same for some scenes.
+#[must_use]
+pub fn scenes(names: &[Name], bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let (states, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    side_by_side(&Name::ALL, |name| {
+    side_by_side(names, |name| {
         let model = Model {
             scene: bounded(*name),
             without: None,
@@ -30,7 +36,7 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let broken = broken.into_inner();
     println!(
         "{} scenes, {} states, {broken} broken",
-        Name::ALL.len(),
+        names.len(),
         states.into_inner()
     );
     broken == 0
@@ -39,8 +45,18 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
 /// Takes each rule out, and prints what goes wrong then. Says whether something does for every one.
 #[must_use]
 pub fn all_guards(most: usize) -> bool {
+    guards(most, &|_| true)
+}
+
+/// The same for some of them.
+#[must_use]
+pub fn guards(most: usize, is_meant: &dyn Fn(&str) -> bool) -> bool {
+    let entries: Vec<&guard::Entry> = guard::ALL
+        .iter()
+        .filter(|entry| is_meant(&format!("{:?}", entry.guard)))
+        .collect();
     let necessary = AtomicUsize::new(0);
-    side_by_side(guard::ALL, |entry| {
+    side_by_side(&entries, |entry| {
         let model = Model {
             scene: entry.scene.scene(),
             without: Some(entry.guard),
@@ -56,8 +72,8 @@ pub fn all_guards(most: usize) -> bool {
         necessary.fetch_add(usize::from(found.broken.is_some()), Ordering::Relaxed);
     });
     let necessary = necessary.into_inner();
-    println!("{necessary} of {} guards shown necessary", guard::ALL.len());
-    necessary == guard::ALL.len()
+    println!("{necessary} of {} guards shown necessary", entries.len());
+    necessary == entries.len()
 }
 
 /// Works on all items, as many at once as there are processors.
