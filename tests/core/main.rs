@@ -5,6 +5,7 @@ mod budgets;
 mod crd;
 mod documents;
 mod exposures;
+mod fuzz;
 mod generated;
 mod laws;
 mod model;
