@@ -10,6 +10,7 @@ mod budgets;
 mod crd;
 mod documents;
 mod exposures;
+mod fuzz;
 mod generated;
 mod laws;
 mod messages;

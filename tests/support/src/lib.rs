@@ -8,5 +8,6 @@ pub mod moto;
 pub mod policy;
 pub mod product;
 pub mod proxy;
+pub mod search;
 pub mod sqs;
 pub mod waiting;

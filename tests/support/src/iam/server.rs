@@ -330,6 +330,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
             let text = "\u{1}{\"not\": <xml".to_owned();
             return Ok(respond(200, "application/octet-stream", &plan.id, text));
         }
+        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", &plan.id, text)),
         Some(Fault::TruncatedBody) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
