@@ -1,0 +1,184 @@
+//! Every call × every fault × every pair, in process: the whole controller, watch and all, against an API server and the strict fake of
+//! IAM that are called without a network ([`api`], [`iam`]), under a clock that nobody waits for ([`world`]). A run costs milliseconds.
+//!
+//! For each flow ([`flow`]) the calls of the undisturbed run are noted; then each is disturbed in each way ([`fault`]), and after each of
+//! these each later call. From then on the world leaves the controller alone, and all must end as if nothing had happened ([`judge`]).
+//!
+//! What fails is printed as a script, which `FAULTS='repair: 3 torn, 7 killed' cargo test --test faults -- --nocapture` shows call by call,
+//! and which goes into `SCRIPTS` once it is mended.
+
+mod api;
+mod fault;
+mod flow;
+mod iam;
+mod judge;
+mod wire;
+mod world;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use fault::{Fault, Script};
+use flow::{FLOWS, Flow};
+use wire::Call;
+use world::{Report, Snapshot, prepare, run};
+
+/// A flow, what is there before it, and its undisturbed run.
+struct Scene {
+    flow: &'static Flow,
+    snapshot: Snapshot,
+    whole: Report,
+    whole_retrying: Report,
+}
+
+impl Scene {
+    fn new(flow: &'static Flow) -> Self {
+        let snapshot = prepare(flow);
+        let whole = |is_retrying| {
+            let script = Script::undisturbed(flow.name, is_retrying);
+            let report = run(flow, &snapshot, &script);
+            assert!(report.wrong.is_empty(), "{script} {:?}\n{}", report.wrong, listed(&report));
+            report
+        };
+        Self {
+            whole: whole(false),
+            whole_retrying: whole(true),
+            flow,
+            snapshot,
+        }
+    }
+
+    fn whole(&self, script: &Script) -> &Report {
+        if script.is_retrying { &self.whole_retrying } else { &self.whole }
+    }
+
+    /// Runs a script. Returns the calls, and what is wrong.
+    fn run(&self, script: &Script) -> (Report, Vec<String>) {
+        let report = run(self.flow, &self.snapshot, script);
+        let mut wrong = judge::faults_of(&report, self.whole(script));
+        let felt = report.calls.iter().filter(|call| call.fault.is_some()).count();
+        if felt < script.faults.len() {
+            wrong.push(format!("only {felt} of the faults were felt"));
+        }
+        (report, wrong)
+    }
+}
+
+/// All that can be done to one more call of a run, after those that were disturbed already.
+fn further<'a>(script: &'a Script, calls: &'a [Call]) -> impl Iterator<Item = Script> + 'a {
+    let after = script.faults.last().map_or(0, |last| last.0);
+    calls.iter().enumerate().skip(after).flat_map(move |(nth, call)| {
+        let fitting = Fault::ALL.into_iter().filter(|fault| fault.fits(call));
+        fitting.map(move |fault| script.and(nth + 1, fault))
+    })
+}
+
+fn listed(report: &Report) -> String {
+    let mut lines = Vec::new();
+    for (nth, call) in report.calls.iter().enumerate() {
+        let fault = call.fault.map_or_else(String::new, |fault| format!("  <- {fault:?}"));
+        lines.push(format!("  {:3} {:?} {}{fault}", nth + 1, call.target, call.what));
+    }
+    lines.push(format!("  events: {:?}, drifts noted: {}", report.events, report.drifts));
+    lines.join("\n")
+}
+
+/// Counts and failures, of all threads.
+#[derive(Default)]
+struct Found {
+    runs: AtomicUsize,
+    failed: Mutex<BTreeMap<String, Vec<String>>>,
+}
+
+impl Found {
+    fn note(&self, script: &Script, wrong: Vec<String>) -> bool {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        let is_well = wrong.is_empty();
+        if !is_well {
+            self.failed.lock().expect("a lock").insert(script.to_string(), wrong);
+        }
+        is_well
+    }
+}
+
+/// Does work upon each item, on as many threads as there are cores.
+fn everywhere<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    work(item);
+                }
+            });
+        }
+    });
+}
+
+/// Runs all singles, and of the pairs one in so many (0: none).
+fn search(is_retrying: bool, one_in: usize) -> Found {
+    let begun = Instant::now();
+    let scenes: Vec<Scene> = FLOWS.iter().map(Scene::new).collect();
+    let mut singles = Vec::new();
+    for scene in &scenes {
+        let script = Script::undisturbed(scene.flow.name, is_retrying);
+        let calls = &scene.whole(&script).calls;
+        println!("{script} {} calls", calls.len());
+        singles.extend(further(&script, calls).map(|script| (scene, script)));
+    }
+    let (found, pairs) = (Found::default(), AtomicUsize::new(0));
+    everywhere(&singles, |(scene, script)| {
+        let (report, wrong) = scene.run(script);
+        if !found.note(script, wrong) || one_in == 0 {
+            return;
+        }
+        for script in further(script, &report.calls) {
+            if pairs.fetch_add(1, Ordering::Relaxed).is_multiple_of(one_in) {
+                found.note(&script, scene.run(&script).1);
+            }
+        }
+    });
+    let runs = found.runs.load(Ordering::Relaxed);
+    let all = pairs.load(Ordering::Relaxed);
+    println!(
+        "{} flows, {} singles, {} of {all} pairs, in {:.1?}: {} failed",
+        scenes.len(),
+        singles.len(),
+        runs - singles.len(),
+        begun.elapsed(),
+        found.failed.lock().expect("a lock").len(),
+    );
+    found
+}
+
+fn assert_well(found: &Found) {
+    let failed = found.failed.lock().expect("a lock");
+    for (script, wrong) in failed.iter() {
+        println!("{script}\n  {}", wrong.join("\n  "));
+    }
+    assert!(failed.is_empty(), "{} scripts failed: they are above", failed.len());
+}
+
+#[test]
+fn whatever_is_done_to_a_call_the_end_is_the_same() {
+    let asked = env::var("FAULTS").unwrap_or_default();
+    if asked.contains(':') {
+        let script: Script = asked.parse().expect("a script");
+        let flow = FLOWS.iter().find(|flow| flow.name == script.flow).expect("a flow");
+        let (report, wrong) = Scene::new(flow).run(&script);
+        println!("{script}\n{}\n{}", listed(&report), report.end);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        return;
+    }
+    let one_in = asked.parse().unwrap_or(0);
+    assert_well(&search(false, one_in));
+}
