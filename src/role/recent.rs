@@ -143,6 +143,12 @@ impl Recent {
         self.inherited.is_some_and(|met| clock.is_fresh(met))
     }
 
+    /// Whether this process may have made the role.
+    #[must_use]
+    pub const fn may_have_created(&self) -> bool {
+        self.may_have_created
+    }
+
     /// Whether the role's absence is proven: seen for a settle time, or nobody can have made one.
     #[must_use]
     pub fn is_surely_absent(&self, clock: Clock) -> bool {

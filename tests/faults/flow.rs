@@ -191,6 +191,13 @@ pub const FLOWS: &[Flow] = &[
         is_ended: is_ready,
     },
     Flow {
+        name: "adopt-nothing",
+        before: nothing,
+        is_cold: false,
+        begin: adopt,
+        is_ended: is_ready,
+    },
+    Flow {
         name: "adopt-left",
         before: |world| drop(world.iam.fake.put_role(of_another("gone"))),
         is_cold: false,

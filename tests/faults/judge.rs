@@ -122,5 +122,5 @@ fn counted(events: &[String]) -> BTreeMap<&str, usize> {
 
 /// Reasons of failures that pass.
 fn is_failure(reason: &str) -> bool {
-    ["Throttled", "AwsUnavailable", "AccessDenied"].contains(&reason)
+    ["Throttled", "AwsUnavailable", "AccessDenied", "RoleNotOwned"].contains(&reason)
 }

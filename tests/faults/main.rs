@@ -85,7 +85,8 @@ fn listed(report: &Report) -> String {
     let mut lines = Vec::new();
     for (nth, call) in report.calls.iter().enumerate() {
         let fault = call.fault.map_or_else(String::new, |fault| format!("  <- {fault:?}"));
-        lines.push(format!("  {:3} {:?} {}{fault}", nth + 1, call.target, call.what));
+        let at = call.at.duration_since(report.calls[0].at).as_secs_f32();
+        lines.push(format!("  {:3} {at:8.2} {:?} {}{fault}", nth + 1, call.target, call.what));
     }
     lines.push(format!("  events: {:?}, drifts noted: {}", report.events, report.drifts));
     lines.join("\n")

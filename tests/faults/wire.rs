@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::fault::{Fault, Script};
 
@@ -26,6 +26,8 @@ pub struct Call {
     pub is_write: bool,
     /// What was done to it.
     pub fault: Option<Fault>,
+    /// When it came in.
+    pub at: Instant,
 }
 
 /// The wire between the controller and the world.
@@ -73,6 +75,7 @@ impl Wire {
             what: what.to_owned(),
             is_write,
             fault,
+            at: Instant::now(),
         });
         fault
     }
@@ -92,11 +95,6 @@ impl Wire {
     /// The calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.locked().calls.clone()
-    }
-
-    /// How many they are.
-    pub fn count(&self) -> usize {
-        self.locked().calls.len()
     }
 
     /// Notes something that must not happen.

@@ -38,7 +38,9 @@ const INTERVAL: Duration = Duration::from_mins(10);
 /// How long a flow may take, whatever two faults do to it: longer than any backoff.
 const PATIENCE: Duration = Duration::from_mins(30);
 /// What follows the end at once: events, and what the watch makes of it.
-const AFTERMATH: Duration = Duration::from_secs(70);
+const AFTERMATH: Duration = Duration::from_secs(3);
+/// After it, nothing is late any more.
+const SETTLED: Duration = Duration::from_secs(70);
 /// At least one more look is taken, and everything that was remembered is forgotten.
 const REST: Duration = Duration::from_mins(12);
 
@@ -302,9 +304,10 @@ pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
         }
         processes.until(AFTERMATH, || false).await;
         let calls = world.wire.calls();
+        processes.until(SETTLED, || false).await;
+        let settled = world.wire.calls().len();
         processes.until(REST, || false).await;
-        let all = world.wire.calls();
-        for late in all[calls.len()..].iter().filter(|call| call.is_write) {
+        for late in world.wire.calls()[settled..].iter().filter(|call| call.is_write) {
             world.wire.wrong(format!("not at rest: {}", late.what));
         }
         if !is_ended() {
