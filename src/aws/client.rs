@@ -11,16 +11,18 @@ use std::{
 use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig,
 };
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::{
     config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
     error::{ProvideErrorMetadata, SdkError},
 };
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_types::request_id::RequestId;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::{Deserialize, Deserializer};
 use tracing::info;
 
-use super::{answer::WholeAnswersOnly, error, sessions::Sessions, sweep};
+use super::{answer::WholeAnswersOnly, error, own::OwnWrites, sessions::Sessions, sweep};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -89,11 +91,15 @@ pub trait CallWatch: Send + Sync {
 pub struct Iam {
     pub(super) client: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    /// What the SDK found in its environment, with the credentials of this client.
+    pub(super) shared: SdkConfig,
     settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
     pub(super) watch: Arc<dyn CallWatch>,
     /// Time limits of the bulk reads.
     pub(super) page_timeouts: TimeoutConfig,
+    /// The writes of this process.
+    own: Arc<OwnWrites>,
 }
 
 impl fmt::Debug for Iam {
@@ -136,20 +142,28 @@ impl Iam {
         Self {
             client: aws_sdk_iam::Client::from_conf(iam),
             sts: aws_sdk_sts::Client::from_conf(sts),
+            shared: shared.clone(),
             settings,
             budget: budget(settings),
             watch,
             page_timeouts: sweep::page_timeouts(),
+            own: Arc::default(),
         }
     }
 
     /// IAM as seen with an assumed role, with a budget of its own, since IAM throttles per account.
     #[must_use]
     pub fn assuming(&self, role: AssumedRole) -> Self {
-        let sessions = Sessions::new(self.sts.clone(), role);
-        let config = self.client.config().to_builder().credentials_provider(sessions).build();
+        let sessions = SharedCredentialsProvider::new(Sessions::new(self.sts.clone(), role));
+        let config = self
+            .client
+            .config()
+            .to_builder()
+            .credentials_provider(sessions.clone())
+            .build();
         Self {
             client: aws_sdk_iam::Client::from_conf(config),
+            shared: self.shared.to_builder().credentials_provider(sessions).build(),
             budget: budget(self.settings),
             ..self.clone()
         }
@@ -177,6 +191,7 @@ impl Iam {
         send: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, SdkError<E>>
     where
+        T: RequestId,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let start = Instant::now();
@@ -189,8 +204,25 @@ impl Iam {
             Err(error) => error::class(error).as_str(),
         };
         self.watch.called(action, result, waited);
+        // A call that failed may have had its effect all the same.
+        let id = answer
+            .as_ref()
+            .map_or_else(RequestId::request_id, RequestId::request_id);
+        if let Some(id) = id.filter(|_| !is_read(action)) {
+            self.own.note(id, Instant::now());
+        }
         answer
     }
+
+    /// Whether the call of this id was a write of this process.
+    #[must_use]
+    pub fn wrote(&self, request_id: &str) -> bool {
+        self.own.knows(request_id, Instant::now())
+    }
+}
+
+fn is_read(action: &str) -> bool {
+    action.starts_with("Get") || action.starts_with("List")
 }
 
 fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
@@ -205,7 +237,7 @@ pub(super) struct InClear;
 
 /// Refuses to send a request in clear text to another machine: it bears a signature and names of roles.
 #[derive(Debug)]
-struct LoopbackOnlyInClear;
+pub(super) struct LoopbackOnlyInClear;
 
 impl Intercept for LoopbackOnlyInClear {
     fn name(&self) -> &'static str {

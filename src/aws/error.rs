@@ -16,7 +16,7 @@ use super::{
 };
 use crate::role::{
     Class, Failure,
-    trust::{ENDED, PINPOINT, WAY_OUT},
+    policy::trust::{ENDED, PINPOINT, WAY_OUT},
 };
 
 /// Class of a code that AWS answered with an HTTP status.

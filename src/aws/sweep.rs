@@ -14,7 +14,10 @@ use super::{
     observe::{boundary, decoded, tags},
     pages::Pages,
 };
-use crate::role::{Class, Failure, Head, ObservedRole, SweptRole, observed::Sweep};
+use crate::{
+    backoff,
+    role::{Class, Failure, Head, ObservedRole, SweptRole, observed::Sweep},
+};
 
 /// Items of a page at first. IAM takes 1,000 (API reference, `GetAccountAuthorizationDetails` and `ListRoles`), but may then take longer
 /// than anybody waits.
@@ -23,6 +26,8 @@ const PAGE: i32 = 500;
 const SMALLEST: i32 = 50;
 /// Tries of one page before the whole is given up, beside those that made it smaller: some four minutes.
 const TRIES: u32 = 10;
+/// First and longest wait between them.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
 
 /// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
 pub(super) fn page_timeouts() -> TimeoutConfig {
@@ -124,7 +129,7 @@ impl Iam {
                     if tries < TRIES
                         && matches!(failure.class, Class::Throttled | Class::Retryable | Class::Ambiguous) =>
                 {
-                    tokio::time::sleep(Duration::from_secs(1 << tries.min(5))).await;
+                    tokio::time::sleep(backoff::after_failures(tries, PAUSE.0, PAUSE.1)).await;
                     tries += 1;
                 }
                 answer => return answer,

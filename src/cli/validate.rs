@@ -5,11 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 
 use super::{
-    RuleArgs,
-    check::{Checked, Finding, check},
-    manifests,
-    medium::{Rendered, Terminal, say},
-    sarif::{self, Found, Kind, Level},
+    ending::refuse,
+    manifests::{self, Checked, check},
+    medium::{Rendered, Terminal, print, say},
+    rules::RuleArgs,
 };
 use crate::config::File;
 
@@ -37,34 +36,20 @@ enum Output {
     Sarif,
 }
 
-/// A problem in SARIF.
-const INVALID: Kind = Kind {
-    id: "invalid-manifest",
-    means: "The API server or the controller would refuse this manifest.",
-    level: Level::Error,
-};
-
-/// A note in SARIF.
-pub(super) const NOTED: Kind = Kind {
-    id: "manifest-note",
-    means: "This manifest is allowed, and something about it should be known.",
-    level: Level::Note,
-};
-
 /// Prints every problem, one a line: file, line, field and what to write instead; and then notes, which are no problems.
 pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     let rules = match args.rules.check(file) {
         Ok(rules) => rules,
-        Err(problems) => return super::refuse(&problems),
+        Err(problems) => return refuse(&problems),
     };
     let (found, unread) = manifests::read(&args.file);
     let checked = check(&found, &rules);
     let output = match args.output {
         Output::Text => Ok(text(&checked, &unread)),
-        Output::Sarif => sarif(&checked, &unread),
+        Output::Sarif => manifests::sarif(&checked, &unread),
     };
-    if let Err(why) = output.and_then(|output| super::print(&output)) {
-        return super::refuse(&[why]);
+    if let Err(why) = output.and_then(|output| print(&output)) {
+        return refuse(&[why]);
     }
     let problems = checked.problems.len() + unread.len();
     say(format_args!(
@@ -92,20 +77,4 @@ fn text(checked: &Checked, unread: &[String]) -> Rendered {
         text.line(format_args!("{}:{}: note: {}", note.file, note.line, note.problem));
     }
     text.rendered()
-}
-
-/// Problems and notes, each at its line.
-pub(super) fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
-    let found = |kind: Kind, finding: &Finding| Found {
-        kind,
-        message: finding.problem.to_string(),
-        file: finding.file.clone(),
-        line: finding.line,
-        about: None,
-    };
-    let problems = checked.problems.iter().map(|problem| found(INVALID, problem));
-    let unread = unread.iter().map(|why| Found::unread(INVALID, why));
-    let notes = checked.notes.iter().map(|note| found(NOTED, note));
-    let all: Vec<Found> = problems.chain(unread).chain(notes).collect();
-    sarif::sarif(&[INVALID, NOTED], &all)
 }

@@ -9,8 +9,7 @@ use clap::Args as ClapArgs;
 pub use file::File;
 
 use crate::{
-    aws::IamSettings,
-    controller::Entry,
+    aws::{Entry, IamSettings, QueueUrl},
     role::{Guards, Patterns, PolicyArn, RoleName, RolePath},
 };
 
@@ -56,6 +55,11 @@ pub struct Args {
     /// Most IAM calls at once in an account after a quiet time
     #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value = "100")]
     pub iam_burst: String,
+
+    /// SQS queue of change messages, its URL or ARN, of which this controller is the only reader (see deploy/changes.yaml); read with
+    /// the controller's own credentials. Default: none
+    #[arg(long, env = "PIR_CHANGE_QUEUE", value_name = "URL")]
+    pub change_queue: Option<String>,
 
     /// Objects worked on at the same time, per account
     #[arg(long, env = "PIR_CONCURRENCY", value_name = "OBJECTS", default_value = "10")]
@@ -162,6 +166,8 @@ pub struct Settings {
     pub settle: Duration,
     /// The controller's own budget of IAM calls.
     pub iam: IamSettings,
+    /// Queue of change messages, of all accounts.
+    pub change_queue: Option<QueueUrl>,
     /// Objects worked on at the same time, per account.
     pub concurrency: u16,
     /// Address of the health endpoints.
@@ -203,6 +209,9 @@ impl Args {
         let settle = problems.keep(duration("--iam-settle-time", &self.iam_settle_time, 0..=600));
         let calls = problems.keep(number("--iam-calls-per-second", &self.iam_calls_per_second, 1..=10_000));
         let burst = problems.keep(number("--iam-burst", &self.iam_burst, 1..=10_000));
+        let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
+        let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
+        let change_queue = problems.keep(queue.transpose());
         let concurrency = problems.keep(number("--concurrency", &self.concurrency, 1..=1000));
         let health_address = problems.keep(address("--health-address", &self.health_address));
         let metrics_address = problems.keep(address("--metrics-address", &self.metrics_address));
@@ -227,6 +236,7 @@ impl Args {
                     calls_per_second: calls.and_then(NonZeroU32::new)?,
                     burst: burst.and_then(NonZeroU32::new)?,
                 },
+                change_queue: change_queue?,
                 concurrency: u16::try_from(concurrency?).ok()?,
                 health_address: health_address?,
                 metrics_address: metrics_address?,
@@ -391,6 +401,7 @@ mod tests {
             "--iam-settle-time=soon",
             "--iam-calls-per-second=x",
             "--iam-burst=0",
+            "--change-queue=pinpoint",
             "--concurrency=100000",
             "--health-address=here",
             "--metrics-address=80",

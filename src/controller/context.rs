@@ -9,9 +9,10 @@ use std::{
 use kube::{Client, Resource, ResourceExt};
 use tokio::time::Instant;
 
-use super::{accounts::Accounts, objects, register::News};
+use super::{objects, register::News};
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
+    aws::Accounts,
     metrics::Metrics,
     role::{
         Guards, Owner, RolePath,

@@ -2,16 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use super::{
-    context::Context,
-    objects::{self, ApiError},
-};
+use super::{context::Context, objects};
 use crate::{
     api::{
         INLINE_POLICY,
         v1alpha1::{PinpointImportRole, UndeclaredPolicies},
     },
     aws::Iam,
+    cluster::ApiError,
     role::{
         Head, Owner, Ownership,
         decision::{Decision, End, Subject, begin, decide, subject, whose, without_account},

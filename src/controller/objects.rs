@@ -1,8 +1,6 @@
 //! Reads and writes of the objects, each bounded in time and tied to the uid: an object deleted and made anew under the same name is
 //! another one.
 
-use std::future::Future;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Api, Resource, ResourceExt,
@@ -12,62 +10,15 @@ use kube::{
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{API_CALL, context::Context};
+use super::context::Context;
 use crate::{
     api::{
         CONTROLLER, EventReason, FINALIZER,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
+    cluster::{ApiError, bounded},
     role::Owner,
 };
-
-/// What went wrong with the API server.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// It answered with an error, or could not be reached.
-    #[error("{attempt} failed: {}", said(source))]
-    Failed {
-        /// What was attempted.
-        attempt: &'static str,
-        /// The answer.
-        source: Box<kube::Error>,
-    },
-    /// It did not answer in time.
-    #[error("{attempt} failed: the API server did not answer within {API_CALL:?}")]
-    Late {
-        /// What was attempted.
-        attempt: &'static str,
-    },
-}
-
-/// The API server's own words, where it answered: the error as a whole would show all fields of its status.
-fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
-impl ApiError {
-    /// Whether it would refuse the same request again, so that people must hear of it. Not if another version of the object, or none, is
-    /// the reason.
-    pub(super) fn is_refusal(&self) -> bool {
-        let Self::Failed { source, .. } = self else {
-            return false;
-        };
-        matches!(&**source, kube::Error::Api(status) if (400..500).contains(&status.code) && ![401, 404, 409, 429].contains(&status.code))
-    }
-}
-
-async fn bounded<T>(attempt: &'static str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
-    match tokio::time::timeout(API_CALL, call).await {
-        Ok(answer) => answer.map_err(|source| ApiError::Failed {
-            attempt,
-            source: Box::new(source),
-        }),
-        Err(_) => Err(ApiError::Late { attempt }),
-    }
-}
 
 fn api(context: &Context, object: &PinpointImportRole) -> Api<PinpointImportRole> {
     Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default())

@@ -1,13 +1,10 @@
 //! What a pass writes to IAM.
 
-use super::{
-    conclude::tell,
-    context::Context,
-    objects::{self, ApiError},
-};
+use super::{conclude::tell, context::Context, objects};
 use crate::{
     api::v1alpha1::PinpointImportRole,
     aws::Iam,
+    cluster::ApiError,
     role::{
         Change, Class, Failure, Head, Step,
         decision::{Aim, End, Subject, Work, after, blocked},

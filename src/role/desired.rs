@@ -8,9 +8,8 @@ use sha2::{Digest, Sha256};
 use super::{
     name::{Account, PolicyArn, RoleName, RolePath},
     ownership::Owner,
+    policy::{buckets::BucketPolicy, trust::TrustPolicy},
     problem::{FieldPath, Problem},
-    s3::BucketPolicy,
-    trust::TrustPolicy,
 };
 use crate::api::{
     CONTROLLER, OWNERSHIP_TAGS,

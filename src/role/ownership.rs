@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Head, trust};
+use super::{Head, policy::trust};
 use crate::api::{OWNERSHIP_TAGS, Tag, v1alpha1::AdoptionPolicy};
 
 /// The object that a role belongs to, as the ownership tags say it.

@@ -18,6 +18,7 @@ mod guide;
 mod hostile;
 mod isolation;
 mod leader;
+mod messages;
 mod ownership;
 mod prices;
 mod proof;

@@ -45,6 +45,11 @@ const ROOMS: &[Room] = &[
         without: IMPURE,
     },
     Room {
+        at: "backoff.rs",
+        may_use: &[],
+        without: &[AWS, TOKIO, "kube::"],
+    },
+    Room {
         at: "api",
         may_use: &[],
         without: &[AWS, TOKIO, "Client"],
@@ -56,12 +61,17 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "aws",
-        may_use: &["plain", "api", "role"],
+        may_use: &["plain", "backoff", "api", "role"],
         without: &["kube::", "k8s_openapi"],
     },
     Room {
+        at: "cluster.rs",
+        may_use: &[],
+        without: &[AWS],
+    },
+    Room {
         at: "controller",
-        may_use: &["plain", "api", "role", "aws", "metrics"],
+        may_use: &["plain", "backoff", "api", "role", "aws", "cluster", "metrics"],
         without: &[AWS],
     },
     Room {
@@ -71,7 +81,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "config",
-        may_use: &["api", "role", "aws", "controller"],
+        may_use: &["api", "role", "aws"],
         without: &[AWS, TOKIO],
     },
     Room {
@@ -81,16 +91,18 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "admin.rs",
-        may_use: &["controller", "metrics"],
+        may_use: &["aws", "metrics"],
         without: &[AWS],
     },
     Room {
         at: "cli",
         may_use: &[
             "plain",
+            "backoff",
             "api",
             "role",
             "aws",
+            "cluster",
             "controller",
             "config",
             "telemetry",

@@ -4,10 +4,7 @@ use std::fmt::Write;
 
 use pinpoint_import_role_controller::{
     api::v1alpha1::{Application, Bucket, PinpointImportRoleSpec, Trust},
-    role::{
-        policy::{Grant, Meaning, Scope},
-        trust::obstacle_to_adoption,
-    },
+    role::policy::{Grant, Meaning, Scope, trust::obstacle_to_adoption},
 };
 use proptest::{prelude::*, sample::select};
 

@@ -6,7 +6,7 @@ use pinpoint_import_role_controller::{
         Head, Owner, Ownership, Step,
         ownership::{Claim, Rival, ownership},
         plan::{plan, release, teardown},
-        trust::obstacle_to_adoption,
+        policy::trust::obstacle_to_adoption,
     },
 };
 use proptest::{option, prelude::*, sample::select};

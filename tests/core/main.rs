@@ -7,6 +7,7 @@ mod documents;
 mod exposures;
 mod generated;
 mod laws;
+mod messages;
 mod model;
 mod monitoring;
 mod papers;

@@ -7,3 +7,4 @@ pub mod iam;
 pub mod moto;
 pub mod policy;
 pub mod proxy;
+pub mod sqs;
