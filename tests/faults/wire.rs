@@ -34,8 +34,8 @@ pub struct Call {
 #[derive(Debug, Default)]
 pub struct Wire {
     state: Mutex<State>,
-    /// Told when the process is to be killed.
-    pub killed: Notify,
+    /// Told of each call.
+    pub called: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +64,7 @@ impl Wire {
         if self.locked().life != life {
             return std::future::pending().await;
         }
+        self.called.notify_one();
         let mut state = self.locked();
         if !state.is_counting {
             return None;
@@ -83,7 +84,7 @@ impl Wire {
     /// Kills the process that makes this call.
     pub async fn kill(&self) -> ! {
         self.locked().life += 1;
-        self.killed.notify_one();
+        self.called.notify_one();
         std::future::pending().await
     }
 

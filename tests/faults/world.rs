@@ -9,8 +9,8 @@ use std::{
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::Credentials;
 use pinpoint_import_role_controller::{
-    aws::{CallWatch, Iam as IamClient, IamSettings},
-    controller::{self, Accounts, Context, ControllerSettings, Scope},
+    aws::{Accounts, CallWatch, Iam as IamClient, IamSettings},
+    controller::{self, Context, ControllerSettings, Scope},
     metrics::Metrics,
     role::{Account, Guards, Patterns, RolePath},
 };
@@ -281,17 +281,12 @@ pub fn prepare(flow: &Flow) -> Snapshot {
 pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
     timeless(async {
         let world = World::new(Some(snapshot));
-        let mut processes = Processes {
-            world: &world,
-            is_retrying: script.is_retrying,
-            alive: None,
-        };
         if flow.is_cold {
             world.wire.disturb(script);
             (flow.begin)(&world);
-            processes.alive = Some(world.start(script.is_retrying));
-        } else {
-            processes.alive = Some(world.start(script.is_retrying));
+        }
+        let mut processes = Processes::start(&world, script.is_retrying);
+        if !flow.is_cold {
             // From here on it believes what it sees.
             tokio::time::sleep(SETTLE + Duration::from_secs(10)).await;
             world.wire.disturb(script);
@@ -313,9 +308,6 @@ pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
         if !is_ended() {
             world.wire.wrong("it was at its end, and is no more".to_owned());
         }
-        if let Some(process) = processes.alive.take() {
-            process.abort();
-        }
         Report {
             calls,
             start,
@@ -333,34 +325,45 @@ pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
 struct Processes<'a> {
     world: &'a World,
     is_retrying: bool,
-    alive: Option<JoinHandle<()>>,
+    alive: (usize, JoinHandle<()>),
 }
 
-impl Processes<'_> {
+impl<'a> Processes<'a> {
+    fn start(world: &'a World, is_retrying: bool) -> Self {
+        Self {
+            world,
+            is_retrying,
+            alive: (world.wire.life(), world.start(is_retrying)),
+        }
+    }
+
     /// Lets time go by until something is so, or the time is up. A process that is killed is started again a second later.
     async fn until(&mut self, time: Duration, is_so: impl Fn() -> bool) -> bool {
-        const GLANCE: Duration = Duration::from_millis(500);
+        let wire = &self.world.wire;
         let until = Instant::now() + time;
-        while !is_so() {
-            if Instant::now() >= until {
+        loop {
+            if wire.life() != self.alive.0 {
+                self.alive.1.abort();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                self.alive = (wire.life(), self.world.start(self.is_retrying));
+            }
+            if self.alive.1.is_finished() {
+                wire.wrong("the process ended".to_owned());
                 return false;
             }
-            let wire = &self.world.wire;
-            let is_killed = tokio::select! {
-                () = wire.killed.notified() => true,
-                () = tokio::time::sleep(GLANCE) => false,
-            };
-            if is_killed {
-                if let Some(process) = self.alive.take() {
-                    process.abort();
-                }
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                self.alive = Some(self.world.start(self.is_retrying));
-            } else if self.alive.as_ref().is_none_or(JoinHandle::is_finished) {
-                self.world.wire.wrong("the process ended".to_owned());
+            if is_so() {
+                return true;
+            }
+            // Nothing becomes so but by a call.
+            if tokio::time::timeout_at(until, wire.called.notified()).await.is_err() {
                 return false;
             }
         }
-        true
+    }
+}
+
+impl Drop for Processes<'_> {
+    fn drop(&mut self) {
+        self.alive.1.abort();
     }
 }
