@@ -248,7 +248,10 @@ fn leave(situation: &Situation<'_>, shown: &ObservedRole) -> Decision {
 fn did(situation: &Situation<'_>, desired: &DesiredRole, work: &Work) -> Did {
     let status = situation.status;
     let is_first = status.applied_generation.is_none();
-    let is_new = status.applied_declaration.as_ref().is_some_and(|hash| *hash != desired.hash());
+    let is_new = status
+        .applied_declaration
+        .as_ref()
+        .is_some_and(|hash| *hash != desired.hash());
     // Of a role that was there already when this process first saw it the spec tells where it came from.
     let is_found = situation.spec.adoption_policy == AdoptionPolicy::Adopt && !situation.recent.may_have_created();
     match work.aim {

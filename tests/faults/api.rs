@@ -23,7 +23,8 @@ use tower::{BoxError, retry::RetryLayer};
 
 use crate::{
     fault::Fault,
-    wire::{Target, Wire},
+    wire::{Moment, Target, Wire},
+    world::NAME,
 };
 
 /// The namespace of all objects.
@@ -130,7 +131,10 @@ impl Server {
                 .wrong(format!("unknown request: {} {} {body}", head.method, head.uri));
         }
         let is_write = head.method != Method::GET;
-        let fault = self.wire.arrive(life, Target::Api, &words(&asked, &body), is_write).await;
+        let fault = self
+            .wire
+            .arrive(life, Target::Api, &words(&asked, &body), is_write)
+            .await;
         if let Some(fault) = fault.filter(|fault| !fault.has_effect()) {
             return without_effect(fault, &asked).await;
         }
@@ -143,7 +147,10 @@ impl Server {
         }
         let answer = self.perform(&asked, &body);
         match fault {
-            Some(Fault::ErrorAfter) => Ok(respond(500, &failure(500, "InternalError", "etcdserver: leader changed"))),
+            Some(Fault::ErrorAfter) => Ok(respond(
+                500,
+                &failure(500, "InternalError", "etcdserver: leader changed"),
+            )),
             Some(Fault::CutAfter) => Err("the connection broke".into()),
             Some(Fault::LateAfter) => {
                 tokio::time::sleep(TIMEOUT).await;
@@ -180,8 +187,16 @@ impl Server {
                 let before = object["metadata"]["finalizers"].clone();
                 let leaves = object["metadata"].get("deletionTimestamp").is_some();
                 let came = finalizers.as_array().into_iter().flatten();
-                if leaves && came.into_iter().any(|held| !before.as_array().is_some_and(|all| all.contains(held))) {
-                    return refuse(422, "Invalid", "no new finalizers can be added if the object is being deleted");
+                if leaves
+                    && came
+                        .into_iter()
+                        .any(|held| !before.as_array().is_some_and(|all| all.contains(held)))
+                {
+                    return refuse(
+                        422,
+                        "Invalid",
+                        "no new finalizers can be added if the object is being deleted",
+                    );
                 }
                 object["metadata"]["finalizers"] = finalizers;
                 Ok(self.put(&mut state, name, object))
@@ -195,11 +210,16 @@ impl Server {
                 if is_open(&body["status"]) && body["status"]["lastDrift"] != object["status"]["lastDrift"] {
                     state.drifts += 1;
                 }
+                if is_said_ready(&object, &body["status"]) {
+                    self.wire.note(Moment::Ready);
+                }
                 object["status"] = body["status"].clone();
                 Ok(self.put(&mut state, name, object))
             }
             Asked::Event => {
-                state.events.push(body["reason"].as_str().unwrap_or_default().to_owned());
+                state
+                    .events
+                    .push(body["reason"].as_str().unwrap_or_default().to_owned());
                 Ok(body.clone())
             }
             Asked::Watch { .. } | Asked::Unknown => refuse(400, "BadRequest", "nobody asks for that"),
@@ -316,6 +336,19 @@ fn is_open(status: &Value) -> bool {
     status["lastDrift"].is_object() && status["lastDrift"]["repairedAt"].is_null()
 }
 
+/// Whether a status says that the role is as the object is now, other than while nobody looks.
+fn is_said_ready(object: &Value, status: &Value) -> bool {
+    let generation = &object["metadata"]["generation"];
+    let conditions = status["conditions"].as_array();
+    let is = |type_: &str| {
+        conditions.is_some_and(|all| {
+            let mut all = all.iter();
+            all.any(|one| one["type"] == type_ && one["status"] == "True" && one["observedGeneration"] == *generation)
+        })
+    };
+    object["metadata"]["name"] == NAME && status["observedGeneration"] == *generation && is("Ready") && !is("Suspended")
+}
+
 /// What a request is for. One that is not exactly as the controller makes them is unknown.
 fn asked(head: &http::request::Parts, body: &Value) -> Asked {
     let query: BTreeMap<_, _> = head
@@ -326,7 +359,10 @@ fn asked(head: &http::request::Parts, body: &Value) -> Asked {
         .filter_map(|pair| pair.split_once('='))
         .collect();
     let given = |key: &str| query.get(key).copied().unwrap_or_default();
-    let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
     let (path, name) = (head.uri.path(), head.uri.path().strip_prefix(OBJECTS));
     match (&head.method, name) {
         (&Method::GET, None) if path == ALL && given("watch") == "true" => Asked::Watch {
@@ -376,8 +412,14 @@ fn words(asked: &Asked, body: &Value) -> String {
         Asked::Finalizers(_) => format!("finalizers {}", body["metadata"]["finalizers"]),
         Asked::Status(_) => {
             let conditions = body["status"]["conditions"].as_array();
-            let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
-            format!("status {}", ready.map_or("-", |ready| ready["reason"].as_str().unwrap_or_default()))
+            let ready = conditions
+                .into_iter()
+                .flatten()
+                .find(|condition| condition["type"] == "Ready");
+            format!(
+                "status {}",
+                ready.map_or("-", |ready| ready["reason"].as_str().unwrap_or_default())
+            )
         }
         Asked::Event => format!("event {}", body["reason"].as_str().unwrap_or_default()),
         Asked::Unknown => "unknown".to_owned(),

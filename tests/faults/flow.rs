@@ -25,8 +25,7 @@ const EC2: &str = "arn:aws:iam::aws:policy/AmazonEC2ReadOnlyAccess";
 const RDS: &str = "arn:aws:iam::aws:policy/AmazonRDSReadOnlyAccess";
 const GUIDE: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const WIDE: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
-const BACKDOOR: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#;
+const BACKDOOR: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":"*"}]}"#;
 
 fn everything() -> Value {
     json!({

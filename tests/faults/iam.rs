@@ -1,10 +1,6 @@
 //! IAM without a network: the SDK's connector calls the strict fake.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
@@ -13,11 +9,12 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use test_support::iam::{FakeIam, RoleState};
+use test_support::iam::FakeIam;
 
 use crate::{
     fault::Fault,
-    wire::{Target, Wire},
+    wire::{Moment, Target, Wire},
+    world::ROLE,
 };
 
 /// How long the SDK waits for an answer (`read_timeout` of `aws/client.rs`), which its connector must see to.
@@ -25,21 +22,11 @@ const READ: Duration = Duration::from_secs(5);
 /// How long a call takes.
 const LATENCY: Duration = Duration::from_millis(10);
 
-/// A role after a call that wrote.
-#[derive(Clone, Debug)]
-pub struct Moment {
-    /// The call.
-    pub call: String,
-    /// The role that the call named, as it is then.
-    pub role: Option<RoleState>,
-}
-
-/// IAM, and what became of its roles.
+/// IAM.
 pub struct Iam {
     /// The account.
     pub fake: FakeIam,
     wire: Arc<Wire>,
-    moments: Mutex<Vec<Moment>>,
 }
 
 impl fmt::Debug for Iam {
@@ -58,11 +45,7 @@ struct Connector {
 impl Iam {
     /// An account behind a wire.
     pub fn new(fake: FakeIam, wire: Arc<Wire>) -> Arc<Self> {
-        Arc::new(Self {
-            fake,
-            wire,
-            moments: Mutex::default(),
-        })
+        Arc::new(Self { fake, wire })
     }
 
     /// The HTTP client of a process.
@@ -72,11 +55,6 @@ impl Iam {
             life,
         };
         http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()))
-    }
-
-    /// What the writes made of the roles that they named.
-    pub fn moments(&self) -> Vec<Moment> {
-        self.moments.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn perform(&self, request: &HttpRequest, action: &str, role: &str, is_write: bool) -> (u16, String) {
@@ -89,11 +67,11 @@ impl Iam {
         }
         let answer = self.fake.answer(&headers, request.body().bytes().unwrap_or_default());
         if is_write {
-            let moment = Moment {
-                call: action.to_owned(),
-                role: self.fake.role(role),
-            };
-            self.moments.lock().unwrap_or_else(PoisonError::into_inner).push(moment);
+            if role != ROLE {
+                self.wire.wrong(format!("{action} on role {role}, which is another's"));
+            }
+            let role = Box::new(self.fake.role(role));
+            self.wire.note(Moment::Written(action.to_owned(), role));
         }
         answer
     }

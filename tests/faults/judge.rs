@@ -1,11 +1,18 @@
 //! What must hold of every run, whatever was done to its calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use serde_json::Value;
 use test_support::iam::RoleState;
 
-use crate::{fault::Fault, wire::Target, world::Report};
+use crate::{
+    fault::Fault,
+    wire::{Moment, Target},
+    world::Report,
+};
 
 /// What is wrong with a run, compared with the undisturbed one; nothing if all is well.
 pub fn faults_of(report: &Report, whole: &Report) -> Vec<String> {
@@ -17,13 +24,16 @@ pub fn faults_of(report: &Report, whole: &Report) -> Vec<String> {
             indented(&whole.end)
         ));
     }
-    wrong.extend(widened(report, whole));
+    wrong.extend(moments(report, whole));
     wrong.extend(told(report, whole));
     wrong
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("    {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What somebody can do with a role.
@@ -72,16 +82,36 @@ fn powers(role: Option<&RoleState>) -> BTreeSet<Power> {
     powers
 }
 
-/// At no moment can more be done with the role than at the beginning or at the end of the undisturbed run.
-fn widened(report: &Report, whole: &Report) -> Option<String> {
+/// At no moment can more be done with the role than at the beginning or at the end of the undisturbed run. And it is said to be as declared
+/// only if it is.
+fn moments(report: &Report, whole: &Report) -> Vec<String> {
     let mut permitted = powers(report.start.as_ref());
     permitted.extend(powers(whole.role.as_ref()));
-    report.moments.iter().find_map(|moment| {
-        let gained = powers(moment.role.as_ref()).into_iter();
-        let gained = gained.filter(|power| !permitted.iter().any(|wide| wide.covers(power)));
-        let gained: Vec<_> = gained.collect();
-        (!gained.is_empty()).then(|| format!("wider after {}: {gained:?}", moment.call))
-    })
+    let (mut wrong, mut now) = (Vec::new(), report.start.as_ref());
+    for moment in &report.moments {
+        match moment {
+            Moment::Written(call, role) => {
+                now = Option::as_ref(role);
+                let is_permitted = |power: &Power| permitted.iter().any(|wide| wide.covers(power));
+                let gained = powers(now).into_iter().find(|power| !is_permitted(power));
+                wrong.extend(gained.map(|power| format!("wider after {call}: {power:?}")));
+            }
+            Moment::Ready if now.map(content) != whole.role.as_ref().map(content) => {
+                wrong.push(format!("said to be as declared: {now:?}"));
+            }
+            Moment::Ready => {}
+        }
+    }
+    wrong
+}
+
+/// A role without what differs from run to run.
+fn content(role: &RoleState) -> RoleState {
+    RoleState {
+        id: String::new(),
+        created: SystemTime::UNIX_EPOCH,
+        ..role.clone()
+    }
 }
 
 /// Each event as often as in the undisturbed run. A failure may be told once for each fault. What was told by a call that was disturbed,
@@ -104,7 +134,9 @@ fn told(report: &Report, whole: &Report) -> Vec<String> {
             wrong.push(format!("{reason} is told {told} times, not {due}"));
         }
         if told < due && !may_be_lost {
-            wrong.push(format!("{reason} is told {told} times, not {due}, and no call that tells it was disturbed"));
+            wrong.push(format!(
+                "{reason} is told {told} times, not {due}, and no call that tells it was disturbed"
+            ));
         }
     }
     if report.drifts > whole.drifts {

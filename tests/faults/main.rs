@@ -5,7 +5,8 @@
 //! these each later call. From then on the world leaves the controller alone, and all must end as if nothing had happened ([`judge`]).
 //!
 //! What fails is printed as a script, which `FAULTS='repair: 3 torn, 7 killed' cargo test --test faults -- --nocapture` shows call by call,
-//! and which goes into `SCRIPTS` once it is mended.
+//! and which goes into `SCRIPTS` once it is mended. A pair is run only if its first fault alone does no harm, so that a script that fails
+//! has no fault too many. `make faults` runs all pairs.
 
 mod api;
 mod fault;
@@ -18,6 +19,7 @@ mod world;
 use std::{
     collections::BTreeMap,
     env,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -45,7 +47,12 @@ impl Scene {
         let whole = |is_retrying| {
             let script = Script::undisturbed(flow.name, is_retrying);
             let report = run(flow, &snapshot, &script);
-            assert!(report.wrong.is_empty(), "{script} {:?}\n{}", report.wrong, listed(&report));
+            assert!(
+                report.wrong.is_empty(),
+                "{script} {:?}\n{}",
+                report.wrong,
+                listed(&report)
+            );
             report
         };
         Self {
@@ -57,7 +64,11 @@ impl Scene {
     }
 
     fn whole(&self, script: &Script) -> &Report {
-        if script.is_retrying { &self.whole_retrying } else { &self.whole }
+        if script.is_retrying {
+            &self.whole_retrying
+        } else {
+            &self.whole
+        }
     }
 
     /// Runs a script. Returns the calls, and what is wrong.
@@ -86,9 +97,17 @@ fn listed(report: &Report) -> String {
     for (nth, call) in report.calls.iter().enumerate() {
         let fault = call.fault.map_or_else(String::new, |fault| format!("  <- {fault:?}"));
         let at = call.at.duration_since(report.calls[0].at).as_secs_f32();
-        lines.push(format!("  {:3} {at:8.2} {:?} {}{fault}", nth + 1, call.target, call.what));
+        lines.push(format!(
+            "  {:3} {at:8.2} {:?} {}{fault}",
+            nth + 1,
+            call.target,
+            call.what
+        ));
     }
-    lines.push(format!("  events: {:?}, drifts noted: {}", report.events, report.drifts));
+    lines.push(format!(
+        "  events: {:?}, drifts noted: {}",
+        report.events, report.drifts
+    ));
     lines.join("\n")
 }
 
@@ -125,61 +144,126 @@ fn everywhere<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     });
 }
 
-/// Runs all singles, and of the pairs one in so many (0: none).
-fn search(is_retrying: bool, one_in: usize) -> Found {
+/// How much of it is run: one in so many, drawn by the script itself; 0: none.
+#[derive(Clone, Copy)]
+struct Share {
+    singles: u64,
+    pairs: u64,
+}
+
+fn is_drawn(script: &Script, one_in: u64) -> bool {
+    let mut hasher = DefaultHasher::new();
+    script.to_string().hash(&mut hasher);
+    one_in > 0 && hasher.finish().is_multiple_of(one_in)
+}
+
+/// Runs singles, and with each of them what else may happen later in that run. Returns what failed.
+fn search(scenes: &[Scene], is_retrying: bool, share: Share) -> Found {
     let begun = Instant::now();
-    let scenes: Vec<Scene> = FLOWS.iter().map(Scene::new).collect();
     let mut singles = Vec::new();
-    for scene in &scenes {
+    for scene in scenes {
         let script = Script::undisturbed(scene.flow.name, is_retrying);
-        let calls = &scene.whole(&script).calls;
-        println!("{script} {} calls", calls.len());
-        singles.extend(further(&script, calls).map(|script| (scene, script)));
+        singles.extend(further(&script, &scene.whole(&script).calls).map(|script| (scene, script)));
     }
+    let all = singles.len();
+    singles.retain(|(_, script)| is_drawn(script, share.singles));
     let (found, pairs) = (Found::default(), AtomicUsize::new(0));
     everywhere(&singles, |(scene, script)| {
         let (report, wrong) = scene.run(script);
-        if !found.note(script, wrong) || one_in == 0 {
+        // What happens after a failure is news of that failure.
+        if !found.note(script, wrong) || share.pairs == 0 {
             return;
         }
         for script in further(script, &report.calls) {
-            if pairs.fetch_add(1, Ordering::Relaxed).is_multiple_of(one_in) {
+            pairs.fetch_add(1, Ordering::Relaxed);
+            if is_drawn(&script, share.pairs) {
                 found.note(&script, scene.run(&script).1);
             }
         }
     });
     let runs = found.runs.load(Ordering::Relaxed);
-    let all = pairs.load(Ordering::Relaxed);
     println!(
-        "{} flows, {} singles, {} of {all} pairs, in {:.1?}: {} failed",
+        "{}: {} flows, {} of {all} single faults, {} of {} pairs, in {:.1?}: {} failed",
+        if is_retrying {
+            "the SDK tries again"
+        } else {
+            "each call once"
+        },
         scenes.len(),
         singles.len(),
         runs - singles.len(),
+        pairs.into_inner(),
         begun.elapsed(),
         found.failed.lock().expect("a lock").len(),
     );
     found
 }
 
-fn assert_well(found: &Found) {
+fn failures(found: &Found) -> String {
     let failed = found.failed.lock().expect("a lock");
-    for (script, wrong) in failed.iter() {
-        println!("{script}\n  {}", wrong.join("\n  "));
-    }
-    assert!(failed.is_empty(), "{} scripts failed: they are above", failed.len());
+    let words = |(script, wrong): (&String, &Vec<String>)| format!("{script}\n  {}\n", wrong.join("\n  "));
+    failed.iter().map(words).collect()
 }
 
+fn scene(script: &Script) -> Scene {
+    let flow = FLOWS.iter().find(|flow| flow.name == script.flow);
+    Scene::new(flow.unwrap_or_else(|| panic!("no flow {}", script.flow)))
+}
+
+/// What failed once.
+const SCRIPTS: &[&str] = &[
+    // Told was what the last pass did, not what became of the role: an answer that was lost, or a status that could not be written, made
+    // an update untold, and an adoption a creation.
+    "adopt: 6 torn",
+    "adopt: 7 cut",
+    "adopt: 9 conflict",
+    "adopt-nothing: 5 cut-after",
+    "update: 10 torn",
+    "update: 14 killed",
+    "update: 15 conflict",
+    "update-back: 11 late-after",
+];
+
 #[test]
-fn whatever_is_done_to_a_call_the_end_is_the_same() {
+fn what_failed_once_holds() {
+    for script in SCRIPTS {
+        let script: Script = script.parse().expect("a script");
+        let (report, wrong) = scene(&script).run(&script);
+        assert!(wrong.is_empty(), "{script}\n{}\n{}", listed(&report), wrong.join("\n"));
+    }
+}
+
+/// `FAULTS=1`: all of it; `FAULTS=50`: one pair in 50; `FAULTS='FLOW: …'`: this script, call by call.
+#[test]
+fn whatever_is_done_to_calls_the_end_is_the_same() {
     let asked = env::var("FAULTS").unwrap_or_default();
     if asked.contains(':') {
         let script: Script = asked.parse().expect("a script");
-        let flow = FLOWS.iter().find(|flow| flow.name == script.flow).expect("a flow");
-        let (report, wrong) = Scene::new(flow).run(&script);
+        let (report, wrong) = scene(&script).run(&script);
         println!("{script}\n{}\n{}", listed(&report), report.end);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         return;
     }
-    let one_in = asked.parse().unwrap_or(0);
-    assert_well(&search(false, one_in));
+    let scenes: Vec<Scene> = FLOWS.iter().map(Scene::new).collect();
+    let (once, again) = match asked.parse() {
+        Ok(pairs) => (
+            Share { singles: 1, pairs },
+            Share {
+                singles: 1,
+                pairs: 10 * pairs,
+            },
+        ),
+        Err(_) => (
+            Share {
+                singles: 1,
+                pairs: 1000,
+            },
+            Share { singles: 5, pairs: 0 },
+        ),
+    };
+    let failed = failures(&search(&scenes, false, once)) + &failures(&search(&scenes, true, again));
+    assert!(
+        failed.is_empty(),
+        "these failed (FAULTS='SCRIPT' shows one call by call):\n{failed}"
+    );
 }

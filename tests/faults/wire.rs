@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use test_support::iam::RoleState;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::fault::{Fault, Script};
@@ -30,6 +31,15 @@ pub struct Call {
     pub at: Instant,
 }
 
+/// Something that is to be judged.
+#[derive(Clone, Debug)]
+pub enum Moment {
+    /// What a call made of the role that it named.
+    Written(String, Box<Option<RoleState>>),
+    /// A status said that the role is as the object declares it now.
+    Ready,
+}
+
 /// The wire between the controller and the world.
 #[derive(Debug, Default)]
 pub struct Wire {
@@ -44,6 +54,7 @@ struct State {
     calls: Vec<Call>,
     faults: Vec<(usize, Fault)>,
     life: usize,
+    moments: Vec<Moment>,
     wrong: Vec<String>,
 }
 
@@ -70,7 +81,11 @@ impl Wire {
             return None;
         }
         let number = state.calls.len() + 1;
-        let fault = state.faults.iter().find(|(call, _)| *call == number).map(|found| found.1);
+        let fault = state
+            .faults
+            .iter()
+            .find(|(call, _)| *call == number)
+            .map(|found| found.1);
         state.calls.push(Call {
             target,
             what: what.to_owned(),
@@ -96,6 +111,19 @@ impl Wire {
     /// The calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.locked().calls.clone()
+    }
+
+    /// Notes something that is to be judged.
+    pub fn note(&self, moment: Moment) {
+        let mut state = self.locked();
+        if state.is_counting {
+            state.moments.push(moment);
+        }
+    }
+
+    /// What is to be judged, in order.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.locked().moments.clone()
     }
 
     /// Notes something that must not happen.

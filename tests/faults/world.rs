@@ -22,8 +22,8 @@ use crate::{
     api::Server,
     fault::Script,
     flow::Flow,
-    iam::{Iam, Moment},
-    wire::{Call, Wire},
+    iam::Iam,
+    wire::{Call, Moment, Wire},
 };
 
 /// Name of the object.
@@ -68,7 +68,7 @@ pub struct Report {
     pub calls: Vec<Call>,
     /// The role when the flow began.
     pub start: Option<RoleState>,
-    /// What each write made of the role.
+    /// What is to be judged, in order.
     pub moments: Vec<Moment>,
     /// The role at the end.
     pub role: Option<RoleState>,
@@ -207,7 +207,10 @@ impl World {
             let there = self.iam.fake.role(ROLE).map(|role| role.id);
             if let Some(status) = object["status"].as_object_mut().filter(|_| pinned.is_some()) {
                 let is_there = pinned == there;
-                status.insert("roleId".to_owned(), if is_there { "that of the role" } else { "another" }.into());
+                status.insert(
+                    "roleId".to_owned(),
+                    if is_there { "that of the role" } else { "another" }.into(),
+                );
             }
             lines.push(format!("object {}", without_times(&object)));
         }
@@ -311,7 +314,7 @@ pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
         Report {
             calls,
             start,
-            moments: world.iam.moments(),
+            moments: world.wire.moments(),
             role: world.iam.fake.role(ROLE),
             end: world.end(),
             events: world.api.events(),

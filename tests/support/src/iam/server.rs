@@ -323,13 +323,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
 }
 
 /// The effect of a call, and the answer to it.
-fn perform(
-    shared: &Shared,
-    headers: &hyper::HeaderMap,
-    query: &Query,
-    expired: bool,
-    plan: &Plan,
-) -> (u16, String) {
+fn perform(shared: &Shared, headers: &hyper::HeaderMap, query: &Query, expired: bool, plan: &Plan) -> (u16, String) {
     let mut state = shared.lock();
     let result = authenticate(headers, query, expired).and_then(|()| execute(&mut state.account, query));
     let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
