@@ -97,6 +97,8 @@ impl Recent {
         {
             self.taken_since.get_or_insert(clock.now);
             self.absent_since = None;
+            // The SDK tries again by itself: the role that is in the way may be the one that its first try made.
+            self.may_have_created = true;
         }
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
@@ -222,5 +224,41 @@ fn overwrites(step: &Step, before: &ObservedRole) -> Option<Overwritten> {
         Some(Overwritten::Inline(before.inline.clone()))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::{NewRole, RolePath};
+
+    /// The SDK tries `CreateRole` again by itself: after a lost answer it is told that the role exists.
+    #[test]
+    fn a_role_that_exists_may_have_been_made_by_the_try_before() {
+        let settle = Duration::from_mins(1);
+        let clock = |seconds| Clock {
+            now: Duration::from_secs(seconds),
+            settle,
+        };
+        let mut recent = Recent::meeting(false, clock(0));
+        recent.saw(None, clock(0));
+        assert!(recent.is_surely_absent(clock(0)), "nobody made one");
+
+        let exists = Failure {
+            class: Class::Exists,
+            message: String::new(),
+        };
+        let create = Step::CreateRole(Box::new(NewRole {
+            path: RolePath::default(),
+            trust: String::new(),
+            description: String::new(),
+            max_session_duration: None,
+            boundary: None,
+            tags: BTreeMap::new(),
+        }));
+        recent.did(&create, None, Err(&exists), clock(1));
+        recent.saw(None, clock(2));
+        assert!(!recent.is_surely_absent(clock(3)));
+        assert!(recent.is_surely_absent(clock(63)));
     }
 }

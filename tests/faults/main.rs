@@ -218,6 +218,8 @@ const SCRIPTS: &[&str] = &[
     "adopt: 7 cut",
     "adopt: 9 conflict",
     "adopt-nothing: 5 cut-after",
+    // That a role exists was no sign of having made it, though the SDK had tried before.
+    "adopt-nothing, retrying: 4 cut-after",
     "update: 10 torn",
     "update: 14 killed",
     "update: 15 conflict",
