@@ -3,10 +3,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kube::{Client, Resource, ResourceExt};
+use tokio::time::Instant;
 
 use super::register::News;
 use crate::{

@@ -162,6 +162,8 @@ impl Recent {
         {
             self.taken_since.get_or_insert(clock.now);
             self.absent_since = None;
+            // The SDK tries again by itself: the role that is in the way may be the one that its first try made.
+            self.creations = self.creations.max(1);
         }
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
@@ -243,6 +245,12 @@ impl Recent {
         writes.any(|at| clock.is_fresh(at)) || self.just_created(clock) || self.may_lack_tags(clock)
     }
 
+    /// Whether this process may have made the role.
+    #[must_use]
+    pub const fn may_have_created(&self) -> bool {
+        self.creations > 0
+    }
+
     /// Whether the role's absence is proven: seen for a settle time, or nobody can have made one.
     #[must_use]
     pub fn is_surely_absent(&self, clock: Clock) -> bool {
@@ -318,5 +326,41 @@ fn overwrites(step: &Step, before: &ObservedRole) -> Option<Overwritten> {
         Some(Overwritten::Inline(before.inline.clone()))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::{NewRole, RolePath};
+
+    /// The SDK tries `CreateRole` again by itself: after a lost answer it is told that the role exists.
+    #[test]
+    fn a_role_that_exists_may_have_been_made_by_the_try_before() {
+        let settle = Duration::from_mins(1);
+        let clock = |seconds| Clock {
+            now: Duration::from_secs(seconds),
+            settle,
+        };
+        let mut recent = Recent::meeting(false, clock(0));
+        recent.saw(None, clock(0));
+        assert!(recent.is_surely_absent(clock(0)), "nobody made one");
+
+        let exists = Failure {
+            class: Class::Exists,
+            message: String::new(),
+        };
+        let create = Step::CreateRole(Box::new(NewRole {
+            path: RolePath::default(),
+            trust: String::new(),
+            description: String::new(),
+            max_session_duration: None,
+            boundary: None,
+            tags: BTreeMap::new(),
+        }));
+        recent.did(&create, None, Err(&exists), clock(1));
+        recent.saw(None, clock(2));
+        assert!(!recent.is_surely_absent(clock(3)));
+        assert!(recent.is_surely_absent(clock(63)));
     }
 }
