@@ -7,4 +7,5 @@ pub mod iam;
 pub mod moto;
 pub mod policy;
 pub mod proxy;
+pub mod soak;
 pub mod sqs;
