@@ -173,48 +173,53 @@ fn declared_grant(spec: &Value) -> Grant {
     Grant { who, conditions }
 }
 
-/// How a role differs from what an object declares; empty if it does not.
-pub(super) fn differences(role: &RoleState, spec: &Value, settings: &Settings, uid: &str) -> Vec<&'static str> {
+/// How a role differs from what an object declares, part by part; empty if it does not.
+pub(super) fn differences(role: &RoleState, spec: &Value, settings: &Settings, uid: &str) -> Vec<String> {
     let keeps = spec["undeclaredPolicies"] == "Keep";
     let attached = managed(spec);
     let mut found = Vec::new();
-    let mut check = |holds: bool, what: &'static str| {
+    let mut check = |holds: bool, what: &str, part: &str| {
         if !holds {
-            found.push(what);
+            found.push(format!("{what} {part}"));
         }
     };
-    check(
-        trusted(&role.trust_policy) == BTreeSet::from([declared_grant(spec)]),
-        "trust",
-    );
-    check(
-        role.attached == attached || keeps && attached.is_subset(&role.attached),
-        "attached policies",
-    );
-    let others = role.inline.keys().any(|name| name != BUCKETS);
-    check(keeps || !others, "inline policies");
-    match (role.inline.get(BUCKETS), spec["buckets"].is_array()) {
-        (Some(document), true) => check(is_bucket_policy(document, spec), "bucket policy"),
-        (None, true) => check(false, "bucket policy"),
-        (Some(_), false) => check(false, "bucket policy"),
-        (None, false) => {}
+    let (grants, declared) = (trusted(&role.trust_policy), declared_grant(spec));
+    for grant in &grants {
+        check(*grant == declared, "trusts", &format!("{grant:?}"));
+    }
+    check(grants.contains(&declared), "does not trust", &format!("{declared:?}"));
+    for arn in &role.attached {
+        check(keeps || attached.contains(arn), "has", arn);
+    }
+    for arn in &attached {
+        check(role.attached.contains(arn), "has not", arn);
+    }
+    for (name, document) in role.inline.iter().filter(|(name, _)| *name != BUCKETS) {
+        check(keeps, "has the inline policy", &format!("{name} {document}"));
+    }
+    if let Some(document) = role.inline.get(BUCKETS) {
+        check(is_bucket_policy(document, spec), "has the inline policy", document);
+    } else {
+        check(!spec["buckets"].is_array(), "has not", BUCKETS);
     }
     let boundary = settings.boundary(spec);
-    check(boundary.is_none() || role.permissions_boundary == boundary, "boundary");
+    let bound = boundary.is_none() || role.permissions_boundary == boundary;
+    check(bound, "has the boundary", &format!("{:?}", role.permissions_boundary));
     if let Some(description) = spec["description"].as_str() {
-        check(role.description.as_deref() == Some(description), "description");
+        let is_same = role.description.as_deref() == Some(description);
+        check(is_same, "has the description", &format!("{:?}", role.description));
     }
     if let Some(seconds) = spec["maxSessionDuration"].as_u64() {
-        check(u64::from(role.max_session_duration) == seconds, "session");
+        let is_same = u64::from(role.max_session_duration) == seconds;
+        check(is_same, "has sessions of", &role.max_session_duration.to_string());
     }
-    let tags = spec["tags"].as_object().into_iter().flatten();
-    for (key, value) in tags {
-        check(role.tags.get(key).map(String::as_str) == value.as_str(), "tags");
+    for (key, value) in spec["tags"].as_object().into_iter().flatten() {
+        let found = role.tags.get(key).map(String::as_str);
+        check(found == value.as_str(), "has the tag", &format!("{key} {found:?}"));
     }
-    check(
-        tag(role, "uid") == Some(uid) && tag(role, "cluster") == Some(CLUSTER),
-        "ownership tags",
-    );
+    let tagged = tag(role, "uid");
+    let owned = tagged == Some(uid) && tag(role, "cluster") == Some(CLUSTER);
+    check(owned, "has the owner", &format!("{tagged:?}"));
     found
 }
 

@@ -236,14 +236,17 @@ impl Soak {
             let call = &moment.call;
             let mut params = call.params.clone();
             params.remove("RoleName");
+            let (at, fault) = (world.at(moment.at), call.fault.unwrap_or_default());
             println!(
-                "  {} {:6} {} {params:?} {} {}",
-                world.at(moment.at),
-                call.caller,
-                call.action,
-                call.outcome,
-                call.fault.unwrap_or_default()
+                "  {at} {:6} {} {params:?} {} {fault}",
+                call.caller, call.action, call.outcome
             );
+            if let Some(role) = moment.after.as_deref().filter(|_| call.caller.is_empty()) {
+                println!(
+                    "           now {} {} attached {:?} inline {:?} boundary {:?} tags {:?}",
+                    role.id, role.trust_policy, role.attached, role.inline, role.permissions_boundary, role.tags
+                );
+            }
         }
     }
 }

@@ -393,10 +393,19 @@ pub(super) fn clear_up(world: &World) {
     world.iam.set_rate_limit(None);
 }
 
+/// Errors that are expected: what the AWS SDK says of an answer that it can't read, and a leader that lost its lease.
+const EXPECTED: [&str; 2] = [
+    "orchestrator context received an error",
+    "this process ends, to begin anew as a candidate",
+];
+
 /// Lines of a log that nobody expects, from a place in it on; and where it ends now.
 pub(super) fn unexpected(log: &Path, from: usize) -> (Vec<String>, usize) {
     let text = fs::read(log).unwrap_or_default();
     let new = String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned();
-    let is_wrong = |line: &&str| line.contains("panicked at") || line.contains(" ERROR ");
+    let is_wrong = |line: &&str| {
+        line.contains("panicked at")
+            || line.contains(" ERROR ") && !EXPECTED.iter().any(|expected| line.contains(expected))
+    };
     (new.lines().filter(is_wrong).map(str::to_owned).collect(), text.len())
 }
