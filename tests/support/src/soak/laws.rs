@@ -30,6 +30,17 @@ pub(super) struct Broken {
     pub how: String,
 }
 
+impl Broken {
+    pub fn at(law: &'static str, at: Instant, role: &str, how: &str) -> Self {
+        Self {
+            law,
+            at,
+            role: role.to_owned(),
+            how: how.to_owned(),
+        }
+    }
+}
+
 /// Judges a controller's call. `continued` tells when a process was last let go on after a stop.
 pub(super) fn judge(ledger: &Ledger, moment: &Moment, continued: impl Fn(&str) -> Option<Instant>) -> Vec<Broken> {
     let call = &moment.call;

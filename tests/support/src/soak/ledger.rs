@@ -192,13 +192,6 @@ impl Ledger {
         object.ids.contains(id) || self.claims.get(uid).is_some_and(|claims| claims.contains(id))
     }
 
-    /// What controllers wrote since a time.
-    pub fn writes_since(&self, from: Instant) -> impl Iterator<Item = &Moment> {
-        let is_write =
-            move |moment: &&Moment| moment.at >= from && !moment.call.caller.is_empty() && moment.call.is_write();
-        self.roles.values().flatten().filter(is_write)
-    }
-
     /// What is known to have happened to a role.
     pub fn moments(&self, role: &str) -> impl Iterator<Item = &Moment> {
         self.roles.get(role).into_iter().flatten()

@@ -140,7 +140,7 @@ impl Soak {
             }
             self.busy().await;
             if self.is_well() {
-                rest::quiet(&world, &foreign, rest::rest()).await;
+                rest::quiet(&world, &foreign).await;
                 self.samples.extend(figures::samples(self.replicas.processes()));
             }
         }

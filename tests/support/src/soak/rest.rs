@@ -1,7 +1,7 @@
 //! Quiet windows: nobody acts, so everything comes to where it belongs within a bound, and then nothing happens any more.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,54 +13,48 @@ use super::{
     declared::{Settings, differences, tag, trusts_pinpoint_alone},
     laws::Broken,
     ledger::{Ledger, Object},
-    operations,
+    operations, watch,
     world::{Count, World, bounded},
 };
 use crate::iam::RoleState;
 
 /// How long everything may take to come to rest: the longest interval, what a failure backs off, and a new leader's time.
 const SETTLED: Duration = Duration::from_secs(180);
-/// For so many seconds everything must be where it belongs before it counts as at rest: an event may still be on its way.
-const STEADY: usize = 5;
-/// How long it is watched at rest: longer than the longest interval.
-const REST: Duration = Duration::from_secs(50);
+/// How long after a write its event may come.
+const SOON: Duration = Duration::from_secs(3);
+/// For how long nothing may be written then: longer than the longest interval, so that each role is looked at once more.
+const REST: Duration = Duration::from_secs(55);
 
-/// One quiet window. `events` has how often each object was told of a drift so far.
-pub(super) async fn quiet(world: &Arc<World>, foreign: &[RoleState], rest: Duration) {
+/// One quiet window. `foreign` are roles that nobody is to touch.
+pub(super) async fn quiet(world: &Arc<World>, foreign: &[RoleState]) {
     let turn = world.turn.write().await;
     world.count(Count::QuietWindows);
     operations::clear_up(world);
     let began = Instant::now();
-    let mut open = open(world);
-    let mut steady = 0;
-    while steady < STEADY && began.elapsed() < SETTLED {
+    // Until when something was not where it belongs, or was written.
+    let mut restless = (began, Broken::at("eventually", began, "", "nothing came to rest"));
+    while restless.0.elapsed() < REST && began.elapsed() < SETTLED + REST {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        open = self::open(world);
-        steady = if open.is_empty() { steady + 1 } else { 0 };
+        let written = world.last_written();
+        if written.0 > restless.0 {
+            restless = (
+                written.0,
+                Broken::at("quiet at rest", written.0, &written.1, &written.2),
+            );
+        }
+        if let Some((role, how)) = open(world).pop() {
+            let now = Instant::now();
+            restless = (now, Broken::at("eventually", now, &role, &how));
+        }
     }
-    let took = began.elapsed();
-    println!(
-        "{}  quiet: at rest after {:.0} s",
-        world.at(Instant::now()),
-        took.as_secs_f64()
-    );
-    world.accuse(open.into_iter().map(|(role, how)| Broken {
-        law: "eventually",
-        at: Instant::now(),
-        role,
-        how,
-    }));
-    if world.broken().is_empty() {
-        at_rest(world, rest).await;
+    let took = restless.0.saturating_duration_since(began).as_secs_f64();
+    println!("{}  quiet: at rest after {took:.0} s", world.at(Instant::now()));
+    if restless.0.elapsed() < REST {
+        world.accuse([restless.1]);
     }
+    told(world, restless.0).await;
     untouched(world, foreign);
-    told_once(world).await;
     drop(turn);
-}
-
-/// The length of the rest at the end of a quiet window.
-pub(super) fn rest() -> Duration {
-    REST
 }
 
 /// What is not where it belongs: the role, and what is wrong.
@@ -162,53 +156,6 @@ fn is_ours(ledger: &Ledger, uid: &str, object: &Object, role: &RoleState) -> boo
     by_proof || object.spec()["adoptionPolicy"] == "Adopt" && alone && !rival
 }
 
-/// Whatever could be written at rest.
-async fn at_rest(world: &World, rest: Duration) {
-    let before = versions(world);
-    let told = events(world).await.map(|events| events.len());
-    let began = Instant::now();
-    tokio::time::sleep(rest).await;
-    let mut broken = Vec::new();
-    for (uid, (role, version, what)) in versions(world) {
-        if before.get(&uid).is_none_or(|(_, before, _)| *before != version) {
-            broken.push((role, format!("{what} was written to at rest")));
-        }
-    }
-    for moment in world.ledger().writes_since(began) {
-        let role = moment.call.role().unwrap_or_default().to_owned();
-        broken.push((role, format!("{} at rest", moment.call.action)));
-    }
-    if let (Ok(told), Ok(now)) = (told, events(world).await)
-        && now.len() > told
-    {
-        broken.push((String::new(), format!("{} events at rest", now.len() - told)));
-    }
-    world.accuse(broken.into_iter().map(|(role, how)| Broken {
-        law: "quiet at rest",
-        at: Instant::now(),
-        role,
-        how,
-    }));
-}
-
-/// By uid: role, resource version, and which object it is.
-fn versions(world: &World) -> BTreeMap<String, (String, Value, String)> {
-    let ledger = world.ledger();
-    let live = ledger.objects.iter().filter(|(_, object)| object.gone.is_none());
-    live.map(|(uid, object)| {
-        let what = format!("{}/{}", object.slot.0, object.slot.1);
-        (
-            uid.clone(),
-            (
-                object.role.clone(),
-                object.last["metadata"]["resourceVersion"].clone(),
-                what,
-            ),
-        )
-    })
-    .collect()
-}
-
 fn untouched(world: &World, foreign: &[RoleState]) {
     let changed = foreign
         .iter()
@@ -221,39 +168,41 @@ fn untouched(world: &World, foreign: &[RoleState]) {
     }));
 }
 
-/// Uid of the object and reason of each event.
-async fn events(world: &World) -> Result<Vec<(String, String)>, String> {
-    let list = bounded(world.events().list(&ListParams::default())).await?;
+/// Judges the events: none at rest, and of a drift one, so that there are no more of them than changes by other hands.
+async fn told(world: &World, at_rest_since: Instant) {
+    let Ok(events) = bounded(world.events().list(&ListParams::default())).await else {
+        return;
+    };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let pair = |data: &Value| (text(&data["regarding"]["uid"]), text(&data["reason"]));
-    Ok(list.items.iter().map(|event| pair(&event.data)).collect())
-}
-
-/// Of a drift one event tells: there are no more of them than changes by other hands.
-async fn told_once(world: &World) {
-    let Ok(events) = events(world).await else { return };
-    let mut told: HashMap<String, usize> = HashMap::new();
-    for (uid, _) in events.iter().filter(|(_, reason)| reason == "DriftDetected") {
-        *told.entry(uid.clone()).or_default() += 1;
+    let mut drifts: HashMap<String, usize> = HashMap::new();
+    let mut late = Vec::new();
+    for event in &events.items {
+        let (uid, reason) = (text(&event.data["regarding"]["uid"]), text(&event.data["reason"]));
+        if watch::instant(&text(&event.data["eventTime"])).is_some_and(|at| at > at_rest_since + SOON) {
+            late.push((uid.clone(), format!("event {reason} at rest")));
+        }
+        if reason == "DriftDetected" {
+            *drifts.entry(uid).or_default() += 1;
+        }
     }
     let ledger = world.ledger();
+    let role_of = |uid: &String| ledger.objects.get(uid).map(|object| object.role.clone());
+    let now = Instant::now();
     let mut broken = Vec::new();
-    for (uid, told) in told {
-        let Some(object) = ledger.objects.get(&uid) else {
-            continue;
-        };
-        let hands = ledger.hands.get(&object.role).copied().unwrap_or_default();
+    for (uid, how) in late {
+        broken.push(Broken::at(
+            "quiet at rest",
+            now,
+            &role_of(&uid).unwrap_or_default(),
+            &how,
+        ));
+    }
+    for (uid, told) in drifts {
+        let Some(role) = role_of(&uid) else { continue };
+        let hands = ledger.hands.get(&role).copied().unwrap_or_default();
         if told > hands {
-            let how = format!(
-                "{}/{} told of {told} drifts, and other hands changed the role {hands} times",
-                object.slot.0, object.slot.1
-            );
-            broken.push(Broken {
-                law: "told once",
-                at: Instant::now(),
-                role: object.role.clone(),
-                how,
-            });
+            let how = format!("{uid} told of {told} drifts, and other hands changed the role {hands} times");
+            broken.push(Broken::at("told once", now, &role, &how));
         }
     }
     drop(ledger);

@@ -82,6 +82,11 @@ fn seen(world: &World, object: &DynamicObject) {
         return;
     }
     world.count(Count::Versions);
+    world.written(
+        now,
+        &known.role,
+        &format!("{}/{} was written to", known.slot.0, known.slot.1),
+    );
     let object = known.clone();
     let written = written(&version);
     drop(ledger);
@@ -106,7 +111,7 @@ fn written(version: &Value) -> Option<Instant> {
 }
 
 /// A time as Kubernetes writes it, on this machine's steady clock.
-fn instant(time: &str) -> Option<Instant> {
+pub(super) fn instant(time: &str) -> Option<Instant> {
     let time: k8s_openapi::jiff::Timestamp = time.parse().ok()?;
     let ago = SystemTime::now()
         .duration_since(SystemTime::from(time))
@@ -134,6 +139,16 @@ pub(super) async fn journal(world: Arc<World>, replicas: Arc<Replicas>) {
         let lease = bounded(world.leases().get_opt(CONTROLLER)).await;
         for moment in world.iam.take_journal() {
             world.ledger().happened(moment.clone());
+            // A deletion that is blocked is tried again and again.
+            let call = &moment.call;
+            if !call.caller.is_empty() && call.is_write() && call.outcome != "DeleteConflict" {
+                let role = call.role().unwrap_or_default().to_ascii_lowercase();
+                world.written(
+                    moment.at,
+                    &role,
+                    &format!("{} by {}: {}", call.action, call.caller, call.outcome),
+                );
+            }
             if !moment.call.caller.is_empty() {
                 waiting.push_back(moment);
             }

@@ -36,6 +36,7 @@ pub(super) struct World {
     ledger: Mutex<Ledger>,
     broken: Mutex<Vec<Broken>>,
     due: Mutex<VecDeque<(Instant, Due)>>,
+    last_written: Mutex<(Instant, String, String)>,
     counts: [AtomicUsize; Count::ALL.len()],
 }
 
@@ -132,6 +133,7 @@ impl World {
             ledger: Mutex::default(),
             broken: Mutex::default(),
             due: Mutex::default(),
+            last_written: Mutex::new((Instant::now(), String::new(), String::new())),
             counts: Default::default(),
         }
     }
@@ -146,6 +148,19 @@ impl World {
 
     pub fn counted(&self, what: Count) -> usize {
         self.counts[what as usize].load(Ordering::Relaxed)
+    }
+
+    /// Takes note that an object or a role was written to.
+    pub fn written(&self, at: Instant, role: &str, how: &str) {
+        let mut last = self.last_written.lock().unwrap_or_else(PoisonError::into_inner);
+        if at > last.0 {
+            *last = (at, role.to_owned(), how.to_owned());
+        }
+    }
+
+    /// When an object or a role was last written to: the role, and how.
+    pub fn last_written(&self) -> (Instant, String, String) {
+        self.last_written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn judge_later(&self, at: Instant, what: Due) {
