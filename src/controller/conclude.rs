@@ -104,17 +104,14 @@ fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
 
 /// When to look again; without an outcome the API server did not let the pass come to one.
 pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
-    let failures = context.memory(object, |recent| {
+    let wait = wait(outcome, interval(context, object), context.settings.settle);
+    let tries = context.memory(object, |recent| {
         recent.tidy(context.clock());
-        match outcome {
-            Some(Outcome::InPlace(_) | Outcome::Reported(_)) => recent.failures = 0,
-            _ => recent.failures = recent.failures.saturating_add(1),
-        }
-        recent.failures
+        recent.tries.count(wait)
     });
-    match wait(outcome, interval(context, object), context.settings.settle) {
+    match wait {
         Wait::ForChange => Action::await_change(),
         Wait::For(time) => Action::requeue(backoff::jittered(time)),
-        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(failures, first, longest)),
+        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(tries, first, longest)),
     }
 }

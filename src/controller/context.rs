@@ -157,18 +157,20 @@ impl Memories {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::role::waits::Wait;
 
     #[test]
     fn only_objects_that_are_there_are_remembered() {
         let memories = Memories::default();
-        let remember = |uid, failures| memories.of(uid, Recent::default, |recent| recent.failures += failures);
-        remember("never came", 1);
+        let failed = Wait::Backoff(Duration::from_secs(1), Duration::from_secs(9));
+        let fail = |uid| memories.of(uid, Recent::default, |recent| recent.tries.count(failed));
+        fail("never came");
         memories.came("a");
-        remember("a", 3);
+        fail("a");
         memories.came("a");
-        assert_eq!(memories.of("a", Recent::default, |recent| recent.failures), 3);
+        assert_eq!(fail("a"), 2);
         memories.forget("a");
-        remember("a", 4);
+        assert_eq!(fail("a"), 1);
         assert!(memories.locked().is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Class, Failure, Head, ObservedRole, Premise, Step};
+use super::{Class, Failure, Head, ObservedRole, Premise, Step, waits::Tries};
 
 /// The time, as decisions have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ pub struct Settled {
 /// What is remembered of one object's role.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
-    /// Failed passes in a row.
-    pub failures: u32,
+    /// Looks in vain, in a row.
+    pub tries: Tries,
     /// When this process met the object, if another one may have worked on it before: it bore the finalizer then.
     inherited: Option<Duration>,
     /// Answers that would be late, and when the write was that makes them so.
