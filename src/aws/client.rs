@@ -38,6 +38,8 @@ pub struct IamSettings {
     pub calls_per_second: NonZeroU32,
     /// Most IAM calls at once after a quiet time.
     pub burst: NonZeroU32,
+    /// Most calls of the controller's sweeps per minute, of these.
+    pub sweep_calls_per_minute: NonZeroU32,
 }
 
 /// A role that is assumed, of another account.
@@ -95,6 +97,8 @@ pub struct Iam {
     pub(super) shared: SdkConfig,
     settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
+    /// The smaller budget of the sweeps, each of whose calls is paid for from the other too.
+    pub(super) sweeps: Arc<DefaultDirectRateLimiter>,
     pub(super) watch: Arc<dyn CallWatch>,
     /// Time limits of the bulk reads.
     pub(super) page_timeouts: TimeoutConfig,
@@ -144,6 +148,7 @@ impl Iam {
             shared: shared.clone(),
             settings,
             budget: budget(settings),
+            sweeps: sweeps(settings),
             watch,
             page_timeouts: sweep::page_timeouts(),
             own: Arc::default(),
@@ -164,6 +169,7 @@ impl Iam {
             client: aws_sdk_iam::Client::from_conf(config),
             shared: self.shared.to_builder().credentials_provider(sessions).build(),
             budget: budget(self.settings),
+            sweeps: sweeps(self.settings),
             ..self.clone()
         }
     }
@@ -229,6 +235,10 @@ fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
     Arc::new(RateLimiter::direct(quota))
 }
 
+fn sweeps(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
+    Arc::new(RateLimiter::direct(Quota::per_minute(settings.sweep_calls_per_minute)))
+}
+
 /// The endpoint would get requests in clear text.
 #[derive(Debug, thiserror::Error)]
 #[error("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS")]
@@ -288,6 +298,7 @@ impl Iam {
         let settings = IamSettings {
             calls_per_second: much,
             burst: much,
+            sweep_calls_per_minute: much,
         };
         Self::of(&shared, settings, Arc::new(Nobody))
     }

@@ -21,3 +21,4 @@ pub use environment::check_environment;
 pub use error::class_of_code;
 pub use queue::{Queue, QueueUrl};
 pub(crate) use seats::Lane;
+pub use sweep::{Details, Page, Paging, RolePages};

@@ -55,6 +55,8 @@ impl IamArgs {
         let settings = IamSettings {
             calls_per_second: self.iam_calls_per_second,
             burst: self.iam_burst,
+            // Commands sweep while somebody waits.
+            sweep_calls_per_minute: self.iam_calls_per_second,
         };
         Iam::from_environment(settings, Arc::clone(calls) as _).await
     }

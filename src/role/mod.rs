@@ -18,6 +18,7 @@ pub mod policy;
 pub mod problem;
 pub mod recent;
 pub mod review;
+pub mod sighting;
 pub mod situation;
 pub mod spelling;
 pub mod status;

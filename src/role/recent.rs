@@ -62,6 +62,8 @@ pub struct Recent {
     created: Option<Duration>,
     /// The last write of tags, which may have had its effect.
     tagged: Option<Duration>,
+    /// The last write that may have had its effect.
+    wrote: Option<Duration>,
     /// Whether a `CreateRole` ever may have had its effect.
     may_have_created: bool,
     /// Since when IAM has shown no role without a break.
@@ -101,6 +103,7 @@ impl Recent {
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
         }
+        self.wrote = Some(clock.now);
         if matches!(step, Step::CreateRole(_)) {
             self.may_have_created = true;
             self.absent_since = None;
@@ -134,6 +137,12 @@ impl Recent {
     #[must_use]
     pub fn may_lack_tags(&self, clock: Clock) -> bool {
         self.tagged.is_some_and(|at| clock.is_fresh(at)) || self.is_unsure(clock)
+    }
+
+    /// Whether what was asked of IAM at the clock's time may be older than the last write, which may have come after it.
+    #[must_use]
+    pub fn may_be_older_than_a_write(&self, clock: Clock) -> bool {
+        self.wrote.is_some_and(|at| clock.now <= at + clock.settle)
     }
 
     /// Whether what IAM shows may be older than a write of the process before this one, of which nothing is remembered. So a restart
