@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
 
@@ -233,7 +234,7 @@ pub struct Bucket {
 }
 
 /// What becomes of policies that the spec does not declare.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum UndeclaredPolicies {
     /// They are taken off.
     #[default]
@@ -243,7 +244,7 @@ pub enum UndeclaredPolicies {
 }
 
 /// What becomes of changes that others make to the role.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum DriftPolicy {
     /// They are undone.
     #[default]
@@ -253,7 +254,7 @@ pub enum DriftPolicy {
 }
 
 /// Whether an existing role may be taken over.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum AdoptionPolicy {
     /// It stays whose it is.
     #[default]
@@ -263,7 +264,7 @@ pub enum AdoptionPolicy {
 }
 
 /// What becomes of the role when the object is deleted.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum DeletionPolicy {
     /// It is deleted.
     #[default]
@@ -275,8 +276,9 @@ pub enum DeletionPolicy {
 /// Schemas that attributes can't say.
 mod schema {
     use schemars::{Schema, SchemaGenerator, json_schema};
+    use strum::VariantArray;
 
-    use crate::api::bounds;
+    use crate::api::{Tag, bounds};
 
     /// A set: server-side apply merges it by item, and the API server refuses repeats.
     pub(super) fn policy_arns(_: &mut SchemaGenerator) -> Schema {
@@ -291,6 +293,7 @@ mod schema {
 
     /// A map whose values have a schema, and whose keys have rules: structural schemas have no word for keys.
     pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+        let ownership: Vec<String> = Tag::VARIANTS.iter().map(|tag| format!("'{}'", tag.key())).collect();
         json_schema!({
             "type": "object",
             "maxProperties": 40,
@@ -309,7 +312,7 @@ mod schema {
                     "message": "keys of tags can't begin with aws:, which AWS keeps for itself",
                 },
                 {
-                    "rule": "self.all(k, !k.lowerAscii().matches('^pinpoint-import[.]dev/(cluster|namespace|name|uid)$'))",
+                    "rule": format!("self.all(k, !(k.lowerAscii() in [{}]))", ownership.join(", ")),
                     "message": "the ownership tags pinpoint-import.dev/cluster, /namespace, /name and /uid are set by the controller",
                 },
                 {

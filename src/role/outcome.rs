@@ -1,10 +1,12 @@
 //! What came of a pass.
 
+use strum::VariantArray;
+
 use super::Difference;
 use crate::api::Reason;
 
 /// Class of a failed call: what it means for the object, whatever code AWS gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum Class {
     /// AWS asks to slow down.
     Throttled,
@@ -127,7 +129,7 @@ impl From<Failure> for Failures {
 }
 
 /// What became of the role in a pass that ended well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Did {
     /// Nothing had to be done.
     Nothing,

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use strum::VariantArray;
+
 use super::{Head, policy::trust};
-use crate::api::{OWNERSHIP_TAGS, Tag, v1alpha1::AdoptionPolicy};
+use crate::api::{Tag, v1alpha1::AdoptionPolicy};
 
 /// The object that a role belongs to, as the ownership tags say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +33,9 @@ impl Owner {
             Tag::Name => &self.name,
             Tag::Uid => &self.uid,
         };
-        OWNERSHIP_TAGS
-            .into_iter()
-            .map(|tag| (tag.key().to_owned(), value(tag).clone()))
+        Tag::VARIANTS
+            .iter()
+            .map(|&tag| (tag.key().to_owned(), value(tag).clone()))
             .collect()
     }
 

@@ -15,6 +15,7 @@ mod faults;
 mod fields;
 mod guards;
 mod guide;
+mod helm;
 mod hostile;
 mod isolation;
 mod leader;

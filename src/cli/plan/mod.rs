@@ -7,7 +7,7 @@ mod text;
 mod watched;
 mod words;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -23,8 +23,8 @@ use self::{
 };
 use super::{
     ending::{finish, refuse},
-    iam::{Calls, IamArgs, progress},
-    manifests::{self, Declared, Node, Rules, check},
+    iam::{Calls, iam, progress},
+    manifests::{self, Declared, ManifestArgs, Node, Rules, check},
     medium::{Rendered, print, say},
     objects::Cluster,
     rules::RuleArgs,
@@ -35,7 +35,7 @@ use crate::{
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
     aws::{Accounts, Iam, Place},
-    config::File,
+    config::{BudgetArgs, ClusterArgs, File, WatchArgs},
     role::{
         Account, Head, ObservedRole, Owner, Problem,
         decision::{Decision, Situation, foresee, without_account},
@@ -55,15 +55,10 @@ const AT_ONCE: usize = 8;
 /// Flags of `plan`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct PlanArgs {
-    /// Manifests instead of the cluster's objects: files of YAML or JSON, folders with all that lies below them, or - for standard
-    /// input
-    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1..)]
-    file: Vec<PathBuf>,
-
-    /// Identity of the cluster in the roles' ownership tags. With -f no cluster is asked then: a role is taken for an object's if its
-    /// tags name this cluster, namespace and name
-    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
-    cluster_id: Option<String>,
+    #[command(flatten)]
+    manifests: ManifestArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     /// Form of the output
     #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = Output::Text)]
@@ -73,19 +68,14 @@ pub(super) struct PlanArgs {
     #[arg(long, env = "PIR_FAIL_ON_WIDENING", value_parser = FalseyValueParser::new())]
     fail_on_widening: bool,
 
-    /// The controller's --namespaces: objects elsewhere are left out, and manifests for elsewhere are told apart
-    #[arg(long, env = "PIR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
-    namespaces: Vec<String>,
-
-    /// The controller's --selector, likewise
-    #[arg(long, env = "PIR_SELECTOR", value_name = "LABELS", default_value = "")]
-    selector: String,
+    #[command(flatten)]
+    watch: WatchArgs,
 
     #[command(flatten)]
     pub(super) rules: RuleArgs,
 
     #[command(flatten)]
-    iam: IamArgs,
+    budget: BudgetArgs,
 }
 
 /// Form of the output.
@@ -117,7 +107,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         Ok(rules) => rules,
         Err(problems) => return refuse(&problems),
     };
-    let watched = match Watched::new(&args.namespaces, &args.selector) {
+    let watched = match Watched::new(&args.watch.namespaces, &args.watch.selector) {
         Ok(watched) => watched,
         Err(why) => return refuse(&[why]),
     };
@@ -126,10 +116,10 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             return Err("the manifests have problems: see above".to_owned());
         };
         let calls = Arc::new(Calls::default());
-        let cluster = match &args.cluster_id {
-            Some(_) if !args.file.is_empty() => None,
+        let cluster = match &args.cluster.cluster_id {
+            Some(_) if !args.manifests.file.is_empty() => None,
             id => Some(Cluster::read(id.as_deref()).await.map_err(|why| {
-                let way_out = if args.file.is_empty() {
+                let way_out = if args.manifests.file.is_empty() {
                     "; or name manifests with -f"
                 } else {
                     "; or give --cluster-id, to plan without the cluster"
@@ -137,7 +127,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
                 format!("{why}{way_out}")
             })?),
         };
-        let subjects = if args.file.is_empty() {
+        let subjects = if args.manifests.file.is_empty() {
             there(cluster.as_ref(), &watched)
         } else {
             declared
@@ -145,7 +135,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
                 .map(|declared| subject(declared, cluster.as_ref()))
                 .collect()
         };
-        let iam = args.iam.iam(&calls).await;
+        let iam = iam(&args.budget, &calls).await?;
         let own = iam.account().await.map_err(|failure| failure.message)?;
         let (_told, known) = watch::channel(Some(Ok(own)));
         let accounts = Accounts::new(iam, known, accounts, 1);
@@ -154,6 +144,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             subjects.into_iter().partition(|subject| outside(subject).is_none());
         let found = observe(&subjects, &accounts).await?;
         let id = args
+            .cluster
             .cluster_id
             .as_deref()
             .or(cluster.as_ref().map(|cluster| cluster.id.as_str()))
@@ -209,7 +200,7 @@ fn verdict(args: &PlanArgs, report: &Report) -> ExitCode {
 
 /// The objects of the manifests; none if these have problems, which are told then. No cluster and no AWS is asked for that.
 fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, String> {
-    let (found, unread) = manifests::read(&args.file);
+    let (found, unread) = manifests::read(&args.manifests.file);
     let checked = check(&found, rules);
     if unread.is_empty() && checked.problems.is_empty() {
         return Ok(Some(checked.sound));

@@ -1,9 +1,10 @@
 //! IAM: strict, and late to show what was done.
 
 use pinpoint_import_role_controller::{
-    api::OWNERSHIP_TAGS,
+    api::Tag,
     role::{Class, Head, ObservedRole, Step},
 };
+use strum::VariantArray;
 
 use crate::sealed::Sealed;
 
@@ -142,7 +143,12 @@ impl Iam {
     #[must_use]
     pub fn may_lack_tags(&self) -> bool {
         let ownership = |role: Option<&ObservedRole>| {
-            role.map(|role| OWNERSHIP_TAGS.map(|tag| role.head.tag(tag.key()).map(str::to_owned)))
+            role.map(|role| {
+                Tag::VARIANTS
+                    .iter()
+                    .map(|tag| role.head.tag(tag.key()).map(str::to_owned))
+                    .collect::<Vec<_>>()
+            })
         };
         self.answers(ownership).len() > 1
     }

@@ -8,13 +8,15 @@ use std::{
     thread,
 };
 
-use crate::{guard, scene::Scene, scenes::Name, search::search, world::Model};
+use strum::VariantArray;
+
+use crate::{guard::Guard, scene::Scene, scenes::Name, search::search, world::Model};
 
 /// Searches all scenes, up to so many states each, and prints what was visited. Says whether all laws hold.
 #[must_use]
 pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let (states, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    side_by_side(&Name::ALL, |name| {
+    side_by_side(Name::VARIANTS, |name| {
         let model = Model {
             scene: bounded(*name),
             without: None,
@@ -30,7 +32,7 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let broken = broken.into_inner();
     println!(
         "{} scenes, {} states, {broken} broken",
-        Name::ALL.len(),
+        Name::VARIANTS.len(),
         states.into_inner()
     );
     broken == 0
@@ -40,10 +42,10 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
 #[must_use]
 pub fn all_guards(most: usize) -> bool {
     let necessary = AtomicUsize::new(0);
-    side_by_side(guard::ALL, |entry| {
+    side_by_side(Guard::VARIANTS, |guard| {
         let model = Model {
-            scene: entry.scene.scene(),
-            without: Some(entry.guard),
+            scene: guard.scene().scene(),
+            without: Some(*guard),
         };
         let found = search(&model, most);
         let law = found.broken.as_ref().map_or("no counterexample", |trace| &trace.law.0);
@@ -51,13 +53,14 @@ pub fn all_guards(most: usize) -> bool {
         let steps = found.broken.as_ref().map_or(0, |trace| trace.path.len());
         println!(
             "{:?}: {}\n    {steps} steps: {law:.120}\n    {found}",
-            entry.guard, entry.words
+            guard,
+            guard.words()
         );
         necessary.fetch_add(usize::from(found.broken.is_some()), Ordering::Relaxed);
     });
     let necessary = necessary.into_inner();
-    println!("{necessary} of {} guards shown necessary", guard::ALL.len());
-    necessary == guard::ALL.len()
+    println!("{necessary} of {} guards shown necessary", Guard::VARIANTS.len());
+    necessary == Guard::VARIANTS.len()
 }
 
 /// Works on all items, as many at once as there are processors.

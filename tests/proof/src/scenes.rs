@@ -2,6 +2,7 @@
 //! does, in every order.
 
 use pinpoint_import_role_controller::api::v1alpha1::{DeletionPolicy, DriftPolicy, PinpointImportRoleSpec};
+use strum::VariantArray;
 
 use crate::{
     scene::{Bounds, Edit, Move, Scene, Settings},
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A scene.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 #[allow(missing_docs, reason = "the scenes say what each is")]
 pub enum Name {
     Creation,
@@ -47,42 +48,6 @@ pub enum Name {
 }
 
 impl Name {
-    /// All of them.
-    pub const ALL: [Self; 32] = [
-        Self::Creation,
-        Self::Young,
-        Self::Opened,
-        Self::Narrowed,
-        Self::Unbounded,
-        Self::Rebound,
-        Self::ReboundOpen,
-        Self::Session,
-        Self::Buckets,
-        Self::BucketsUnbounded,
-        Self::Repaired,
-        Self::Unproven,
-        Self::Deleted,
-        Self::Doubtful,
-        Self::Former,
-        Self::Replaced,
-        Self::Stripped,
-        Self::Claimed,
-        Self::Copied,
-        Self::Taken,
-        Self::Adoption,
-        Self::AdoptionOpen,
-        Self::AdoptionRival,
-        Self::AdoptionUnknown,
-        Self::AdoptionLeaving,
-        Self::Leaving,
-        Self::Remade,
-        Self::Retained,
-        Self::ByTags,
-        Self::Changed,
-        Self::Reported,
-        Self::Replicas,
-    ];
-
     /// The scene, with bounds that a search of seconds visits.
     #[must_use]
     pub fn scene(self) -> Scene {
