@@ -111,13 +111,15 @@ impl RolePages<'_> {
             return Ok(None);
         }
         let (iam, marker) = (self.iam, self.marker.as_ref());
-        let read = async |size| {
+        let read = |size| {
             let call = iam.client.get_account_authorization_details();
             let call = call.set_filter(Some(self.filter.to_vec()));
             let call = call.max_items(size).set_marker(marker.cloned());
             let send = call.customize().config_override(iam.for_pages()).send();
-            let page = iam.call(ACTION, send).await;
-            page.map_err(|failed| error::failure(attempt, &failed))
+            async move {
+                let page = iam.call(ACTION, send).await;
+                page.map_err(|failed| error::failure(attempt, &failed))
+            }
         };
         let answer = iam.patiently(ACTION, self.paging, read).await?;
         let mut page = Page::default();
@@ -183,7 +185,10 @@ impl Iam {
         let mut sweep = Sweep::default();
         while let Some(page) = pages.next().await? {
             if let Some((_, why)) = page.unread.first() {
-                return Err(error::nonsense("reading all roles of the account (GetAccountAuthorizationDetails)", why));
+                return Err(error::nonsense(
+                    "reading all roles of the account (GetAccountAuthorizationDetails)",
+                    why,
+                ));
             }
             let by_name = |swept: SweptRole| (swept.role.head.name.to_lowercase(), swept);
             sweep.roles.extend(page.roles.into_iter().map(by_name));
@@ -240,12 +245,14 @@ impl Iam {
         let attempt = "reading the descriptions of all roles (ListRoles)";
         let (mut pages, mut marker) = (Pages::default(), None);
         loop {
-            let read = async |size| {
+            let read = |size| {
                 let call = self.client.list_roles().set_path_prefix(path.map(str::to_owned));
                 let call = call.max_items(size).set_marker(marker.clone());
                 let send = call.customize().config_override(self.for_pages()).send();
-                let page = self.call(ACTION, send).await;
-                page.map_err(|failed| error::failure(attempt, &failed))
+                async move {
+                    let page = self.call(ACTION, send).await;
+                    page.map_err(|failed| error::failure(attempt, &failed))
+                }
             };
             let page = self.patiently(ACTION, paging, read).await?;
             page.roles().iter().for_each(&mut take);
@@ -266,12 +273,15 @@ impl Iam {
 
     /// Reads a page until it succeeds or waiting is of no use. A page that IAM is too slow for, or fails at, is asked for again in half
     /// the size, from the same marker, and those after it are no bigger.
-    async fn patiently<T>(
+    async fn patiently<T, R>(
         &self,
         action: &'static str,
         paging: &mut Paging,
-        read: impl AsyncFn(i32) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        read: impl Fn(i32) -> R,
+    ) -> Result<T, Failure>
+    where
+        R: Future<Output = Result<T, Failure>>,
+    {
         let mut tries = 1;
         loop {
             if paging.in_background {

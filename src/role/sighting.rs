@@ -170,7 +170,14 @@ pub struct Sightings {
 impl Sightings {
     /// Takes a sighting in, of a sweep that `began` then. `share`, from 0 to 1, spreads the first looks of a process evenly: many objects
     /// are met at once.
-    pub fn take(&mut self, sighting: Sighting, standing: Standing, generation: i64, began: Duration, share: f64) -> Use {
+    pub fn take(
+        &mut self,
+        sighting: Sighting,
+        standing: Standing,
+        generation: i64,
+        began: Duration,
+        share: f64,
+    ) -> Use {
         match (sighting, standing) {
             (Sighting::AsDeclared, Standing::AtRest) => {
                 self.seen = Some((generation, began));

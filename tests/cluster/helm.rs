@@ -62,7 +62,11 @@ fn objects(manifests: &str) -> BTreeMap<String, Value> {
         if object["kind"] == "CustomResourceDefinition" {
             object["metadata"].as_object_mut().unwrap().remove("annotations");
         }
-        if object["kind"].as_str().unwrap().starts_with("ValidatingAdmissionPolicy") {
+        if object["kind"]
+            .as_str()
+            .unwrap()
+            .starts_with("ValidatingAdmissionPolicy")
+        {
             object["metadata"].as_object_mut().unwrap().remove("namespace");
         }
         let name = format!("{} {}", object["kind"], object["metadata"]["name"]);

@@ -12,5 +12,6 @@ mod model;
 mod monitoring;
 mod papers;
 mod passes;
+mod sightings;
 mod statuses;
 mod validate;
