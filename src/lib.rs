@@ -14,7 +14,8 @@
 //!
 //! # Rooms
 //!
-//! Each may use those above it; `tests/core/architecture.rs` says exactly which, and that files stay short.
+//! Each may use those above it; `tests/core/architecture.rs` says exactly which, and that no files use each other in
+//! a circle.
 //!
 //! | room | holds | never has |
 //! | --- | --- | --- |

@@ -18,7 +18,7 @@ use strum::VariantArray;
 
 pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
 
-use super::{bounds, duration};
+use super::{FINALIZER, bounds, duration};
 
 /// The IAM role through which Amazon Pinpoint imports segments from S3.
 ///
@@ -157,6 +157,15 @@ pub struct PinpointImportRoleSpec {
     #[x_kube(validation = Rule::new("duration(self) >= duration('30s') && duration(self) <= duration('24h')")
         .message("interval must be between 30s and 24h"))]
     pub interval: Option<String>,
+}
+
+impl PinpointImportRole {
+    /// Whether the object bears the finalizer.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let finalizers = self.metadata.finalizers.iter().flatten();
+        finalizers.into_iter().any(|finalizer| finalizer == FINALIZER)
+    }
 }
 
 impl PinpointImportRoleSpec {

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::{
     answer::NotWhole,
-    client::InClear,
+    loopback::InClear,
     words::{self, chain},
 };
 use crate::role::{

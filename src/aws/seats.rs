@@ -276,7 +276,7 @@ mod tests {
         let mut gone = Box::pin(seats.take("a", Lane::Due));
         assert!(gone.as_mut().now_or_never().is_none());
         let next = seats.take("a", Lane::Due);
-        let next = tokio::time::timeout(Duration::from_secs(60), async {
+        let next = tokio::time::timeout(Duration::from_mins(1), async {
             let mut next = Box::pin(next);
             assert!(next.as_mut().now_or_never().is_none());
             drop(gone);

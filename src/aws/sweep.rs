@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_iam::{
     config::{Builder, retry::RetryConfig},
     primitives::{DateTime, DateTimeFormat},
@@ -32,6 +31,7 @@ const TRIES: u32 = 10;
 /// First and longest wait between them.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
 
+<<<<<<< HEAD
 /// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
 pub(super) fn page_timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -157,6 +157,8 @@ impl From<&Role> for Details {
     }
 }
 
+=======
+>>>>>>> main
 impl Iam {
     /// All roles of the account, page by page.
     pub fn roles<'a>(&'a self, paging: &'a mut Paging) -> RolePages<'a> {
@@ -356,7 +358,7 @@ fn written(time: &DateTime) -> Option<String> {
 mod tests {
     use test_support::iam::{FakeIam, Fault, RoleBuilder, Rule};
 
-    use super::*;
+    use super::{super::client::page_timeouts, *};
 
     async fn account(roles: usize, limit: Duration) -> (FakeIam, Iam) {
         let fake = FakeIam::start();

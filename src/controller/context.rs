@@ -7,6 +7,7 @@ use std::{
 
 use kube::{Client, Resource, ResourceExt};
 
+<<<<<<< HEAD
 use super::{
     hints::Hints,
     memory::{Memories, Memory},
@@ -14,6 +15,9 @@ use super::{
     register::News,
     sweeps::{SweepSettings, Sweeps},
 };
+=======
+use super::register::News;
+>>>>>>> main
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     aws::Accounts,
@@ -95,8 +99,13 @@ impl Context {
 
     /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would
     /// remember of an object that is gone is forgotten with it.
+<<<<<<< HEAD
     pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Memory) -> T) -> T {
         let meeting = || Recent::meeting(objects::is_held(object), self.clock());
+=======
+    pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
+        let meeting = || Recent::meeting(object.is_held(), self.clock());
+>>>>>>> main
         self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
     }
 
@@ -113,7 +122,7 @@ impl Context {
     /// The same, to judge what was asked for at some time.
     pub(super) fn known_at(&self, object: &PinpointImportRole, clock: Clock) -> Known {
         Known {
-            owner: objects::owner(self, object),
+            owner: Owner::of_object(&self.settings.cluster, object),
             status: object.status.clone().unwrap_or_default(),
             recent: self.recent(object, |recent| recent.clone()),
             clock,
@@ -128,7 +137,7 @@ impl Context {
             status: &known.status,
             generation: object.metadata.generation.unwrap_or_default(),
             deleting: object.meta().deletion_timestamp.is_some(),
-            held: objects::is_held(object),
+            held: object.is_held(),
             guards: &self.settings.guards,
             role_path: &self.settings.role_path,
             recent: &known.recent,

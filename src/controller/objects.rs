@@ -40,17 +40,12 @@ pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiE
     Ok(found.is_some_and(|found| owner.uid.is_empty() || found.uid().as_deref() == Some(&owner.uid)))
 }
 
-/// Whether the object bears the finalizer.
-pub(super) fn is_held(object: &PinpointImportRole) -> bool {
-    object.finalizers().iter().any(|held| held == FINALIZER)
-}
-
 /// Puts the finalizer on, before anything is made that would have to be cleaned up. Returns the object as it is then, if it changed.
 pub(super) async fn hold(
     context: &Context,
     object: &PinpointImportRole,
 ) -> Result<Option<PinpointImportRole>, ApiError> {
-    if is_held(object) || object.meta().deletion_timestamp.is_some() {
+    if object.is_held() || object.meta().deletion_timestamp.is_some() {
         return Ok(None);
     }
     let finalizers: Vec<_> = object
@@ -66,7 +61,7 @@ pub(super) async fn hold(
 
 /// Takes the finalizer off: the object may go.
 pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
-    if !is_held(object) {
+    if !object.is_held() {
         return Ok(());
     }
     let finalizers = object
@@ -157,16 +152,6 @@ pub(super) async fn publish(context: &Context, object: &PinpointImportRole, even
         if let Err(error) = bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
             warn!(%error, reason = event.reason, "the event is lost");
         }
-    }
-}
-
-/// Who the object is, in ownership tags.
-pub(super) fn owner(context: &Context, object: &PinpointImportRole) -> Owner {
-    Owner {
-        cluster: context.settings.cluster.clone(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_default(),
     }
 }
 

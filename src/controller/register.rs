@@ -16,7 +16,6 @@ use kube::{
     },
 };
 
-use super::objects::is_held;
 use crate::{
     api::{ConditionType, REQUEST_ANNOTATION, Reason, v1alpha1::PinpointImportRole},
     metrics::Watched,
@@ -108,7 +107,7 @@ fn hint(object: &PinpointImportRole) -> u64 {
 /// An object as the gauges see it; none if it is not ours any more: it is being deleted, and only finalizers of others keep it.
 pub(super) fn watched(object: &PinpointImportRole, resync: Duration) -> Option<Watched> {
     let goes = object.meta().deletion_timestamp.is_some();
-    if goes && !is_held(object) {
+    if goes && !object.is_held() {
         return None;
     }
     let reported = object.status.as_ref().filter(|status| {

@@ -8,7 +8,8 @@ use crate::{
     role::{
         Change, Class, Failure, Head, Step,
         decision::{Aim, End, Subject, Work, after, blocked},
-        plan::{Progress, differences},
+        plan::differences,
+        progress::Progress,
         status,
     },
 };

@@ -17,7 +17,8 @@ use super::{
     events::Notice,
     outcome::{Did, Failures, Outcome},
     ownership::{Foreign, Rival, ownership},
-    plan::{Progress, adoption, plan, release, teardown},
+    plan::{adoption, plan, release, teardown},
+    progress::Progress,
     status::{applied, has_open_drift},
 };
 use crate::api::{

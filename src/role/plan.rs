@@ -11,7 +11,7 @@ use serde_json::json;
 use strum::VariantArray;
 
 use super::{
-    Change, DesiredRole, Difference, Failure, Field, Head, NewRole, ObservedRole, PolicyArn, Premise, Step,
+    Change, DesiredRole, Difference, Field, Head, NewRole, ObservedRole, PolicyArn, Premise, Step,
     observed::same_key,
     policy::{buckets::BucketPolicy, trust::TrustPolicy},
     step::role_settings,
@@ -119,56 +119,6 @@ pub fn differences(plan: &Plan) -> Vec<Difference> {
     let mut all: Vec<Difference> = plan.iter().flat_map(|change| change.differences.clone()).collect();
     all.sort_by_key(|difference| difference.field);
     all
-}
-
-/// How far the execution of a plan has come: which changes may be made, and what came of those that were tried.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    broken: BTreeSet<Premise>,
-    /// Calls that failed, in order.
-    pub failures: Vec<Failure>,
-    /// Whether something was left out, for want of what it needs.
-    pub incomplete: bool,
-    /// The role that was made.
-    pub made: Option<Head>,
-}
-
-impl Progress {
-    /// The start, where these premises don't hold (yet), since IAM is late to show them.
-    #[must_use]
-    pub fn without(late: &BTreeSet<Premise>) -> Self {
-        Self {
-            broken: late.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether a change may be made now. One that may not is kept back, with all that hangs on it.
-    pub fn may(&mut self, change: &Change) -> bool {
-        let may = !change.needs.iter().any(|need| self.broken.contains(need));
-        if !may {
-            self.incomplete = true;
-            self.broken.extend(&change.secures);
-        }
-        may
-    }
-
-    /// Takes the answer of a change.
-    pub fn take(&mut self, change: &Change, answer: Result<Option<Head>, Failure>) {
-        match answer {
-            Ok(made) => self.made = made.or(self.made.take()),
-            Err(failure) => {
-                self.failures.push(failure);
-                self.broken.extend(&change.secures);
-            }
-        }
-    }
-
-    /// Whether a premise still holds, as far as the execution knows.
-    #[must_use]
-    pub fn holds(&self, premise: Premise) -> bool {
-        !self.broken.contains(&premise)
-    }
 }
 
 fn creation(desired: &DesiredRole) -> Plan {
@@ -358,12 +308,9 @@ fn policies(
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
-    let undeclared = observed.inline.iter().filter(|(name, _)| {
-        if name.as_str() == INLINE_POLICY {
-            buckets.is_none()
-        } else {
-            remove
-        }
+    let undeclared = observed.inline.iter().filter(|(name, _)| match name.as_str() {
+        INLINE_POLICY => buckets.is_none(),
+        _ => remove,
     });
     removals.extend(undeclared.map(|(name, document)| {
         let words = format!("inline policy {name} exists");

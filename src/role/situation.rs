@@ -7,7 +7,7 @@ use super::{
     events::Notice,
     outcome::Outcome,
     ownership::Claim,
-    plan::Progress,
+    progress::Progress,
     recent::{Clock, Recent},
 };
 use crate::api::v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus};

@@ -13,5 +13,6 @@ mod monitoring;
 mod papers;
 mod passes;
 mod sightings;
+mod source;
 mod statuses;
 mod validate;

@@ -30,10 +30,7 @@ use super::{
     rules::RuleArgs,
 };
 use crate::{
-    api::{
-        FINALIZER,
-        v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
-    },
+    api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     aws::{Accounts, Iam, Place},
     config::{BudgetArgs, ClusterArgs, File, WatchArgs},
     role::{
@@ -57,6 +54,7 @@ const AT_ONCE: usize = 8;
 pub(super) struct PlanArgs {
     #[command(flatten)]
     manifests: ManifestArgs,
+
     #[command(flatten)]
     cluster: ClusterArgs,
 
@@ -324,13 +322,13 @@ async fn read(iam: &Iam, names: Vec<(usize, String)>) -> Result<Vec<(usize, Opti
     all.map_err(|failure| failure.message)
 }
 
+/// The object as ownership tags will name it: a new one has no uid yet.
 fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
-    Owner {
-        cluster: cluster.to_owned(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_else(|| "(the new object's)".to_owned()),
+    let mut owner = Owner::of_object(cluster, object);
+    if owner.uid.is_empty() {
+        "(the new object's)".clone_into(&mut owner.uid);
     }
+    owner
 }
 
 /// What the controller would decide.
@@ -350,7 +348,7 @@ fn predict(
         status,
         generation: object.metadata.generation.unwrap_or_default(),
         deleting: object.metadata.deletion_timestamp.is_some(),
-        held: object.finalizers().iter().any(|held| held == FINALIZER),
+        held: object.is_held(),
         guards: &rules.guards,
         role_path: &rules.role_path,
         recent: &Recent::default(),

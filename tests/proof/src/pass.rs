@@ -7,7 +7,8 @@ use pinpoint_import_role_controller::role::{
     decision::{Aim, Decision, End, Subject, Work, after, begin, subject},
     events::events,
     outcome::Outcome,
-    plan::{Progress, differences},
+    plan::differences,
+    progress::Progress,
     recent::Recent,
     status::differs,
 };

@@ -107,9 +107,12 @@ impl Guarded {
     /// # Errors
     /// The system does not say whether it runs.
     pub fn until(&mut self, longest: Duration, mut ready: impl FnMut() -> bool) -> io::Result<bool> {
-        let known = until(longest, || match ready() {
-            true => Some(Ok(true)),
-            false => self.ended().map(|ended| ended.map(|_| false)).transpose(),
+        let known = until(longest, || {
+            if ready() {
+                Some(Ok(true))
+            } else {
+                self.ended().map(|ended| ended.map(|_| false)).transpose()
+            }
         });
         known.unwrap_or(Ok(false))
     }

@@ -1,7 +1,8 @@
 //! moto's server: an IAM that others wrote, for the demo and to hold the fake against.
 
 use std::{
-    net::TcpListener,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
