@@ -201,50 +201,10 @@ fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
     Arc::new(RateLimiter::direct(quota))
 }
 
-<<<<<<< HEAD
 fn sweeps(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
     Arc::new(RateLimiter::direct(Quota::per_minute(settings.sweep_calls_per_minute)))
 }
 
-/// The endpoint would get requests in clear text.
-#[derive(Debug, thiserror::Error)]
-#[error("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS")]
-pub(super) struct InClear;
-
-/// Refuses to send a request in clear text to another machine: it bears a signature and names of roles.
-#[derive(Debug)]
-pub(super) struct LoopbackOnlyInClear;
-
-impl Intercept for LoopbackOnlyInClear {
-    fn name(&self) -> &'static str {
-        "LoopbackOnlyInClear"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let uri = context.request().uri();
-        if uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback) {
-            return Ok(());
-        }
-        Err(InClear.into())
-    }
-}
-
-pub(super) fn is_loopback(after_scheme: &str) -> bool {
-    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-=======
 /// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
 pub(super) fn page_timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -253,7 +213,6 @@ pub(super) fn page_timeouts() -> TimeoutConfig {
         .operation_attempt_timeout(Duration::from_secs(40))
         .operation_timeout(Duration::from_mins(1))
         .build()
->>>>>>> main
 }
 
 #[cfg(test)]

@@ -22,8 +22,5 @@ pub use environment::check_environment;
 pub use error::class_of_code;
 pub use queue::{Queue, QueueUrl};
 pub(crate) use seats::Lane;
-<<<<<<< HEAD
-pub use sweep::{Details, Page, Paging, RolePages};
-=======
 pub use sessions::{AssumedRole, ExternalId};
->>>>>>> main
+pub use sweep::{Details, Page, Paging, RolePages};

@@ -31,17 +31,6 @@ const TRIES: u32 = 10;
 /// First and longest wait between them.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
 
-<<<<<<< HEAD
-/// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
-pub(super) fn page_timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(30))
-        .operation_attempt_timeout(Duration::from_secs(40))
-        .operation_timeout(Duration::from_mins(1))
-        .build()
-}
-
 /// How the pages of bulk reads are asked for. Kept from one read to the next, it remembers what size of page IAM is fast enough for.
 #[derive(Clone, Debug)]
 pub struct Paging {
@@ -157,8 +146,6 @@ impl From<&Role> for Details {
     }
 }
 
-=======
->>>>>>> main
 impl Iam {
     /// All roles of the account, page by page.
     pub fn roles<'a>(&'a self, paging: &'a mut Paging) -> RolePages<'a> {

@@ -7,17 +7,12 @@ use std::{
 
 use kube::{Client, Resource, ResourceExt};
 
-<<<<<<< HEAD
 use super::{
     hints::Hints,
     memory::{Memories, Memory},
-    objects,
     register::News,
     sweeps::{SweepSettings, Sweeps},
 };
-=======
-use super::register::News;
->>>>>>> main
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     aws::Accounts,
@@ -99,13 +94,8 @@ impl Context {
 
     /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would
     /// remember of an object that is gone is forgotten with it.
-<<<<<<< HEAD
     pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Memory) -> T) -> T {
-        let meeting = || Recent::meeting(objects::is_held(object), self.clock());
-=======
-    pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
         let meeting = || Recent::meeting(object.is_held(), self.clock());
->>>>>>> main
         self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
     }
 

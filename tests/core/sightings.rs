@@ -6,7 +6,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
     api::v1alpha1::{DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus},
     role::{
-        Account, Failure, Guards, ObservedRole, Owner, Ownership, Patterns, RolePath, Step,
+        Account, Class, Failure, Guards, ObservedRole, Owner, Ownership, Patterns, RolePath, Step,
         decision::{Decision, End, Situation, foresee},
         outcome::{Did, Outcome},
         ownership::{Claim, Rival, ownership},
@@ -333,16 +333,15 @@ fn what_may_be_late_says_nothing() {
     let mut bare = made.clone();
     bare.attached.clear();
     assert!(matches!(object.sighting(Some(&bare), true), Sighting::Differs(_)));
-    let clock = |now: Duration| Clock {
+    let clock = |now| Clock {
         now,
-        ..object.situation().clock
+        settle: Duration::from_secs(60),
     };
     let step = Step::UntagRole(vec!["a".to_owned()]);
     let failure = |class| Failure {
         class,
         message: String::new(),
     };
-    use pinpoint_import_role_controller::role::Class;
     for (seconds, answer, late) in [
         (60, Ok(()), true),
         (0, Ok(()), true),
