@@ -95,6 +95,8 @@ pub struct Recent {
     created: Option<Duration>,
     /// The last write of tags, which may have had its effect.
     tagged: Option<Duration>,
+    /// The last write that may have had its effect.
+    wrote: Option<Duration>,
     /// How many `CreateRole`s may have had their effect.
     creations: u32,
     /// Writes whose answers were lost, and whose effect no look has shown so far.
@@ -168,6 +170,7 @@ impl Recent {
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
         }
+        self.wrote = Some(clock.now);
         if matches!(step, Step::CreateRole(_)) {
             self.creations = self.creations.saturating_add(1);
             self.absent_since = None;
@@ -222,6 +225,12 @@ impl Recent {
     #[must_use]
     pub fn may_lack_tags(&self, clock: Clock) -> bool {
         self.tagged.is_some_and(|at| clock.is_fresh(at)) || self.is_unsure(clock)
+    }
+
+    /// Whether what was asked of IAM at the clock's time may be older than the last write, which may have come after it.
+    #[must_use]
+    pub fn may_be_older_than_a_write(&self, clock: Clock) -> bool {
+        self.wrote.is_some_and(|at| clock.now <= at + clock.settle)
     }
 
     /// Whether what IAM shows may be older than a write of the process before this one, of which nothing is remembered. So a restart

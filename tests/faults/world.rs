@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout
 use aws_credential_types::Credentials;
 use pinpoint_import_role_controller::{
     aws::{Accounts, CallWatch, Iam as IamClient, IamSettings},
-    controller::{self, Context, ControllerSettings, Scope},
+    controller::{self, Context, ControllerSettings, Scope, SweepSettings},
     metrics::Metrics,
     role::{Account, Guards, Patterns, RolePath},
 };
@@ -149,6 +149,7 @@ impl World {
         let settings = IamSettings {
             calls_per_second: much,
             burst: much,
+            sweep_calls_per_minute: much,
         };
         let iam = IamClient::of(&sdk, settings, Arc::new(Nobody));
         let account = Account::of_arn("arn:aws:iam::123456789012:user/controller").expect("an ARN");
@@ -167,6 +168,11 @@ impl World {
                 adoption_namespaces: all(),
             },
             instance: "test".to_owned(),
+            // A sweep writes nothing, whatever it shows: tests/core/sightings.rs.
+            sweeps: SweepSettings {
+                interval: Duration::ZERO,
+                calls_per_minute: 30,
+            },
         };
         let client = self.api.client(life);
         let context = Context::new(client.clone(), accounts, settings, Arc::new(Metrics::default()));
