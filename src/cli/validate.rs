@@ -1,12 +1,12 @@
 //! `validate`: checks manifests offline, as API server and controller would.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::{
     ending::refuse,
-    manifests::{self, Checked, check},
+    manifests::{self, Checked, ManifestArgs, check},
     medium::{Rendered, Terminal, print, say},
     rules::RuleArgs,
 };
@@ -14,10 +14,10 @@ use crate::config::File;
 
 /// Flags of `validate`.
 #[derive(Args, Clone, Debug)]
+#[command(mut_group("ManifestArgs", |group| group.required(true)))]
 pub(super) struct ValidateArgs {
-    /// Files of YAML or JSON, folders with all that lies below them, or - for standard input
-    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1.., required = true)]
-    file: Vec<PathBuf>,
+    #[command(flatten)]
+    manifests: ManifestArgs,
 
     /// Form of the output
     #[arg(short, long, env = "PIR_VALIDATE_OUTPUT", value_enum, default_value_t = Output::Text)]
@@ -42,7 +42,7 @@ pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
         Ok(rules) => rules,
         Err(problems) => return refuse(&problems),
     };
-    let (found, unread) = manifests::read(&args.file);
+    let (found, unread) = manifests::read(&args.manifests.file);
     let checked = check(&found, &rules);
     let output = match args.output {
         Output::Text => Ok(text(&checked, &unread)),

@@ -45,7 +45,7 @@ pub(super) struct Assumers {
 
 impl Assumers {
     /// Those of a trust policy that can't be read.
-    pub fn unknown() -> Self {
+    pub(super) fn unknown() -> Self {
         Self {
             others: BTreeSet::new(),
             guarded: Guarded::No,
