@@ -12,12 +12,12 @@ use pinpoint_import_role_controller::{
 use proptest::{option, prelude::*, sample::select};
 
 use crate::{
-    generated::{declare, owner, remembered, role, spec},
+    generated::{cases, declare, owner, remembered, role, spec},
     model::{after, apply, powers},
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(2000)) })]
 
     /// After executing its plan, the next plan is empty; so nothing is written at rest.
     #[test]

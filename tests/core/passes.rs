@@ -27,7 +27,7 @@ use pinpoint_import_role_controller::{
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
-    generated::{declare, owner, spec},
+    generated::{cases, declare, owner, spec},
     model::{after as after_all, apply, powers},
 };
 
@@ -585,14 +585,8 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// Histories tried; `PROPTEST_CASES` asks for more.
-fn cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok();
-    asked.and_then(|cases| cases.parse().ok()).unwrap_or(1000)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(1000)) })]
 
     /// Never wider (checked at every write), no orphan (at every end), and eventually as declared and quiet.
     #[test]

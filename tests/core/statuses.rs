@@ -18,7 +18,7 @@ use pinpoint_import_role_controller::{
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use crate::generated::declare;
+use crate::generated::{cases, declare};
 
 const CLASSES: [Class; 9] = [
     Class::Throttled,
@@ -91,7 +91,7 @@ fn kstatus(conditions: &[Condition]) -> &'static str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(2000)) })]
 
     #[test]
     fn any_sequence_of_outcomes_keeps_the_promises(outcomes in vec((outcome(), 0_i64..2), 1..8)) {
