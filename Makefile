@@ -36,7 +36,8 @@ lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 	tools=$$(dirname "$$(tests/python/setup.sh)"); \
 	$$tools/shellcheck .ci/run tests/*/*.sh deploy/*/*.sh; \
-	$$tools/hadolint Dockerfile
+	$$tools/hadolint Dockerfile; \
+	$$tools/cfn-lint deploy/changes.yaml deploy/changes-member.yaml
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --locked

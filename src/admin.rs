@@ -20,7 +20,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
-use crate::{controller::AccountWatch, metrics::Metrics};
+use crate::{aws::AccountWatch, metrics::Metrics};
 
 /// What readiness depends on.
 #[derive(Clone, Debug)]

@@ -14,7 +14,8 @@
 //!
 //! # Rooms
 //!
-//! Each may use those above it; `tests/core/architecture.rs` says exactly which, and that files stay short.
+//! Each may use those above it; `tests/core/architecture.rs` says exactly which, and that no files use each other in
+//! a circle.
 //!
 //! | room | holds | never has |
 //! | --- | --- | --- |
@@ -22,8 +23,9 @@
 //! | [`api`] | the custom resource, and every word on a wire | a client |
 //! | [`role`] | the pure core: what a role should be, whose it is, what to do, what to say | async, a clock, I/O, the SDK, kube |
 //! | [`aws`] | reading roles, carrying out steps, what each failure means | kube |
+//! | [`cluster`] | the Kubernetes client, who the cluster is, calls that end | |
 //! | [`controller`] | watch, pass, finalizer, status, events, lease | the SDK |
-//! | [`cli`] | one command a file; prints what [`role`] computed | the SDK |
+//! | [`cli`] | a file or folder a command; prints what [`role`] computed | the SDK |
 //!
 //! Beside them [`config`], [`metrics`], [`telemetry`] and [`admin`]; `main.rs` only calls [`cli::main`].
 //!
@@ -31,15 +33,15 @@
 //!
 //! * A role is wider than declared or than it was, at any moment of a repair; and what can be narrowed is narrowed, whatever else fails
 //!   (`tests/core/laws.rs`, `tests/core/passes.rs`).
-//! * A role that is not the object's is written to or deleted (`tests/cluster/proof.rs`, `tests/cluster/ownership.rs`).
+//! * A role that is not the object's is written to or deleted (`tests/cluster/proof`, `tests/cluster/ownership.rs`).
 //! * An object goes while its role stays by accident, at whatever call the process dies (`tests/cluster/crash.rs`).
 //! * Something is written or told while nothing changes; a failure that lasts is told twice (`tests/core/statuses.rs`,
-//!   `tests/cluster/told.rs`).
+//!   `tests/cluster/told`).
 //! * Something is decided upon an answer that was read in part, or a document that can't be read whole.
 //! * A document of others costs more than a fixed budget (`tests/core/budgets.rs`), or acts where it is printed
 //!   (`tests/cluster/hostile.rs`).
 //! * An object or an account that fails delays the others (`tests/cluster/isolation.rs`).
-//! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands.rs`).
+//! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands`).
 //!
 //! # Four stories
 //!
@@ -53,13 +55,14 @@
 //!
 //! **An answer of IAM.** `aws/client.rs` pays for the call from the account's budget. `aws/answer.rs` refuses a body that does not end
 //! with its own closing tag; `aws/pages.rs` takes a list whole or not at all; `aws/observe.rs` makes a [`role::ObservedRole`] of it.
-//! `role/recent.rs` knows what this process lately overwrote: what shows exactly that is late, everything else is new. `role/policy.rs`,
-//! by way of `role/json.rs`, `role/grammar.rs` and `role/budget.rs`, takes documents apart into grants, which are compared.
+//! `role/recent.rs` knows what this process lately overwrote: what shows exactly that is late, everything else is new. What
+//! documents permit is read by `role/policy/json.rs` and `role/policy/grammar.rs`, within the budget of `role/policy/budget.rs`, as grants,
+//! which are compared.
 //!
 //! **An error.** `aws/error.rs` gives it a [`role::Class`], by AWS' code and never by its prose, and `aws/words.rs` a message that is the
 //! same for the same failure. `role/plan.rs` keeps back what needs the change that failed, and nothing else. `role/outcome.rs` finds the
 //! worst of a pass and its reason; `role/status.rs` says nothing that is said already; `role/waits.rs` tells when to try again. An error of
-//! the API server is an `ApiError` of `controller/objects.rs`: a refusal is said in the status, all else is tried again.
+//! the API server is an `ApiError` of `cluster.rs`: a refusal is said in the status, all else is tried again.
 //!
 //! **A hint.** A new generation, the annotation "reconcile now", or the interval (`controller/register.rs`, `controller/conclude.rs`). It
 //! says which object to look at and nothing else; the pass finds out by itself. A hint too many costs a look, one too few costs time.
@@ -75,7 +78,7 @@
 //!   saves a write for each write.
 //! * *Drift is what differs under the declaration that was in place*, spec and settings, by a hash in the status: settings that change are
 //!   an update.
-//! * *Documents are compared by what they permit* (`role/policy.rs`): IAM and other tools write them anew. Wildcards are not unfolded.
+//! * *Documents are compared by what they permit* (`role/policy`): IAM and other tools write them anew. Wildcards are not unfolded.
 //! * *No SDK types beyond [`aws`], no kube client beyond [`controller`] and [`cli`]*: what decides is tried as values, so that laws hold
 //!   over generated histories of failures, late answers and restarts, and not over examples.
 //! * *A small fake of IAM that is strict* (`tests/support`), held against moto, beside a real kube-apiserver: mocks agree with whoever
@@ -91,7 +94,9 @@
 pub mod admin;
 pub mod api;
 pub mod aws;
+mod backoff;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod controller;
 pub mod metrics;

@@ -11,16 +11,19 @@ use std::{
 use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig,
 };
-use aws_sdk_iam::{
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
-    error::{ProvideErrorMetadata, SdkError},
-};
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_types::request_id::RequestId;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde::{Deserialize, Deserializer};
 use tracing::info;
 
-use super::{answer::WholeAnswersOnly, error, sessions::Sessions, sweep};
+use super::{
+    answer::WholeAnswersOnly,
+    error,
+    loopback::LoopbackOnlyInClear,
+    own::OwnWrites,
+    sessions::{AssumedRole, Sessions},
+};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -36,41 +39,6 @@ pub struct IamSettings {
     pub calls_per_second: NonZeroU32,
     /// Most IAM calls at once after a quiet time.
     pub burst: NonZeroU32,
-}
-
-/// A role that is assumed, of another account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssumedRole {
-    /// ARN.
-    pub arn: String,
-    /// What the role's trust policy asks for as `sts:ExternalId`.
-    pub external_id: Option<ExternalId>,
-}
-
-/// An external id. Whoever knows it and may use the controller's account can be taken for the controller, so it is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ExternalId(String);
-
-impl ExternalId {
-    /// The text, for STS alone.
-    pub(super) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ExternalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(not shown)")
-    }
-}
-
-impl<'de> Deserialize<'de> for ExternalId {
-    fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
-        // The error of another type would show the value.
-        let text = String::deserialize(written);
-        text.map(Self)
-            .map_err(|_| serde::de::Error::custom("external-id is not a text: put it in quotes"))
-    }
 }
 
 /// Told of every call, for metrics.
@@ -89,11 +57,15 @@ pub trait CallWatch: Send + Sync {
 pub struct Iam {
     pub(super) client: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    /// What the SDK found in its environment, with the credentials of this client.
+    pub(super) shared: SdkConfig,
     settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
     pub(super) watch: Arc<dyn CallWatch>,
     /// Time limits of the bulk reads.
     pub(super) page_timeouts: TimeoutConfig,
+    /// The writes of this process.
+    own: Arc<OwnWrites>,
 }
 
 impl fmt::Debug for Iam {
@@ -135,20 +107,28 @@ impl Iam {
         Self {
             client: aws_sdk_iam::Client::from_conf(iam),
             sts: aws_sdk_sts::Client::from_conf(sts),
+            shared: shared.clone(),
             settings,
             budget: budget(settings),
             watch,
-            page_timeouts: sweep::page_timeouts(),
+            page_timeouts: page_timeouts(),
+            own: Arc::default(),
         }
     }
 
     /// IAM as seen with an assumed role, with a budget of its own, since IAM throttles per account.
     #[must_use]
     pub fn assuming(&self, role: AssumedRole) -> Self {
-        let sessions = Sessions::new(self.sts.clone(), role);
-        let config = self.client.config().to_builder().credentials_provider(sessions).build();
+        let sessions = SharedCredentialsProvider::new(Sessions::new(self.sts.clone(), role));
+        let config = self
+            .client
+            .config()
+            .to_builder()
+            .credentials_provider(sessions.clone())
+            .build();
         Self {
             client: aws_sdk_iam::Client::from_conf(config),
+            shared: self.shared.to_builder().credentials_provider(sessions).build(),
             budget: budget(self.settings),
             ..self.clone()
         }
@@ -176,6 +156,7 @@ impl Iam {
         send: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> Result<T, SdkError<E>>
     where
+        T: RequestId,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let start = Instant::now();
@@ -188,8 +169,25 @@ impl Iam {
             Err(error) => error::class(error).as_str(),
         };
         self.watch.called(action, result, waited);
+        // A call that failed may have had its effect all the same.
+        let id = answer
+            .as_ref()
+            .map_or_else(RequestId::request_id, RequestId::request_id);
+        if let Some(id) = id.filter(|_| !is_read(action)) {
+            self.own.note(id, Instant::now());
+        }
         answer
     }
+
+    /// Whether the call of this id was a write of this process.
+    #[must_use]
+    pub fn wrote(&self, request_id: &str) -> bool {
+        self.own.knows(request_id, Instant::now())
+    }
+}
+
+fn is_read(action: &str) -> bool {
+    action.starts_with("Get") || action.starts_with("List")
 }
 
 fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
@@ -197,44 +195,14 @@ fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
     Arc::new(RateLimiter::direct(quota))
 }
 
-/// The endpoint would get requests in clear text.
-#[derive(Debug, thiserror::Error)]
-#[error("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS")]
-pub(super) struct InClear;
-
-/// Refuses to send a request in clear text to another machine: it bears a signature and names of roles.
-#[derive(Debug)]
-struct LoopbackOnlyInClear;
-
-impl Intercept for LoopbackOnlyInClear {
-    fn name(&self) -> &'static str {
-        "LoopbackOnlyInClear"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let uri = context.request().uri();
-        if uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback) {
-            return Ok(());
-        }
-        Err(InClear.into())
-    }
-}
-
-pub(super) fn is_loopback(after_scheme: &str) -> bool {
-    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+/// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
+pub(super) fn page_timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(30))
+        .operation_attempt_timeout(Duration::from_secs(40))
+        .operation_timeout(Duration::from_mins(1))
+        .build()
 }
 
 #[cfg(test)]
@@ -258,27 +226,5 @@ impl Iam {
             burst: much,
         };
         Self::of(&shared, settings, Arc::new(Nobody))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_loopback_is_loopback() {
-        for yes in ["127.0.0.1:80/", "127.9.9.9", "localhost:5000/x", "[::1]:80/"] {
-            assert!(is_loopback(yes), "{yes}");
-        }
-        for no in [
-            "10.0.0.1/",
-            "127.0.0.1.example.com/",
-            "localhost.example.com",
-            "user@example.com",
-            "[::2]/",
-            "127.0.0.1@example.com/",
-        ] {
-            assert!(!is_loopback(no), "{no}");
-        }
     }
 }

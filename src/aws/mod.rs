@@ -1,16 +1,25 @@
-//! The only room that names the AWS SDK: reads roles, carries out steps, and says what each failure means.
+//! The only room that names the AWS SDK: the accounts, reads roles, carries out steps, and says what each failure means.
 
+mod accounts;
 mod answer;
 mod client;
 mod environment;
 mod error;
 mod execute;
+mod loopback;
 mod observe;
+mod own;
 mod pages;
+mod queue;
+mod seats;
 mod sessions;
 mod sweep;
 mod words;
 
-pub use client::{AssumedRole, CallWatch, ExternalId, Iam, IamSettings};
+pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
+pub use client::{CallWatch, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;
+pub use queue::{Queue, QueueUrl};
+pub(crate) use seats::Lane;
+pub use sessions::{AssumedRole, ExternalId};

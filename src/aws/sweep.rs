@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_iam::{
     config::{Builder, retry::RetryConfig},
     primitives::{DateTime, DateTimeFormat},
@@ -14,7 +13,10 @@ use super::{
     observe::{boundary, decoded, tags},
     pages::Pages,
 };
-use crate::role::{Class, Failure, Head, ObservedRole, SweptRole, observed::Sweep};
+use crate::{
+    backoff,
+    role::{Class, Failure, Head, ObservedRole, SweptRole, observed::Sweep},
+};
 
 /// Items of a page at first. IAM takes 1,000 (API reference, `GetAccountAuthorizationDetails` and `ListRoles`), but may then take longer
 /// than anybody waits.
@@ -23,16 +25,8 @@ const PAGE: i32 = 500;
 const SMALLEST: i32 = 50;
 /// Tries of one page before the whole is given up, beside those that made it smaller: some four minutes.
 const TRIES: u32 = 10;
-
-/// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
-pub(super) fn page_timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(30))
-        .operation_attempt_timeout(Duration::from_secs(40))
-        .operation_timeout(Duration::from_mins(1))
-        .build()
-}
+/// First and longest wait between them.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
 
 impl Iam {
     /// All roles of the account, with their policies, and the documents of its own managed policies. `progress` is told how many roles
@@ -124,7 +118,7 @@ impl Iam {
                     if tries < TRIES
                         && matches!(failure.class, Class::Throttled | Class::Retryable | Class::Ambiguous) =>
                 {
-                    tokio::time::sleep(Duration::from_secs(1 << tries.min(5))).await;
+                    tokio::time::sleep(backoff::after_failures(tries, PAUSE.0, PAUSE.1)).await;
                     tries += 1;
                 }
                 answer => return answer,
@@ -183,7 +177,7 @@ fn written(time: &DateTime) -> Option<String> {
 mod tests {
     use test_support::iam::{FakeIam, Fault, RoleBuilder, Rule};
 
-    use super::*;
+    use super::{super::client::page_timeouts, *};
 
     async fn account(roles: usize, limit: Duration) -> (FakeIam, Iam) {
         let fake = FakeIam::start();

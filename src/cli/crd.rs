@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use super::medium::Rendered;
+use super::{
+    ending::refuse,
+    medium::{Rendered, print},
+};
 use crate::api::v1alpha1;
 
 /// Prints it as YAML.
 pub(super) fn crd() -> ExitCode {
-    match v1alpha1::crd_yaml().and_then(|yaml| super::print(&Rendered::of_ours(yaml))) {
+    match v1alpha1::crd_yaml().and_then(|yaml| print(&Rendered::of_ours(yaml))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => super::refuse(&[format!("the CRD can't be printed: {why}")]),
+        Err(why) => refuse(&[format!("the CRD can't be printed: {why}")]),
     }
 }

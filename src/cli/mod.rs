@@ -1,37 +1,28 @@
-//! The command line: one file per command.
+//! The command line: one file or folder per command, and what they share.
 
 mod audit;
-mod audit_output;
-mod check;
-mod cloud;
 mod crd;
+mod ending;
 mod export;
-mod management;
+mod iam;
 mod manifests;
 mod medium;
-mod metadata;
-mod node;
+mod objects;
 mod plan;
-mod plan_output;
 mod reference;
-mod report;
+mod rules;
 mod run;
 mod sarif;
-mod scalar;
-mod schema;
 mod validate;
-mod watched;
-mod yaml;
 
 use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::medium::{print, say};
+use self::ending::{exit, refuse};
 use crate::{
     aws::check_environment,
-    config::{Args, File, GuardArgs},
-    role::RolePath,
+    config::{Args, File},
 };
 
 /// Keeps the IAM roles through which Amazon Pinpoint imports segments from S3 as Kubernetes objects declare them
@@ -63,50 +54,6 @@ enum Command {
     Manual(reference::ManualArgs),
 }
 
-/// The controller's settings, as far as they say what a role may be.
-#[derive(clap::Args, Clone, Debug)]
-struct RuleArgs {
-    /// The controller's settings file, whose rules then hold here too
-    #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
-    config: Option<String>,
-
-    /// Namespace of manifests that name none; for export, of those that it prints
-    #[arg(
-        short = 'n',
-        long,
-        env = "PIR_NAMESPACE",
-        value_name = "NAME",
-        default_value = "default"
-    )]
-    namespace: String,
-
-    /// The controller's --role-path
-    #[arg(long, env = "PIR_ROLE_PATH", value_name = "PATH", default_value = "/")]
-    role_path: String,
-
-    #[command(flatten)]
-    guards: GuardArgs,
-}
-
-impl RuleArgs {
-    fn check(&self, file: File) -> Result<check::Rules, Vec<String>> {
-        let role_path = RolePath::parse(&self.role_path).map_err(|why| vec![format!("--role-path: {why}")]);
-        match (role_path, self.guards.check()) {
-            (Ok(role_path), Ok(guards)) if file.problems.is_empty() => Ok(check::Rules {
-                role_path,
-                guards,
-                namespace: self.namespace.clone(),
-            }),
-            (path, guards) => Err([
-                file.problems,
-                path.err().unwrap_or_default(),
-                guards.err().unwrap_or_default(),
-            ]
-            .concat()),
-        }
-    }
-}
-
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -114,10 +61,10 @@ pub fn main() -> ExitCode {
         Ok(found) => found,
         Err(why) => return refuse(&[why]),
     };
-    let talks_to_aws = matches!(
-        command,
-        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_)
-    );
+    let talks_to_aws = match &command {
+        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_) => true,
+        Command::Crd | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
+    };
     if talks_to_aws && let Err(problems) = check_environment() {
         return refuse(&problems);
     }
@@ -128,46 +75,22 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(&args, file),
         Command::Audit(args) => audit::audit(&args),
         Command::Export(args) => export::export(&args, file),
-        Command::Completions(args) => reference::completions(&args),
-        Command::Manual(args) => reference::manual(&args),
+        Command::Completions(args) => reference::completions(&args, Line::command()),
+        Command::Manual(args) => reference::manual(&args, Line::command()),
     }
-}
-
-/// Says why nothing is done.
-fn refuse(problems: &[String]) -> ExitCode {
-    for problem in problems {
-        say(problem);
-    }
-    ExitCode::from(wrong_usage())
-}
-
-/// The exit code for wrong arguments and settings: 2 as usual, but 1 where 2 has a meaning of its own.
-fn wrong_usage() -> u8 {
-    let command = std::env::args_os().nth(1);
-    let has_meaning = command.is_some_and(|command| {
-        ["plan", "audit", "validate", "export"]
-            .iter()
-            .any(|name| command == *name)
-    });
-    if has_meaning { 1 } else { 2 }
-}
-
-/// Ends with what clap has to say: help on standard output, what is wrong on standard error.
-fn exit(why: &clap::Error) -> ! {
-    // Nobody is left to be told that this can't be written.
-    let _ = why.print();
-    std::process::exit(if why.use_stderr() { wrong_usage().into() } else { 0 })
 }
 
 /// The command line. Where it names a settings file, what that says is the default of what flags and environment leave out.
 fn command() -> Result<(Command, File), String> {
     let line = Line::try_parse().unwrap_or_else(|why| exit(&why)).command;
     let (name, path) = match &line {
-        Command::Run(args) => ("run", &args.config),
-        Command::Validate(args) => ("validate", &args.rules.config),
-        Command::Plan(args) => ("plan", &args.rules.config),
-        Command::Export(args) => ("export", &args.rules.config),
-        _ => return Ok((line, File::default())),
+        Command::Run(args) => ("run", &args.roles.config),
+        Command::Validate(args) => ("validate", &args.rules.roles.config),
+        Command::Plan(args) => ("plan", &args.rules.roles.config),
+        Command::Export(args) => ("export", &args.rules.roles.config),
+        Command::Crd | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
+            return Ok((line, File::default()));
+        }
     };
     let Some(path) = path else {
         return Ok((line, File::default()));
@@ -181,12 +104,16 @@ fn command() -> Result<(Command, File), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::CommandFactory;
 
     use super::Line;
 
+    /// And one that two commands share means the same in both: it is declared once.
     #[test]
     fn every_flag_has_an_environment_variable() {
+        let mut meanings = BTreeMap::new();
         let mut line = Line::command();
         line.build();
         line.clone().debug_assert();
@@ -200,6 +127,9 @@ mod tests {
             {
                 let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(name.starts_with("PIR_"), "{} --{}", command.get_name(), arg.get_id());
+                let meaning = arg.get_help().map(ToString::to_string);
+                let first = meanings.entry(name.to_owned()).or_insert_with(|| meaning.clone());
+                assert_eq!(*first, meaning, "{} --{}", command.get_name(), arg.get_id());
             }
         }
     }

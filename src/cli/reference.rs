@@ -2,10 +2,13 @@
 
 use std::{fmt::Write as _, process::ExitCode};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Line, medium::Rendered};
+use super::{
+    ending::refuse,
+    medium::{Rendered, print},
+};
 
 /// Flags of `completions`.
 #[derive(Args, Clone, Debug)]
@@ -23,28 +26,26 @@ pub(super) struct ManualArgs {
     markdown: bool,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> ExitCode {
-    let mut line = Line::command();
+pub(super) fn completions(args: &CompletionsArgs, mut line: Command) -> ExitCode {
     let name = line.get_name().to_owned();
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut line, name, &mut text);
     told(String::from_utf8(text).map_err(|why| why.to_string()))
 }
 
-pub(super) fn manual(args: &ManualArgs) -> ExitCode {
-    told(if args.markdown { Ok(markdown()) } else { pages() })
+pub(super) fn manual(args: &ManualArgs, line: Command) -> ExitCode {
+    told(if args.markdown { Ok(markdown(line)) } else { pages(line) })
 }
 
 fn told(text: Result<String, String>) -> ExitCode {
-    match text.and_then(|text| super::print(&Rendered::of_ours(text))) {
+    match text.and_then(|text| print(&Rendered::of_ours(text))) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => super::refuse(&[why]),
+        Err(why) => refuse(&[why]),
     }
 }
 
 /// The page of the program and, after it, those of its commands.
-fn pages() -> Result<String, String> {
-    let mut line = Line::command();
+fn pages(mut line: Command) -> Result<String, String> {
     line.build();
     let mut text = Vec::new();
     let commands = line.get_subcommands().filter(|command| command.get_name() != "help");
@@ -56,8 +57,7 @@ fn pages() -> Result<String, String> {
     String::from_utf8(text).map_err(|why| why.to_string())
 }
 
-fn markdown() -> String {
-    let mut line = Line::command();
+fn markdown(mut line: Command) -> String {
     line.build();
     let mut text = "# Commands\n\nMade by `pinpoint-import-role-controller manual --markdown`.\n".to_owned();
     for command in line.get_subcommands().filter(|command| command.get_name() != "help") {

@@ -10,25 +10,28 @@ use std::{
 };
 
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, ResourceExt};
+use kube::Client;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 use tracing::{error, info, warn};
 
+use super::medium::say;
 use crate::{
     admin::{self, Health},
-    aws::Iam,
+    aws::{AccountWatch, Accounts, Iam, watch_account},
+    backoff, cluster,
     config::{Args, File, Settings},
-    controller::{self, AccountWatch, Accounts, Context, ControllerSettings, Election, Scope, watch_account},
+    controller::{self, Context, ControllerSettings, Election, Scope},
     metrics::Metrics,
     telemetry,
 };
 
 /// Longest wait for passes under way after a signal. They may be cut off anywhere, since the next start goes on from what IAM shows.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(8);
+/// First and longest wait between tries to reach the API server.
+const REACHING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(args: &Args, file: File) -> ExitCode {
@@ -36,7 +39,7 @@ pub(super) fn run(args: &Args, file: File) -> ExitCode {
         Ok(settings) => settings,
         Err(problems) => {
             for problem in problems {
-                super::say(problem);
+                say(problem);
             }
             return ExitCode::from(2);
         }
@@ -65,7 +68,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let stop = stop_signal()?;
     let health_listener = admin::listen("--health-address", settings.health_address)?;
     let metrics_listener = admin::listen("--metrics-address", settings.metrics_address)?;
-    let client = super::cloud::client().await?;
+    let client = cluster::client().await?;
     let metrics = Arc::new(Metrics::default());
     let iam = Iam::from_environment(settings.iam, Arc::clone(&metrics) as _).await;
     let (account_found, account) = watch::channel(None);
@@ -160,7 +163,7 @@ async fn work(
         client.clone(),
         accounts,
         ControllerSettings {
-            cluster: cluster(&client, settings.cluster_id).await,
+            cluster: identity(&client, settings.cluster_id).await,
             role_path: settings.role_path,
             resync: settings.resync,
             settle: settings.settle,
@@ -190,20 +193,18 @@ fn set(flag: &AtomicBool) {
 }
 
 /// The cluster's identity; waits for an API server that is not there yet.
-async fn cluster(client: &Client, declared: Option<String>) -> String {
+async fn identity(client: &Client, declared: Option<String>) -> String {
     if let Some(declared) = declared {
         return declared;
     }
-    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let mut failures = 0;
     loop {
-        match tokio::time::timeout(Duration::from_secs(15), namespaces.get("kube-system")).await {
-            Ok(Ok(namespace)) => return namespace.uid().unwrap_or_default(),
-            Ok(Err(error)) => {
-                warn!(%error, "can't read the namespace kube-system, whose uid is the cluster's identity; it is tried again");
-            }
-            Err(_) => warn!("the API server does not answer; it is tried again"),
+        match cluster::identity(client).await {
+            Ok(id) => return id,
+            Err(error) => warn!("{error}; it is tried again"),
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        failures += 1;
+        tokio::time::sleep(backoff::after_failures(failures, REACHING.0, REACHING.1)).await;
     }
 }
 

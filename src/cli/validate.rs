@@ -1,24 +1,23 @@
 //! `validate`: checks manifests offline, as API server and controller would.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::{
-    RuleArgs,
-    check::{Checked, Finding, check},
-    manifests,
-    medium::{Rendered, Terminal, say},
-    sarif::{self, Found, Kind, Level},
+    ending::refuse,
+    manifests::{self, Checked, ManifestArgs, check},
+    medium::{Rendered, Terminal, print, say},
+    rules::RuleArgs,
 };
 use crate::config::File;
 
 /// Flags of `validate`.
 #[derive(Args, Clone, Debug)]
+#[command(mut_group("ManifestArgs", |group| group.required(true)))]
 pub(super) struct ValidateArgs {
-    /// Files of YAML or JSON, folders with all that lies below them, or - for standard input
-    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1.., required = true)]
-    file: Vec<PathBuf>,
+    #[command(flatten)]
+    manifests: ManifestArgs,
 
     /// Form of the output
     #[arg(short, long, env = "PIR_VALIDATE_OUTPUT", value_enum, default_value_t = Output::Text)]
@@ -37,34 +36,20 @@ enum Output {
     Sarif,
 }
 
-/// A problem in SARIF.
-const INVALID: Kind = Kind {
-    id: "invalid-manifest",
-    means: "The API server or the controller would refuse this manifest.",
-    level: Level::Error,
-};
-
-/// A note in SARIF.
-pub(super) const NOTED: Kind = Kind {
-    id: "manifest-note",
-    means: "This manifest is allowed, and something about it should be known.",
-    level: Level::Note,
-};
-
 /// Prints every problem, one a line: file, line, field and what to write instead; and then notes, which are no problems.
 pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     let rules = match args.rules.check(file) {
         Ok(rules) => rules,
-        Err(problems) => return super::refuse(&problems),
+        Err(problems) => return refuse(&problems),
     };
-    let (found, unread) = manifests::read(&args.file);
+    let (found, unread) = manifests::read(&args.manifests.file);
     let checked = check(&found, &rules);
     let output = match args.output {
         Output::Text => Ok(text(&checked, &unread)),
-        Output::Sarif => sarif(&checked, &unread),
+        Output::Sarif => manifests::sarif(&checked, &unread),
     };
-    if let Err(why) = output.and_then(|output| super::print(&output)) {
-        return super::refuse(&[why]);
+    if let Err(why) = output.and_then(|output| print(&output)) {
+        return refuse(&[why]);
     }
     let problems = checked.problems.len() + unread.len();
     say(format_args!(
@@ -94,22 +79,6 @@ fn text(checked: &Checked, unread: &[String]) -> Rendered {
     text.rendered()
 }
 
-/// Problems and notes, each at its line.
-pub(super) fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
-    let found = |kind: Kind, finding: &Finding| Found {
-        kind,
-        message: finding.problem.to_string(),
-        file: finding.file.clone(),
-        line: finding.line,
-        about: None,
-    };
-    let problems = checked.problems.iter().map(|problem| found(INVALID, problem));
-    let unread = unread.iter().map(|why| Found::unread(INVALID, why));
-    let notes = checked.notes.iter().map(|note| found(NOTED, note));
-    let all: Vec<Found> = problems.chain(unread).chain(notes).collect();
-    sarif::sarif(&[INVALID, NOTED], &all)
-}
-
 #[cfg(test)]
 mod fuzz {
     use proptest::{
@@ -122,7 +91,7 @@ mod fuzz {
 
     use super::*;
     use crate::{
-        cli::check::Rules,
+        cli::manifests::{Rules, sarif},
         plain::is_hidden,
         role::{Guards, Patterns, RolePath},
     };

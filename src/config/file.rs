@@ -7,8 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    aws::{AssumedRole, ExternalId},
-    controller::Entry,
+    aws::{AssumedRole, Entry, ExternalId, QueueUrl},
     role::{Account, Patterns, name::is_account_id, spelling::nearest},
 };
 
@@ -29,6 +28,7 @@ pub struct File {
 struct Written {
     role: String,
     external_id: Option<ExternalId>,
+    change_queue: Option<String>,
     namespaces: Vec<String>,
 }
 
@@ -107,7 +107,7 @@ fn entry(id: &str, value: &Value) -> Result<Entry, String> {
         return Err("an account id has 12 digits (put it in quotes)".to_owned());
     }
     let written: Written = serde_json::from_value(value.clone())
-        .map_err(|why| format!("{why}; an account has role, external-id (may be left out) and namespaces"))?;
+        .map_err(|why| format!("{why}; an account has role, namespaces, and perhaps external-id and change-queue"))?;
     let account = Account::of_arn(&written.role)
         .ok()
         .filter(|_| written.role.contains(":role/"));
@@ -119,6 +119,8 @@ fn entry(id: &str, value: &Value) -> Result<Entry, String> {
     if namespaces == Patterns::default() {
         return Err("namespaces is empty, so that nobody may use the account; \"*\" is for all".to_owned());
     }
+    let queue = written.change_queue.as_deref().map(QueueUrl::parse).transpose();
+    let change_queue = queue.map_err(|why| format!("change-queue {why}"))?;
     let role = AssumedRole {
         arn: written.role,
         external_id: written.external_id,
@@ -126,6 +128,7 @@ fn entry(id: &str, value: &Value) -> Result<Entry, String> {
     Ok(Entry {
         account,
         role,
+        change_queue,
         namespaces,
     })
 }
@@ -156,7 +159,8 @@ resync-interval: 5m
 iam-burst: 7
 allowed-policy-arns: ['arn:*:iam::aws:policy/AmazonS3*', b]
 accounts:
-  '222233334444': {role: 'arn:aws:iam::222233334444:role/a/pir', external-id: x, namespaces: [team-b]}
+  '222233334444': {role: 'arn:aws:iam::222233334444:role/a/pir', external-id: x, namespaces: [team-b],
+    change-queue: 'arn:aws:sqs:us-east-1:222233334444:q'}
   055566667777: {role: 'arn:aws-cn:iam::055566667777:role/pir', namespaces: ['*']}
 ";
         let file = File::parse(text, &FLAGS).unwrap();
@@ -174,6 +178,8 @@ accounts:
                     }
         );
         assert!(entry.namespaces.fit("team-b") && !entry.namespaces.fit("team-c"));
+        let queue = entry.change_queue.as_ref().unwrap();
+        assert_eq!(queue.to_string(), "https://sqs.us-east-1.amazonaws.com/222233334444/q");
         assert_eq!(file.accounts["055566667777"].account.partition, "aws-cn");
     }
 
@@ -206,6 +212,7 @@ accounts:
   '333333333333': {role: 'arn:aws:iam::333333333333:policy/a', namespaces: [a]}
   '444444444444': {role: 'arn:aws:iam::444444444444:role/a', namespaces: []}
   '555555555555': {role: 'arn:aws:iam::555555555555:role/a', namespaces: [a], externalId: b}
+  '666666666666': {role: 'arn:aws:iam::666666666666:role/a', namespaces: [a], change-queue: b}
 ";
         let problems = File::parse(text, &FLAGS).unwrap().problems.join("\n");
         for words in [
@@ -217,6 +224,7 @@ accounts:
             "not the ARN of a role",
             "nobody may use",
             "unknown field `externalId`",
+            "change-queue \"b\" is neither",
         ] {
             assert!(problems.contains(words), "{words}: {problems}");
         }

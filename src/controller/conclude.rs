@@ -4,16 +4,14 @@ use std::time::{Duration, Instant};
 
 use kube::{ResourceExt, runtime::controller::Action};
 
-use super::{
-    backoff,
-    context::Context,
-    objects::{self, ApiError},
-};
+use super::{context::Context, objects};
 use crate::{
     api::{
         EventReason, REQUEST_ANNOTATION,
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
+    backoff,
+    cluster::ApiError,
     metrics::Pass,
     role::{
         decision::End,

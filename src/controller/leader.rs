@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::api::CONTROLLER;
+use crate::{api::CONTROLLER, backoff};
 
 /// How long a lease is good after it was renewed. This, the next and [`RETRY`] are client-go's defaults.
 const LEASE: Duration = Duration::from_secs(15);
@@ -94,7 +94,7 @@ impl Election {
                 }
                 Tried::Theirs(_) | Tried::Crossed | Tried::Failed(_) => {}
             }
-            sleep(jittered(RETRY)).await;
+            sleep(backoff::jittered(RETRY)).await;
         }
         info!(
             identity = self.identity,
@@ -225,11 +225,6 @@ async fn keep(mut renewed: Instant, mut attempt: impl AsyncFnMut() -> Tried) -> 
             Err(_) => "no answer".clone_into(&mut why),
         }
     }
-}
-
-/// Between 100 and 120 % of a time, as client-go has it.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(1.0 + 0.2 * fastrand::f64())
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Watches the objects, and makes a pass over each whenever something hints at it.
 
-mod accounts;
-mod backoff;
 mod conclude;
 mod context;
 mod leader;
@@ -18,7 +16,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use futures::{
@@ -35,7 +32,6 @@ use kube::{
 };
 use tracing::{debug, warn};
 
-pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
 
@@ -116,7 +112,7 @@ async fn watch(
     });
 
     Controller::for_stream(hints, store)
-        // Unbounded here: each account has its own places (`Accounts::places`).
+        // Unbounded here: each account has its own seats (`Accounts::seats`).
         .with_config(controller::Config::default())
         .graceful_shutdown_on(stop)
         .run(pass::reconcile, pass::after_error, context)
@@ -138,9 +134,6 @@ fn hints(
         .filter_map(|event| ready(event.ok()))
         .flat_map(move |event| stream::iter(take(&event)).map(|object| Ok(Arc::unwrap_or_clone(object))))
 }
-
-/// Bounds a call to the API server: kube's client waits for ever.
-const API_CALL: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {

@@ -1,19 +1,25 @@
 //! One pass: read the object afresh, look at its role, do what is decided, say what came of it. What is decided is `role::decision`'s.
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use kube::{ResourceExt, runtime::controller::Action};
-use tracing::{Instrument, info_span, warn};
+use kube::{Resource, ResourceExt, runtime::controller::Action};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
     conclude::{conclude, learned, next_look},
     context::Context,
     look::{self, Sight},
-    objects::{self, ApiError},
-    work,
+    objects, work,
 };
 use crate::{
-    api::v1alpha1::PinpointImportRole,
+    api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
+    aws::Lane,
+    backoff,
+    cluster::ApiError,
     role::{
         decision::{Decision, End},
         outcome::Outcome,
@@ -21,6 +27,9 @@ use crate::{
         status::Learned,
     },
 };
+
+/// Time until the fresh pass over an object that changed during one: each conflict is a write of somebody else, so they end by themselves.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// One pass over an object.
 pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Context>) -> Result<Action, ApiError> {
@@ -31,8 +40,9 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         generation = cached.metadata.generation
     );
     async {
-        let places = context.accounts.places(cached.spec.account_id.as_deref());
-        let Ok(_place) = places.acquire().await else {
+        let seats = context.accounts.seats(cached.spec.account_id.as_deref());
+        let namespace = cached.namespace().unwrap_or_default();
+        let Some(_seat) = seats.take(&namespace, lane(&cached)).await else {
             return Ok(Action::await_change());
         };
         let started = Instant::now();
@@ -40,10 +50,29 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
             context.forget(&cached.uid().unwrap_or_default());
             return Ok(Action::await_change());
         };
-        Box::pin(pass(&context, object, started)).await
+        match Box::pin(pass(&context, object, started)).await {
+            Err(error) if error.is_conflict() => {
+                debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
+                Ok(Action::requeue(backoff::jittered(AGAIN)))
+            }
+            answer => answer,
+        }
     }
     .instrument(span)
     .await
+}
+
+/// Whether somebody asked for this pass: the object says so as long as no pass has answered.
+fn lane(object: &PinpointImportRole) -> Lane {
+    let answered = object.status.as_ref().filter(|status| {
+        let request = object.annotations().get(REQUEST_ANNOTATION);
+        let handled = request.is_none_or(|request| status.last_handled_reconcile_at.as_ref() == Some(request));
+        handled && status.observed_generation == object.metadata.generation
+    });
+    match answered {
+        Some(_) if object.meta().deletion_timestamp.is_none() => Lane::Due,
+        _ => Lane::Asked,
+    }
 }
 
 /// The wait after a pass in which the API server failed.

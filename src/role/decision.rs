@@ -17,7 +17,8 @@ use super::{
     events::Notice,
     outcome::{Did, Failures, Outcome},
     ownership::{Foreign, Rival, ownership},
-    plan::{Progress, adoption, plan, release, teardown},
+    plan::{adoption, plan, release, teardown},
+    progress::Progress,
     status::{applied, has_open_drift},
 };
 use crate::api::{
@@ -128,10 +129,8 @@ pub fn whose(
             rest(Outcome::Refused(Reason::RoleNotOwned, foreign.message(name.as_str())))
         }
         (Ownership::Foreign(foreign), Subject::Leaving(_)) => let_go(left(situation, head, &foreign)),
-        // The id that was given up, in an answer that may be older than the role made since.
-        (Ownership::Owned, _) if situation.gave_up(head) && situation.recent.may_lack_tags(situation.clock) => {
-            rest(situation.waiting(name))
-        }
+        // A role of ours, in an answer that may be older than the one made since: pinned now, it would make that one another's.
+        (Ownership::Owned, _) if situation.may_be_another(head) => rest(situation.waiting(name)),
         (whose @ (Ownership::Owned | Ownership::Adoptable), _) => match elsewhere(subject, head) {
             Some(outcome) => rest(outcome),
             None => ControlFlow::Continue(whose),
@@ -268,6 +267,7 @@ pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress
         {
             End::Say(situation.waiting(name))
         }
+        Some(failures) if failures.worst.class == Class::Unseen => End::Say(unseen(situation, name, failures)),
         Some(failures) if failures.worst.class == Class::Exists => End::Say(taken(situation, name)),
         Some(failures) => End::Say(Outcome::Failed(failures)),
         None if incomplete => End::Say(situation.waiting(name)),
@@ -283,6 +283,23 @@ pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress
             _ => End::Say(Outcome::InPlace(did(situation, work))),
         },
     }
+}
+
+/// The outcome of a look in which the role was shown, and its policies could not be read.
+#[must_use]
+pub fn unread(situation: &Situation<'_>, subject: &Subject, failure: Failure) -> Outcome {
+    match failure.class {
+        Class::Unseen => unseen(situation, subject.name(), failure.into()),
+        _ => failure.into(),
+    }
+}
+
+/// IAM answers by something that it does not show: no failure as long as it may be late.
+fn unseen(situation: &Situation<'_>, name: &RoleName, failures: Failures) -> Outcome {
+    if situation.recent.may_be_late(situation.clock) {
+        return situation.waiting(name);
+    }
+    Outcome::Failed(failures)
 }
 
 /// IAM has a role of the name, and does not show it.
@@ -302,7 +319,7 @@ fn taken(situation: &Situation<'_>, name: &RoleName) -> Outcome {
 pub fn blocked(role: &str, profiles: &[String], failure: Failure) -> Failure {
     let Some(first) = profiles.first() else {
         return Failure {
-            class: Class::Retryable,
+            class: Class::Unseen,
             ..failure
         };
     };

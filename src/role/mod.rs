@@ -3,16 +3,12 @@
 //! Nothing here waits, looks at a clock, or talks to AWS or Kubernetes (`tests/core/architecture.rs` keeps it so). The same values and
 //! functions serve the controller, the commands and the tests.
 
-mod budget;
 pub mod decision;
 pub mod desired;
 pub mod difference;
 pub mod events;
-pub mod export;
-pub mod exposure;
-mod grammar;
 pub mod guards;
-mod json;
+pub mod message;
 pub mod name;
 pub mod observed;
 pub mod outcome;
@@ -20,15 +16,14 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod progress;
 pub mod recent;
-pub mod s3;
+pub mod review;
 pub mod situation;
 pub mod spelling;
 pub mod status;
 pub mod step;
-pub mod trust;
 pub mod waits;
-pub mod widening;
 
 pub use desired::{DesiredRole, Surroundings};
 pub use difference::{Difference, Field};

@@ -42,13 +42,6 @@ pub fn wait(outcome: Option<&Outcome>, interval: Duration, settle: Duration) -> 
     }
 }
 
-/// The wait after so many failures in a row.
-#[must_use]
-pub fn backoff(failures: u32, first: Duration, longest: Duration) -> Duration {
-    let doubled = first.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(20)));
-    doubled.min(longest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,17 +99,5 @@ mod tests {
             wait(Some(&Outcome::Waiting), interval, Duration::ZERO),
             Wait::For(Duration::from_millis(200))
         );
-    }
-
-    #[test]
-    fn a_backoff_doubles_up_to_its_cap_and_never_overflows() {
-        let (first, longest) = (Duration::from_secs(1), Duration::from_mins(5));
-        for (failures, seconds) in [(0, 1), (1, 1), (2, 2), (4, 8), (9, 256), (10, 300), (u32::MAX, 300)] {
-            assert_eq!(
-                backoff(failures, first, longest),
-                Duration::from_secs(seconds),
-                "{failures}"
-            );
-        }
     }
 }

@@ -1,5 +1,10 @@
 //! The promises to users, on a real API server: the built binary as its own process, a strict fake of IAM on the other side.
 
+#![allow(
+    unreachable_pub,
+    reason = "nothing outside uses a test binary: pub is what its modules share"
+)]
+
 mod world;
 
 mod accounts;
@@ -15,9 +20,11 @@ mod faults;
 mod fields;
 mod guards;
 mod guide;
+mod helm;
 mod hostile;
 mod isolation;
 mod leader;
+mod messages;
 mod ownership;
 mod prices;
 mod proof;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use pinpoint_import_role_controller::role::{
     Head, ObservedRole, SweptRole,
-    exposure::{Exposure, Guarded, Power, Severity, exposure, findings},
     observed::Sweep,
+    review::exposure::{Exposure, Guarded, Power, Severity, exposure, findings},
 };
 
 const PINPOINT: &str = r#""Principal":{"Service":"pinpoint.amazonaws.com"}"#;

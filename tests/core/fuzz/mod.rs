@@ -7,13 +7,18 @@ use std::cell::Cell;
 
 use pinpoint_import_role_controller::role::{
     Change, DesiredRole, Head, ObservedRole, Step, SweptRole,
-    exposure::{Exposure, Guarded, Power, exposure},
     observed::Sweep,
     plan::plan,
-    policy::{Effect, Grant, Meaning, Principal, Scope},
-    trust::{PINPOINT, obstacle_to_adoption},
-    widening::widens,
+    policy::{
+        Effect, Grant, Meaning, Principal, Scope,
+        trust::{PINPOINT, obstacle_to_adoption},
+    },
+    review::{
+        exposure::{Exposure, Guarded, Power, exposure},
+        widening::widens,
+    },
 };
+use proof::iam::after;
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -29,10 +34,7 @@ use wildmatch::WildMatch;
 use self::documents::{
     OWN, assuming, changed, changes, document, identity_statement, rewrites, rewritten, trust_statement, using,
 };
-use crate::{
-    generated::{owner, remembered, role, spec},
-    model::after,
-};
+use crate::generated::{owner, remembered, role, spec};
 
 type Call = (documents::Caller, Request);
 

@@ -75,6 +75,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// An error answer of this status and code.
+    #[must_use]
+    pub fn error(status: u16, code: &str) -> Self {
+        Self::Error {
+            status,
+            code: code.to_owned(),
+            message: format!("{code} it is"),
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Error { .. } => "Error",

@@ -1,0 +1,300 @@
+//! Seats for passes (a word of Kubernetes' API Priority and Fairness): so many at a time, what people did before what time did, and each
+//! namespace its share.
+//!
+//! A queue in the order of arrival would let an edit wait behind ten thousand looks that came due together, and everybody wait behind one
+//! namespace that changes all its objects at once.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+/// Why a pass is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// Somebody waits for it, or may have done harm: a new generation, a deletion, the annotation, a hint that the role was changed.
+    Asked,
+    /// Its time has come.
+    Due,
+}
+
+/// So many in a row are given to those who are asked for while others are due: people come first, but whatever they do, what is due is
+/// looked at some day.
+const IN_A_ROW: u32 = 8;
+
+/// The seats of an account.
+#[derive(Debug)]
+pub(crate) struct Seats(Arc<Mutex<State>>);
+
+/// A seat, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    seats: Arc<Mutex<State>>,
+    namespace: String,
+    lane: Lane,
+}
+
+#[derive(Debug)]
+struct State {
+    /// How many there are.
+    size: usize,
+    /// Passes at work, by lane and namespace.
+    at_work: HashMap<(Lane, String), usize>,
+    /// Who waits, by lane and namespace, in the order of arrival.
+    waiting: HashMap<(Lane, String), VecDeque<oneshot::Sender<Seat>>>,
+    /// When a namespace was given a seat last, counted in seats.
+    given: HashMap<String, u64>,
+    /// Seats given so far, and how many of them in a row to those who were asked for while others were due.
+    count: u64,
+    in_a_row: u32,
+    closed: bool,
+}
+
+impl Seats {
+    /// So many seats.
+    pub(crate) fn new(size: u16) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            size: size.into(),
+            at_work: HashMap::new(),
+            waiting: HashMap::new(),
+            given: HashMap::new(),
+            count: 0,
+            in_a_row: 0,
+            closed: false,
+        })))
+    }
+
+    /// Waits for a seat; none if no further pass may begin.
+    pub(crate) async fn take(&self, namespace: &str, lane: Lane) -> Option<Seat> {
+        let seat = {
+            let mut state = locked(&self.0);
+            if state.closed {
+                return None;
+            }
+            let (give, seat) = oneshot::channel();
+            let queue = state.waiting.entry((lane, namespace.to_owned())).or_default();
+            queue.push_back(give);
+            seat
+        };
+        give(&self.0);
+        seat.await.ok()
+    }
+
+    /// Lets no further pass begin. Those who wait go away with nothing.
+    pub(crate) fn close(&self) {
+        let mut state = locked(&self.0);
+        state.closed = true;
+        state.waiting.clear();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        {
+            let mut state = locked(&self.seats);
+            let key = (self.lane, std::mem::take(&mut self.namespace));
+            if let Some(working) = state.at_work.get_mut(&key) {
+                *working -= 1;
+                if *working == 0 {
+                    state.at_work.remove(&key);
+                }
+            }
+        }
+        give(&self.seats);
+    }
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives what is free to those who wait.
+fn give(seats: &Arc<Mutex<State>>) {
+    loop {
+        let mut state = locked(seats);
+        let Some((to, lane, namespace)) = state.next() else {
+            return;
+        };
+        let seat = Seat {
+            seats: Arc::clone(seats),
+            namespace,
+            lane,
+        };
+        drop(state);
+        // Who waited may have gone this very moment: then the seat comes back, and is given to the next.
+        drop(to.send(seat));
+    }
+}
+
+impl State {
+    /// Who is next, if there is a seat for him, which counts as taken then.
+    fn next(&mut self) -> Option<(oneshot::Sender<Seat>, Lane, String)> {
+        self.waiting.retain(|_, queue| {
+            while queue.front().is_some_and(oneshot::Sender::is_closed) {
+                queue.pop_front();
+            }
+            !queue.is_empty()
+        });
+        let lane = self.lane()?;
+        let key = self.waiting.keys().filter(|(of, _)| *of == lane);
+        let key = key.min_by_key(|(_, namespace)| self.turn(namespace))?.clone();
+        let queue = self.waiting.get_mut(&key)?;
+        let to = queue.pop_front();
+        if queue.is_empty() {
+            self.waiting.remove(&key);
+        }
+        let to = to?;
+        self.count += 1;
+        self.given.insert(key.1.clone(), self.count);
+        self.tidy();
+        *self.at_work.entry(key.clone()).or_default() += 1;
+        Some((to, key.0, key.1))
+    }
+
+    /// The lane whose turn it is.
+    fn lane(&mut self) -> Option<Lane> {
+        let at_work = |lane: Lane| -> usize {
+            let of = self.at_work.iter().filter(|((of, _), _)| *of == lane);
+            of.map(|(_, working)| working).sum()
+        };
+        let waits = |lane: Lane| self.waiting.keys().any(|(of, _)| *of == lane);
+        let free = at_work(Lane::Asked) + at_work(Lane::Due) < self.size;
+        let asked = free && waits(Lane::Asked);
+        // What is due leaves a fifth of the seats free, so that an edit finds one although all calls of IAM hang.
+        let due = free && waits(Lane::Due) && at_work(Lane::Due) < self.size - self.size / 5;
+        let (lane, in_a_row) = match (asked, due) {
+            (true, true) if self.in_a_row < IN_A_ROW => (Lane::Asked, self.in_a_row + 1),
+            (_, true) => (Lane::Due, 0),
+            (true, false) => (Lane::Asked, self.in_a_row),
+            (false, false) => return None,
+        };
+        self.in_a_row = in_a_row;
+        Some(lane)
+    }
+
+    /// A namespace's turn: the one with the fewest passes at work, of these the one that had to wait the longest.
+    fn turn(&self, namespace: &str) -> (usize, u64) {
+        let working = |lane| self.at_work.get(&(lane, namespace.to_owned())).copied().unwrap_or(0);
+        let given = self.given.get(namespace).copied().unwrap_or(0);
+        (working(Lane::Asked) + working(Lane::Due), given)
+    }
+
+    /// Forgets namespaces whose turn was so long ago that nobody remembers: those that wait for nothing come first anyway.
+    fn tidy(&mut self) {
+        if self.given.len() > 2 * self.waiting.len() + 64 {
+            let waiting: Vec<String> = self.waiting.keys().map(|(_, namespace)| namespace.clone()).collect();
+            self.given.retain(|namespace, _| waiting.contains(namespace));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
+
+    use super::*;
+
+    /// Those who come one after another while all seats are taken, in the order in which they get one when seats are free one by one.
+    async fn order(size: u16, comers: &[(&str, Lane)]) -> Vec<String> {
+        let seats = Seats::new(size);
+        let mut taken = Vec::new();
+        for _ in 0..size {
+            taken.push(seats.take("before", Lane::Asked).await.unwrap());
+        }
+        let mut waiting = FuturesUnordered::new();
+        for (number, (namespace, lane)) in comers.iter().enumerate() {
+            let mut take = Box::pin(seats.take(namespace, *lane));
+            assert!(take.as_mut().now_or_never().is_none());
+            waiting.push(take.map(move |seat| (format!("{namespace}{number}"), seat)));
+        }
+        let mut order = Vec::new();
+        while let Some(held) = taken.pop() {
+            drop(held);
+            while let Some(Some((who, seat))) = waiting.next().now_or_never() {
+                order.push(who);
+                taken.push(seat.unwrap());
+            }
+        }
+        order
+    }
+
+    #[tokio::test]
+    async fn what_people_did_comes_before_what_time_did() {
+        let comers = [
+            ("a", Lane::Due),
+            ("a", Lane::Due),
+            ("a", Lane::Asked),
+            ("a", Lane::Asked),
+        ];
+        assert_eq!(order(1, &comers).await, ["a2", "a3", "a0", "a1"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_due_gets_its_turn_whatever_people_do() {
+        let asked = vec![("a", Lane::Asked); 40];
+        let order = order(1, &[&asked[..], &[("b", Lane::Due)]].concat()).await;
+        let turn = order.iter().position(|who| who == "b40").unwrap();
+        assert_eq!(turn, usize::try_from(IN_A_ROW).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_namespace_gets_no_more_than_its_share() {
+        let many = vec![("many", Lane::Asked); 1000];
+        let few = [("few", Lane::Asked), ("few", Lane::Asked)];
+        for size in [1, 10] {
+            let order = order(size, &[&many[..], &few[..]].concat()).await;
+            for number in [1000, 1001] {
+                let turn = order.iter().position(|who| *who == format!("few{number}")).unwrap();
+                assert!(turn < 4, "the seat number {turn} of {size}");
+            }
+        }
+    }
+
+    /// However many looks hang, an edit has a seat at once.
+    #[tokio::test]
+    async fn looks_leave_places_for_edits() {
+        let seats = Seats::new(10);
+        let mut looks: Vec<_> = (0..20).map(|_| Box::pin(seats.take("a", Lane::Due))).collect();
+        let begun: Vec<_> = looks
+            .iter_mut()
+            .filter_map(|look| look.as_mut().now_or_never())
+            .collect();
+        assert_eq!(begun.len(), 8);
+        assert!(seats.take("a", Lane::Asked).now_or_never().flatten().is_some());
+        // One seat alone is for both.
+        assert!(Seats::new(1).take("a", Lane::Due).now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_went_away_keeps_no_seat() {
+        let seats = Seats::new(1);
+        let held = seats.take("a", Lane::Due).await;
+        let mut gone = Box::pin(seats.take("a", Lane::Due));
+        assert!(gone.as_mut().now_or_never().is_none());
+        let next = seats.take("a", Lane::Due);
+        let next = tokio::time::timeout(Duration::from_mins(1), async {
+            let mut next = Box::pin(next);
+            assert!(next.as_mut().now_or_never().is_none());
+            drop(gone);
+            drop(held);
+            next.await
+        });
+        assert!(next.await.unwrap().is_some());
+        assert!(locked(&seats.0).at_work.is_empty());
+    }
+
+    #[tokio::test]
+    async fn when_closed_nobody_begins_and_who_works_goes_on() {
+        let seats = Seats::new(1);
+        let held = seats.take("a", Lane::Due).await.unwrap();
+        let mut waits = Box::pin(seats.take("a", Lane::Asked));
+        assert!(waits.as_mut().now_or_never().is_none());
+        seats.close();
+        assert!(waits.await.is_none() && seats.take("a", Lane::Asked).await.is_none());
+        drop(held);
+    }
+}
