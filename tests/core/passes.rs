@@ -1,7 +1,7 @@
 //! Laws of the decision and its execution together: whole passes, over an IAM that is late and whose calls fail before or after their
 //! effect, with restarts in between and others at work on the role.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::ControlFlow, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
@@ -784,4 +784,21 @@ fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
     assert!(two.trust.only_adds_to(one.trust.document()));
     assert!(!one.trust.only_adds_to(two.trust.document()));
     assert!(!one.trust.only_adds_to(guide.trust.document()));
+}
+
+/// What nothing of ours holds has no role of ours: deleted, it is let go without a look, suspended or not.
+#[test]
+fn an_object_that_is_not_held_is_let_go_without_a_look() {
+    for suspend in [false, true] {
+        let spec = PinpointImportRoleSpec {
+            suspend,
+            ..PinpointImportRoleSpec::default()
+        };
+        let mut world = World::new([spec.clone(), spec], 60, 0);
+        world.deleting = true;
+        assert!(
+            matches!(world.asking(begin), ControlFlow::Break(End::LetGo(None))),
+            "{suspend}"
+        );
+    }
 }
