@@ -57,7 +57,7 @@ pub(super) async fn carry_out(
         }
         let answer = execute(iam, name, change).await;
         let outcome = answer.as_ref().map(drop);
-        context.memory(object, |recent| {
+        context.recent(object, |recent| {
             recent.did(&change.step, role.as_ref(), outcome, context.clock());
         });
         role = match &answer {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::api::{
     EventReason, Reason,
-    v1alpha1::{DeletionPolicy, DriftPolicy},
+    v1alpha1::{AdoptionPolicy, DeletionPolicy, DriftPolicy},
 };
 
 /// First question: is there anything to look at? The next is about the account.
@@ -197,7 +197,7 @@ pub fn decide(situation: &Situation<'_>, subject: &Subject, whose: &Ownership, s
     };
     match (work.changes.is_empty(), work.late) {
         (true, true) => say(Outcome::Waiting),
-        (true, false) => say(Outcome::InPlace(did(situation, &work))),
+        (true, false) => say(Outcome::InPlace(did(situation, desired, &work))),
         (false, _) => by_policy(situation, desired, work),
     }
 }
@@ -242,14 +242,23 @@ fn leave(situation: &Situation<'_>, shown: &ObservedRole) -> Decision {
     })
 }
 
-/// What a pass did whose work is done, for its event.
-fn did(situation: &Situation<'_>, work: &Work) -> Did {
-    let first = situation.status.applied_generation.is_none();
+/// What was done once the role is as declared, for its event: told by the status, which says what was in place before. An earlier pass may
+/// have done the work, and not known it or not got to say so: an answer was lost, the status could not be written, the process was killed.
+fn did(situation: &Situation<'_>, desired: &DesiredRole, work: &Work) -> Did {
+    let status = situation.status;
+    let is_first = status.applied_generation.is_none();
+    let is_new = status
+        .applied_declaration
+        .as_ref()
+        .is_some_and(|hash| *hash != desired.hash());
+    // Of a role that was there already when this process first saw it the spec tells where it came from.
+    let is_found = situation.spec.adoption_policy == AdoptionPolicy::Adopt && !situation.recent.may_have_created();
     match work.aim {
         Aim::Repair => Did::Repaired,
         Aim::Adopt => Did::Adopted,
-        Aim::Create | Aim::Update if first => Did::Created,
-        _ if work.changes.is_empty() => Did::Nothing,
+        Aim::Update if is_first && is_found => Did::Adopted,
+        Aim::Create | Aim::Update if is_first => Did::Created,
+        _ if work.changes.is_empty() && !is_new => Did::Nothing,
         _ => Did::Updated,
     }
 }
@@ -280,7 +289,10 @@ pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress
                 let note = format!("role {} stays in AWS, without ownership tags", role.head.arn);
                 End::LetGo(Some((EventReason::RoleRetained, note)))
             }
-            _ => End::Say(Outcome::InPlace(did(situation, work))),
+            _ => End::Say(Outcome::InPlace(match subject {
+                Subject::Role(desired) => did(situation, desired, work),
+                Subject::Leaving(_) => Did::Nothing,
+            })),
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `GetRole` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Head {
     /// Name, in the case in which the role was created.
     pub name: String,
@@ -49,7 +49,7 @@ pub fn same_key(one: &str, other: &str) -> bool {
 }
 
 /// A role and its policies, wholly read.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ObservedRole {
     /// The role itself.
     pub head: Head,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Class, Failure, Head, ObservedRole, Premise, Step};
+use super::{Class, Failure, Head, ObservedRole, Premise, Step, waits::Tries};
 
 /// The time, as decisions have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +83,8 @@ pub struct Settled {
 /// What is remembered of one object's role.
 #[derive(Clone, Debug, Default)]
 pub struct Recent {
-    /// Failed passes in a row.
-    pub failures: u32,
+    /// Looks in vain, in a row.
+    pub tries: Tries,
     /// When this process met the object, if another one may have worked on it before: it bore the finalizer then.
     inherited: Option<Duration>,
     /// Answers that would be late, and when the write was that makes them so.
@@ -95,6 +95,8 @@ pub struct Recent {
     created: Option<Duration>,
     /// The last write of tags, which may have had its effect.
     tagged: Option<Duration>,
+    /// The last write that may have had its effect.
+    wrote: Option<Duration>,
     /// How many `CreateRole`s may have had their effect.
     creations: u32,
     /// Writes whose answers were lost, and whose effect no look has shown so far.
@@ -162,10 +164,13 @@ impl Recent {
         {
             self.taken_since.get_or_insert(clock.now);
             self.absent_since = None;
+            // The SDK tries again by itself: the role that is in the way may be the one that its first try made.
+            self.creations = self.creations.max(1);
         }
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
         }
+        self.wrote = Some(clock.now);
         if matches!(step, Step::CreateRole(_)) {
             self.creations = self.creations.saturating_add(1);
             self.absent_since = None;
@@ -222,6 +227,12 @@ impl Recent {
         self.tagged.is_some_and(|at| clock.is_fresh(at)) || self.is_unsure(clock)
     }
 
+    /// Whether what was asked of IAM at the clock's time may be older than the last write, which may have come after it.
+    #[must_use]
+    pub fn may_be_older_than_a_write(&self, clock: Clock) -> bool {
+        self.wrote.is_some_and(|at| clock.now <= at + clock.settle)
+    }
+
     /// Whether what IAM shows may be older than a write of the process before this one, of which nothing is remembered. So a restart
     /// makes nobody more certain.
     #[must_use]
@@ -241,6 +252,12 @@ impl Recent {
     pub fn may_be_late(&self, clock: Clock) -> bool {
         let mut writes = self.overwritten.iter().map(|(_, at)| *at);
         writes.any(|at| clock.is_fresh(at)) || self.just_created(clock) || self.may_lack_tags(clock)
+    }
+
+    /// Whether this process may have made the role.
+    #[must_use]
+    pub const fn may_have_created(&self) -> bool {
+        self.creations > 0
     }
 
     /// Whether the role's absence is proven: seen for a settle time, or nobody can have made one.
@@ -318,5 +335,41 @@ fn overwrites(step: &Step, before: &ObservedRole) -> Option<Overwritten> {
         Some(Overwritten::Inline(before.inline.clone()))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::{NewRole, RolePath};
+
+    /// The SDK tries `CreateRole` again by itself: after a lost answer it is told that the role exists.
+    #[test]
+    fn a_role_that_exists_may_have_been_made_by_the_try_before() {
+        let settle = Duration::from_mins(1);
+        let clock = |seconds| Clock {
+            now: Duration::from_secs(seconds),
+            settle,
+        };
+        let mut recent = Recent::meeting(false, clock(0));
+        recent.saw(None, clock(0));
+        assert!(recent.is_surely_absent(clock(0)), "nobody made one");
+
+        let exists = Failure {
+            class: Class::Exists,
+            message: String::new(),
+        };
+        let create = Step::CreateRole(Box::new(NewRole {
+            path: RolePath::default(),
+            trust: String::new(),
+            description: String::new(),
+            max_session_duration: None,
+            boundary: None,
+            tags: BTreeMap::new(),
+        }));
+        recent.did(&create, None, Err(&exists), clock(1));
+        recent.saw(None, clock(2));
+        assert!(!recent.is_surely_absent(clock(3)));
+        assert!(recent.is_surely_absent(clock(63)));
     }
 }

@@ -9,5 +9,6 @@ pub mod policy;
 pub mod product;
 pub mod proxy;
 pub mod search;
+pub mod soak;
 pub mod sqs;
 pub mod waiting;

@@ -23,6 +23,8 @@ pub struct Call {
     pub fault: Option<&'static str>,
     /// When it came in.
     pub at: Instant,
+    /// The access key that it is signed with; empty for one without.
+    pub caller: String,
 }
 
 impl Call {
