@@ -72,9 +72,11 @@ pub async fn run(
     let (left, filled) = (Arc::new(AtomicUsize::new(apis.len())), Arc::new(filled));
     let controllers = apis.into_iter().map(|api| {
         let (left, filled, first) = (Arc::clone(&left), Arc::clone(&filled), AtomicBool::new(true));
+        let all = Arc::clone(&context);
         let listed = move || {
             if first.swap(false, Ordering::Relaxed) && left.fetch_sub(1, Ordering::Relaxed) == 1 {
                 filled();
+                all.sweeps.listed();
             }
         };
         watch(api, &scope.selector, Arc::clone(&context), listed, stop.clone())

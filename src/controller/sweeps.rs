@@ -8,7 +8,7 @@ use std::{
 };
 
 use kube::ResourceExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
 use super::context::Context;
@@ -35,6 +35,8 @@ pub struct SweepSettings {
 
 /// How long objects at rest wait for the first sweep of their account.
 const FIRST: Duration = Duration::from_mins(1);
+/// How long the first sweep waits for all objects to be listed.
+const LISTING: Duration = Duration::from_secs(10);
 /// Time between starts of sweeps when a flood of messages asks for one, at least.
 const SOONEST: Duration = Duration::from_secs(15);
 /// How long an account is not swept after IAM has denied it.
@@ -49,6 +51,8 @@ const AT_ONCE: usize = 4;
 pub(super) struct Sweeps {
     /// Accounts whose first sweep has ended, however it ended.
     begun: Mutex<HashSet<Option<String>>>,
+    /// Whether all objects were listed once.
+    listed: watch::Sender<bool>,
     pages: Semaphore,
 }
 
@@ -56,12 +60,25 @@ impl Default for Sweeps {
     fn default() -> Self {
         Self {
             begun: Mutex::default(),
+            listed: watch::Sender::default(),
             pages: Semaphore::new(AT_ONCE),
         }
     }
 }
 
 impl Sweeps {
+    /// All objects were listed once.
+    pub fn listed(&self) {
+        self.listed.send_replace(true);
+    }
+
+    /// Waits until all objects are listed, though not for ever: a sweep judges those that are there when it begins, and a namespace that
+    /// can't be listed keeps no other waiting.
+    async fn all_listed(&self) {
+        let mut listed = self.listed.subscribe();
+        let _ = tokio::time::timeout(LISTING, listed.wait_for(|listed| *listed)).await;
+    }
+
     fn has_begun(&self, key: Option<&str>) -> bool {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         begun.contains(&key.map(str::to_owned))
@@ -127,6 +144,9 @@ pub(super) async fn sweep_for_ever(context: &Context, key: Option<&str>, share: 
         // An account whose last object went costs nothing until there is one again.
         if context.hints.has_objects(key).await.is_none() {
             return;
+        }
+        if last.is_none() {
+            context.sweeps.all_listed().await;
         }
         let started = Instant::now();
         context.metrics.sweeping(key, started, pace.period());
