@@ -6,6 +6,10 @@
     clippy::duplicated_attributes,
     reason = "each printer column has its own name and type"
 )]
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema puts a copy of the spec into a block, as public as the spec is"
+)]
 
 mod status;
 

@@ -99,7 +99,8 @@ impl Iam {
     }
 
     /// Clients by what the SDK found. What every call is held to is put on here.
-    fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
+    #[must_use]
+    pub fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
         let iam = aws_sdk_iam::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
             .interceptor(WholeAnswersOnly)

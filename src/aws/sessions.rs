@@ -54,7 +54,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(sts: aws_sdk_sts::Client, role: AssumedRole) -> Self {
+    pub(super) fn new(sts: aws_sdk_sts::Client, role: AssumedRole) -> Self {
         Self { sts, role }
     }
 

@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Calls(AtomicUsize);
 
 impl Calls {
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct RuleArgs {
 }
 
 impl RuleArgs {
-    pub fn check(&self, file: File) -> Result<Rules, Vec<String>> {
+    pub(super) fn check(&self, file: File) -> Result<Rules, Vec<String>> {
         match self.roles.check() {
             Ok((role_path, guards)) if file.problems.is_empty() => Ok(Rules {
                 role_path,

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use clap::Args;
 
-use super::{Problems, number};
+use super::values::{Problems, number};
 use crate::{
     aws::IamSettings,
     role::{Guards, Patterns, PolicyArn, RoleName, RolePath},

@@ -108,17 +108,14 @@ pub(super) async fn tell(
 
 /// When to look again; without an outcome the API server did not let the pass come to one.
 pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
-    let failures = context.recent(object, |recent| {
+    let wait = wait(outcome, context.interval(object), context.settings.settle);
+    let tries = context.recent(object, |recent| {
         recent.tidy(context.clock());
-        match outcome {
-            Some(Outcome::InPlace(_) | Outcome::Reported(_)) => recent.failures = 0,
-            _ => recent.failures = recent.failures.saturating_add(1),
-        }
-        recent.failures
+        recent.tries.count(wait)
     });
-    match wait(outcome, context.interval(object), context.settings.settle) {
+    match wait {
         Wait::ForChange => Action::await_change(),
         Wait::For(time) => Action::requeue(backoff::jittered(time)),
-        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(failures, first, longest)),
+        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(tries, first, longest)),
     }
 }

@@ -91,7 +91,7 @@ struct Waiting {
 
 impl Hints {
     /// None, in these accounts.
-    pub fn new(accounts: Vec<Option<String>>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(accounts: Vec<Option<String>>, metrics: Arc<Metrics>) -> Self {
         Self {
             accounts: accounts.into_iter().map(|key| (key, Account::default())).collect(),
             watches: Mutex::default(),
@@ -100,7 +100,7 @@ impl Hints {
     }
 
     /// A further watch: its number, and the objects that its controller is told to look at.
-    pub fn watch(
+    pub(super) fn watch(
         &self,
         store: Store<PinpointImportRole>,
     ) -> (
@@ -118,7 +118,7 @@ impl Hints {
     }
 
     /// An object came.
-    pub fn came(&self, key: Option<&str>, watch: usize, object: &PinpointImportRole) {
+    pub(super) fn came(&self, key: Option<&str>, watch: usize, object: &PinpointImportRole) {
         let (Some(account), Some(name)) = (self.account(key), name(object)) else {
             return;
         };
@@ -135,7 +135,7 @@ impl Hints {
     }
 
     /// An object went.
-    pub fn went(&self, key: Option<&str>, object: &PinpointImportRole) {
+    pub(super) fn went(&self, key: Option<&str>, object: &PinpointImportRole) {
         let (Some(account), Some(name)) = (self.account(key), name(object)) else {
             return;
         };
@@ -157,7 +157,7 @@ impl Hints {
     }
 
     /// The objects whose role has this name, in lower case.
-    pub fn objects(&self, key: Option<&str>, role: &str) -> Vec<Arc<PinpointImportRole>> {
+    pub(super) fn objects(&self, key: Option<&str>, role: &str) -> Vec<Arc<PinpointImportRole>> {
         let entries = self
             .account(key)
             .map(|account| locked(&account.state).roles.get(role).cloned());
@@ -170,7 +170,7 @@ impl Hints {
     }
 
     /// The names of all roles that objects of an account have, in lower case.
-    pub fn roles(&self, key: Option<&str>) -> HashSet<String> {
+    pub(super) fn roles(&self, key: Option<&str>) -> HashSet<String> {
         let account = self.account(key);
         account.map_or_else(HashSet::new, |account| {
             locked(&account.state).roles.keys().cloned().collect()
@@ -178,7 +178,7 @@ impl Hints {
     }
 
     /// Since when an account has objects; waits for the first.
-    pub async fn has_objects(&self, key: Option<&str>) -> Option<Instant> {
+    pub(super) async fn has_objects(&self, key: Option<&str>) -> Option<Instant> {
         let account = self.account(key)?;
         loop {
             let news = account.news.notified();
@@ -190,19 +190,19 @@ impl Hints {
     }
 
     /// Since when an account has objects.
-    pub fn since(&self, key: Option<&str>) -> Option<Instant> {
+    pub(super) fn since(&self, key: Option<&str>) -> Option<Instant> {
         locked(&self.account(key)?.state).since
     }
 
     /// Says how many calls a sweep of an account takes; none: it is not swept.
-    pub fn swept(&self, key: Option<&str>, calls: Option<u32>) {
+    pub(super) fn swept(&self, key: Option<&str>, calls: Option<u32>) {
         if let Some(account) = self.account(key) {
             locked(&account.state).sweep = calls.map(|calls| usize::try_from(calls).unwrap_or(usize::MAX));
         }
     }
 
     /// Waits until a sweep shall take the place of messages.
-    pub async fn flood(&self, key: Option<&str>) {
+    pub(super) async fn flood(&self, key: Option<&str>) {
         match self.account(key) {
             Some(account) => account.flood.notified().await,
             None => std::future::pending().await,
@@ -210,7 +210,7 @@ impl Hints {
     }
 
     /// A sweep showed that a look at this object may find something.
-    pub fn seen(&self, key: Option<&str>, object: &PinpointImportRole, shown: u64) {
+    pub(super) fn seen(&self, key: Option<&str>, object: &PinpointImportRole, shown: u64) {
         let uid = object.uid();
         let (Some(account), Some(role)) = (self.account(key), name(object)) else {
             return;
@@ -229,7 +229,7 @@ impl Hints {
     }
 
     /// A message claims that a role was changed. Whether it is one of an object here.
-    pub fn told(&self, key: Option<&str>, role: &RoleName) -> bool {
+    pub(super) fn told(&self, key: Option<&str>, role: &RoleName) -> bool {
         let Some(account) = self.account(key) else {
             return false;
         };
@@ -291,7 +291,7 @@ impl Hints {
     }
 
     /// Tells the controllers of the hints of an account, at their pace, for ever. `noting` is called with each before it is told.
-    pub async fn tell(&self, key: Option<&str>, noting: impl Fn(&PinpointImportRole, Hint)) {
+    pub(super) async fn tell(&self, key: Option<&str>, noting: impl Fn(&PinpointImportRole, Hint)) {
         let Some(account) = self.account(key) else {
             return;
         };

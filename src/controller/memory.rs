@@ -39,22 +39,28 @@ pub(super) struct Memory {
 
 impl Memory {
     /// A pass begins.
-    pub fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.following = self.hinted.take().or(self.following);
     }
 
     /// Whether a look is due whatever was seen before.
-    pub fn is_hinted(&self) -> bool {
+    pub(super) fn is_hinted(&self) -> bool {
         self.hinted.is_some() || self.following.is_some()
     }
 
     /// Why the pass under way is made.
-    pub fn why(&self) -> Why {
+    pub(super) fn why(&self) -> Why {
         self.following.map_or(Why::Timer, |hint| hint.why)
     }
 
     /// A pass has ended that began then. `news`: the status says something else than before. What came of the hint that it followed.
-    pub fn end(&mut self, outcome: &Outcome, news: bool, began: Duration, share: f64) -> Option<(Why, Followed)> {
+    pub(super) fn end(
+        &mut self,
+        outcome: &Outcome,
+        news: bool,
+        began: Duration,
+        share: f64,
+    ) -> Option<(Why, Followed)> {
         let nothing = *outcome == Outcome::InPlace(Did::Nothing) && !news;
         match outcome {
             // IAM may be late: the next pass answers.
@@ -83,7 +89,7 @@ pub(super) struct Memories(Mutex<HashMap<String, Option<Box<Memory>>>>);
 
 impl Memories {
     /// Works on what is remembered of an object. What is kept of one that is gone is lost.
-    pub fn of<T>(&self, uid: &str, meeting: impl FnOnce() -> Recent, work: impl FnOnce(&mut Memory) -> T) -> T {
+    pub(super) fn of<T>(&self, uid: &str, meeting: impl FnOnce() -> Recent, work: impl FnOnce(&mut Memory) -> T) -> T {
         let meeting = || {
             Box::new(Memory {
                 recent: meeting(),
@@ -97,12 +103,12 @@ impl Memories {
     }
 
     /// An object came.
-    pub fn came(&self, uid: &str) {
+    pub(super) fn came(&self, uid: &str) {
         self.locked().entry(uid.to_owned()).or_default();
     }
 
     /// An object went.
-    pub fn forget(&self, uid: &str) {
+    pub(super) fn forget(&self, uid: &str) {
         self.locked().remove(uid);
     }
 
@@ -114,18 +120,20 @@ impl Memories {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::role::waits::Wait;
 
     #[test]
     fn only_objects_that_are_there_are_remembered() {
         let memories = Memories::default();
-        let remember = |uid, failures| memories.of(uid, Recent::default, |memory| memory.recent.failures += failures);
-        remember("never came", 1);
+        let failed = Wait::Backoff(Duration::from_secs(1), Duration::from_secs(9));
+        let fail = |uid| memories.of(uid, Recent::default, |memory| memory.recent.tries.count(failed));
+        fail("never came");
         memories.came("a");
-        remember("a", 3);
+        fail("a");
         memories.came("a");
-        assert_eq!(memories.of("a", Recent::default, |memory| memory.recent.failures), 3);
+        assert_eq!(fail("a"), 2);
         memories.forget("a");
-        remember("a", 4);
+        assert_eq!(fail("a"), 1);
         assert!(memories.locked().is_empty());
     }
 

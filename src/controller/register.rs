@@ -42,19 +42,19 @@ pub(super) struct News {
 
 impl Register {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (store, writer) = reflector::store();
         Self { writer, store }
     }
 
     /// The objects, to read.
-    pub fn store(&self) -> Store<PinpointImportRole> {
+    pub(super) fn store(&self) -> Store<PinpointImportRole> {
         self.store.clone()
     }
 
     /// Takes an event in. A list that began anew (the watch was down for too long) tells only once it is whole: until then the store
     /// has what was there before, and an object that it does not have yet could not be looked at.
-    pub fn take(&mut self, event: &Event<PinpointImportRole>) -> News {
+    pub(super) fn take(&mut self, event: &Event<PinpointImportRole>) -> News {
         let (before, touched) = match event {
             Event::Init | Event::InitApply(_) => (Vec::new(), None),
             Event::InitDone => (self.store.state(), None),

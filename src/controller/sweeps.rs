@@ -68,7 +68,7 @@ impl Default for Sweeps {
 
 impl Sweeps {
     /// All objects were listed once.
-    pub fn listed(&self) {
+    pub(super) fn listed(&self) {
         self.listed.send_replace(true);
     }
 

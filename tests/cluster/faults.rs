@@ -140,6 +140,7 @@ fn a_lost_answer_to_create_role_ends_in_one_role_that_is_ours() {
     assert!(world.iam.roles().is_empty());
 }
 
+/// Regression: the SDK takes XML that breaks off for all there is. A list of policies that ended early was acted upon as the whole.
 #[test]
 fn a_list_that_is_cut_short_is_not_the_whole_list() {
     let world = World::in_place("cut", &json!({"managedPolicyArns": [S3_READ_ONLY, ADMIN]}));
@@ -306,6 +307,7 @@ fn binary(args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
+/// Regression: the SDK panics at some variables, such as `AWS_MAX_ATTEMPTS=0`, and the controller with it.
 #[test]
 fn an_environment_of_the_sdk_that_cant_be_used_is_refused_at_once_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();

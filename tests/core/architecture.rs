@@ -250,7 +250,9 @@ fn trespasses_are_found() {
 /// A small crate of files and their text.
 fn made(files: &[(&str, &str)]) -> Source {
     let mut source = Source::default();
-    files.iter().for_each(|(file, text)| source.add(file, text));
+    for (file, text) in files {
+        source.add(file, text);
+    }
     source
 }
 
@@ -310,5 +312,6 @@ fn functions_are_measured() {
     let text = "impl A {\n    /// A.\n    #[must_use]\n    pub fn f(&self, a: u8,\n        b: u8) {\n    }\n}\n#[test]\nfn t() {}\n";
     let functions = made(&[("a.rs", text)]).functions;
     assert_eq!(functions.len(), 1);
+    assert_eq!(functions[0].at, "a.rs: f");
     assert_eq!((functions[0].lines, functions[0].parameters), (3, 2));
 }

@@ -19,19 +19,19 @@ use pinpoint_import_role_controller::{
         outcome::Outcome,
         ownership::Rival,
         plan::{differences, plan},
-        policy::Grant,
         progress::Progress,
         recent::{Clock, Recent},
         status::{self, Learned, differs, ready_reason},
     },
 };
+use proof::{
+    iam::{after as after_all, apply},
+    power::{Power, beyond, powers_by_policies as powers, who},
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 use strum::VariantArray;
 
-use crate::{
-    generated::{declare, owner, spec},
-    model::{after as after_all, apply, powers},
-};
+use crate::generated::{declare, owner, spec};
 
 const WIDE: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
 const STRANGER: &str =
@@ -67,19 +67,6 @@ enum Event {
     NewSpec,
 }
 
-/// Who may assume the role, and something that he may do then.
-type Power = (Grant, String);
-
-/// Who may assume a role.
-fn who(role: Option<&ObservedRole>) -> BTreeSet<Grant> {
-    let probe = role.map(|role| ObservedRole {
-        attached: ["probe".to_owned()].into(),
-        inline: std::collections::BTreeMap::new(),
-        ..role.clone()
-    });
-    powers(probe.as_ref()).into_iter().map(|(who, _)| who).collect()
-}
-
 /// A role that somebody made by hand.
 fn by_hand() -> ObservedRole {
     ObservedRole {
@@ -95,17 +82,6 @@ fn by_hand() -> ObservedRole {
         attached: [ADMIN.to_owned()].into(),
         ..ObservedRole::default()
     }
-}
-
-/// Whether one power is the other under fewer conditions, or the same.
-fn covers(wide: &Power, narrow: &Power) -> bool {
-    let (same, less) = (&wide.0, &narrow.0);
-    wide.1 == narrow.1
-        && (same.effect, &same.principal, &same.action) == (less.effect, &less.principal, &less.action)
-        && same
-            .conditions
-            .iter()
-            .all(|(key, values)| less.conditions.get(key) == Some(values))
 }
 
 /// IAM, the object, and the process that works on it.
@@ -248,6 +224,7 @@ impl World {
             std::ops::ControlFlow::Break(decision) => (decision, None),
             std::ops::ControlFlow::Continue(whose) => {
                 let shown = shown.as_ref().expect("a role");
+                self.recent().saw_whole(shown, clock);
                 let decision = self.asking(|situation| decide(situation, &subject, &whose, shown));
                 (decision, Some(shown.head.clone()))
             }
@@ -351,10 +328,9 @@ impl World {
                 }
                 (_, None) => return Err(failure(Class::Retryable)),
                 (Step::PutBoundary(_), Some(there)) if there.head.boundary.is_some() && self.lag.is_zero() => {
-                    let beneath = powers(role.as_ref());
-                    let undeclared = beneath.iter().filter(|power| !self.is_declared(power)).count();
-                    assert!(undeclared == 0, "another boundary over what is not declared");
                     apply(&mut role, step);
+                    let undeclared = powers(role.as_ref()).into_iter().find(|power| !self.is_declared(power));
+                    assert_eq!(undeclared, None, "another boundary over what is not declared");
                 }
                 (Step::DeleteRole, Some(there)) if !there.attached.is_empty() || !there.inline.is_empty() => {
                     assert!(!self.lag.is_zero(), "DeleteRole on a role with policies");
@@ -362,15 +338,14 @@ impl World {
                 }
                 _ => apply(&mut role, step),
             }
-            let before = powers(self.truth());
-            let gained: Vec<_> = powers(role.as_ref())
-                .into_iter()
-                .filter(|power| !before.contains(power) && !self.allowed.iter().any(|allowed| covers(allowed, power)))
-                .collect();
+            let gained = beyond(
+                powers(role.as_ref()),
+                &powers(self.truth()).union(&self.allowed).cloned().collect(),
+            );
             // One exception: where a policy that is not declared can't be taken off, a stranger is put out all the same.
             let puts_out = who(self.truth()).difference(&who(role.as_ref())).count() > 0;
             let excepted = matches!(step, Step::UpdateTrust(_)) && !progress.holds(Premise::Removed) && puts_out;
-            assert!(gained.is_empty() || excepted, "{step:?} gives {gained:?}");
+            assert!(gained.is_none() || excepted, "{step:?} gives {gained:?}");
             self.change(role);
         }
         match fault {

@@ -18,10 +18,9 @@ use pinpoint_import_role_controller::{
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use crate::{
-    generated::{declare, owner, role, spec},
-    model::after,
-};
+use proof::iam::after;
+
+use crate::generated::{declare, owner, role, spec};
 
 const NOW: Duration = Duration::from_secs(1000);
 
@@ -189,7 +188,7 @@ impl Shown {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A role is seen as declared if and only if a pass would find it this object's, and nothing to do.
     #[test]

@@ -76,7 +76,7 @@ impl Source {
     pub fn uses(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let of = |(way, module): (&Way, &Module)| {
             let targets = module.ways.iter().filter_map(|used| {
-                let used = self.in_full(way, module, used);
+                let used = in_full(way, module, used);
                 self.file_of(&used, 0)
             });
             targets
@@ -96,17 +96,6 @@ impl Source {
         all.collect()
     }
 
-    /// A way from the crate on, where it begins with a name that `use` brought in or a module below.
-    fn in_full(&self, at: &Way, module: &Module, used: &Way) -> Way {
-        if used[0] == "crate" {
-            return used[1..].to_vec();
-        }
-        if let Some(way) = module.names.get(&used[0]) {
-            return [&way[1..], &used[1..]].concat();
-        }
-        [at.as_slice(), used.as_slice()].concat()
-    }
-
     /// The file in which an item is; none for a module as such, and for what is of other crates.
     fn file_of(&self, way: &[String], depth: usize) -> Option<&str> {
         let inside = (0..=way.len()).rev().find(|n| self.modules.contains_key(&way[..*n]))?;
@@ -119,6 +108,17 @@ impl Source {
             _ => Some(&module.file),
         }
     }
+}
+
+/// A way from the crate on, where it begins with a name that `use` brought in or a module below.
+fn in_full(at: &Way, module: &Module, used: &Way) -> Way {
+    if used[0] == "crate" {
+        return used[1..].to_vec();
+    }
+    if let Some(way) = module.names.get(&used[0]) {
+        return [&way[1..], &used[1..]].concat();
+    }
+    [at.as_slice(), used.as_slice()].concat()
 }
 
 /// The module that a file is.

@@ -138,7 +138,7 @@ pub enum Effect {
 }
 
 /// Conditions: operator and key to values, of which there is at least one.
-pub type Conditions = BTreeMap<(Folded, Folded), BTreeSet<String>>;
+pub(in crate::role) type Conditions = BTreeMap<(Folded, Folded), BTreeSet<String>>;
 
 /// The smallest thing that a statement says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,6 +12,8 @@ use super::{delete, suspended};
 use crate::world::{PATIENCE, PROMPTLY, S3_READ_ONLY, World};
 
 /// At the default settle time, which is waited out: absence is no proof until a process has seen it for so long.
+///
+/// Regression: a deletion after a restart took a role that IAM did not show yet for gone. The object went, and its role stayed in IAM.
 #[test]
 fn a_role_that_reads_do_not_show_yet_is_left_behind_by_no_restart() {
     let mut world = World::at_default_settle_time("unseen-role", &[]);
@@ -119,6 +121,8 @@ fn an_object_that_was_refused_from_the_beginning_goes_at_once() {
     assert_eq!(world.actions(), Vec::<String>::new());
 }
 
+/// Regression: a missing policy whose ARN has the word `role` in it was taken for a missing role, and tried for ever instead of saying
+/// `InvalidSpec`.
 #[test]
 fn what_the_spec_names_and_iam_does_not_have_is_the_specs_fault() {
     let policy = |name: &str| format!("arn:aws:iam::aws:policy/{name}");

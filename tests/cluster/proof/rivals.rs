@@ -8,6 +8,7 @@ use test_support::iam::RoleBuilder;
 use super::{TAG, delete, set, tagged};
 use crate::world::{ADMIN, GUIDE_TRUST, PROMPTLY, World};
 
+/// Regression: after a change of `--cluster-id` no role was the object's any more: a deletion left them all behind.
 #[test]
 fn a_pinned_role_is_ours_under_another_name_of_the_cluster() {
     let mut world = World::with("renamed-cluster", &[], &[("PIR_CLUSTER_ID", "before")]);

@@ -34,6 +34,7 @@ fn remove(role: &mut RoleState, tag: &str) {
     role.tags.remove(&format!("{TAG}{tag}"));
 }
 
+/// Regression: whoever took one ownership tag off a role had its object go without it; the role stayed in IAM, unmanaged.
 #[test]
 fn a_pinned_role_goes_with_its_object_whatever_became_of_its_tags() {
     let world = World::new("untagged-gone");
@@ -102,6 +103,7 @@ fn tags_that_others_took_off_are_drift_and_set_again() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Regression: keys of tags that differ in case alone are one key to IAM, and were two to the controller.
 #[test]
 fn keys_of_tags_are_the_same_in_every_case() {
     let world = World::in_place("case", &json!({"tags": {"Team": "a", "cost": "b"}}));
@@ -142,6 +144,7 @@ fn keys_of_tags_are_the_same_in_every_case() {
     assert_eq!(world.role("third"), None);
 }
 
+/// Regression: tags alone made an owner, also of a role that trusted others and bore copied tags.
 #[test]
 fn copied_tags_make_no_owner() {
     let trust = |principal: &str| {

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 

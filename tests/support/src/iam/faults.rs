@@ -23,6 +23,8 @@ pub struct Call {
     pub fault: Option<&'static str>,
     /// When it came in.
     pub at: Instant,
+    /// The access key that it is signed with; empty for one without.
+    pub caller: String,
 }
 
 impl Call {
@@ -72,6 +74,8 @@ pub enum Fault {
     Nonsense,
     /// The effect is done, and each of the first text in the answer is the second.
     Rewritten(&'static str, &'static str),
+    /// The effect is done, and that is the answer, with status 200.
+    Answer(String),
 }
 
 impl Fault {
@@ -98,6 +102,7 @@ impl Fault {
             Self::HangAfter(_) => "HangAfter",
             Self::Nonsense => "Nonsense",
             Self::Rewritten(..) => "Rewritten",
+            Self::Answer(_) => "Answer",
         }
     }
 }
