@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{
     hints::Hints,
     memory::{Memories, Memory},
+    pace::{SweepSettings, Sweeps},
     register::News,
-    sweeps::{SweepSettings, Sweeps},
 };
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},

@@ -7,8 +7,10 @@ mod leader;
 mod look;
 mod memory;
 mod objects;
+mod pace;
 mod pass;
 mod register;
+mod rest;
 mod sweeps;
 mod work;
 
@@ -38,7 +40,7 @@ use tracing::{debug, warn};
 
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
-pub use sweeps::SweepSettings;
+pub use pace::SweepSettings;
 
 use crate::api::v1alpha1::PinpointImportRole;
 use register::Register;
