@@ -112,9 +112,6 @@ pub enum SweepResult {
     Failed,
 }
 
-/// When an account was last wholly swept, or its sweeps began, and the time between their starts.
-type SweepTimes = HashMap<Option<String>, (Instant, Duration)>;
-
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
@@ -137,8 +134,8 @@ pub struct Metrics {
     sightings: Family<Label, Counter>,
     hints: Family<CallLabels, Counter>,
     drifts_seen: Family<Label, Counter>,
-    /// By the account's name in `Accounts`.
-    sweep_times: Mutex<SweepTimes>,
+    /// By account: its last whole sweep, or when its sweeps began, and the time between their starts.
+    sweep_times: Mutex<HashMap<Option<String>, (Instant, Duration)>>,
 }
 
 impl Default for Metrics {

@@ -1,6 +1,6 @@
 //! The end of a pass: the status if it changed, then the events, then when to look again; or the object is let go.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kube::{ResourceExt, runtime::controller::Action};
 
@@ -106,9 +106,14 @@ pub(super) async fn tell(
     objects::publish(context, object, events).await;
 }
 
+/// Time between full checks of an object's role.
+pub(super) fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
+    object.spec.interval().ok().flatten().unwrap_or(context.settings.resync)
+}
+
 /// When to look again; without an outcome the API server did not let the pass come to one.
 pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
-    let wait = wait(outcome, context.interval(object), context.settings.settle);
+    let wait = wait(outcome, interval(context, object), context.settings.settle);
     let tries = context.recent(object, |recent| {
         recent.tidy(context.clock());
         recent.tries.count(wait)

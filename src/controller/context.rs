@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::{
     hints::Hints,
     memory::{Memories, Memory},
+    pace::{SweepSettings, Sweeps},
     register::News,
-    sweeps::{SweepSettings, Sweeps},
 };
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
@@ -86,8 +86,8 @@ impl Context {
     }
 
     /// A time of [`Self::clock`] as the process has it.
-    pub(super) fn instant(&self, now: Duration) -> Instant {
-        self.started + now
+    pub(super) fn instant(&self, now: Duration) -> std::time::Instant {
+        (self.started + now).into_std()
     }
 
     /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would

@@ -7,8 +7,10 @@ mod leader;
 mod look;
 mod memory;
 mod objects;
+mod pace;
 mod pass;
 mod register;
+mod rest;
 mod sweeps;
 mod work;
 
@@ -38,7 +40,7 @@ use tracing::{debug, warn};
 
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
-pub use sweeps::SweepSettings;
+pub use pace::SweepSettings;
 
 use crate::api::v1alpha1::PinpointImportRole;
 use register::Register;
@@ -72,9 +74,11 @@ pub async fn run(
     let (left, filled) = (Arc::new(AtomicUsize::new(apis.len())), Arc::new(filled));
     let controllers = apis.into_iter().map(|api| {
         let (left, filled, first) = (Arc::clone(&left), Arc::clone(&filled), AtomicBool::new(true));
+        let all = Arc::clone(&context);
         let listed = move || {
             if first.swap(false, Ordering::Relaxed) && left.fetch_sub(1, Ordering::Relaxed) == 1 {
                 filled();
+                all.sweeps.listed();
             }
         };
         watch(api, &scope.selector, Arc::clone(&context), listed, stop.clone())

@@ -3,119 +3,32 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use kube::ResourceExt;
-use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use super::context::Context;
+use super::{
+    context::Context,
+    pace::Pace,
+    rest::{FIRST, request},
+};
 use crate::{
-    api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
+    api::v1alpha1::PinpointImportRole,
     aws::{Details, Iam, Page, Paging, Place},
-    backoff,
     metrics::{Shown, SweepResult},
     role::{
         Class, Failure, ObservedRole,
         recent::Clock,
-        sighting::{Sighting, Standing, Use, sighting, standing},
+        sighting::{Sighting, Use, sighting, standing},
     },
 };
 
-/// How accounts are swept.
-#[derive(Clone, Copy, Debug)]
-pub struct SweepSettings {
-    /// Time between starts of sweeps of an account; zero: there are none.
-    pub interval: Duration,
-    /// Most calls of sweeps per minute and account.
-    pub calls_per_minute: u32,
-}
-
-/// How long objects at rest wait for the first sweep of their account.
-const FIRST: Duration = Duration::from_mins(1);
 /// Time between starts of sweeps when a flood of messages asks for one, at least.
 const SOONEST: Duration = Duration::from_secs(15);
 /// How long an account is not swept after IAM has denied it.
 const DENIED: Duration = Duration::from_hours(1);
-/// How much longer the period becomes, at most, while IAM throttles sweeps.
-const LONGEST: u32 = 16;
-/// Pages that are asked for and judged at once, of all accounts: each may have megabytes, and one that hangs keeps no others waiting.
-const AT_ONCE: usize = 4;
-
-/// What is known of the sweeps of all accounts.
-#[derive(Debug)]
-pub(super) struct Sweeps {
-    /// Accounts whose first sweep has ended, however it ended.
-    begun: Mutex<HashSet<Option<String>>>,
-    pages: Semaphore,
-}
-
-impl Default for Sweeps {
-    fn default() -> Self {
-        Self {
-            begun: Mutex::default(),
-            pages: Semaphore::new(AT_ONCE),
-        }
-    }
-}
-
-impl Sweeps {
-    fn has_begun(&self, key: Option<&str>) -> bool {
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.contains(&key.map(str::to_owned))
-    }
-
-    fn begin(&self, key: Option<&str>) {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.insert(key.map(str::to_owned));
-    }
-}
-
-/// When sweeps start.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    settings: SweepSettings,
-    /// How much longer than by the settings, because of throttling.
-    longer: u32,
-    /// Calls of the last sweep, and roles of ours in it.
-    calls: u32,
-    own: usize,
-}
-
-impl Pace {
-    fn new(settings: SweepSettings) -> Self {
-        Self {
-            settings,
-            longer: 1,
-            calls: 1,
-            own: 1,
-        }
-    }
-
-    fn take(&mut self, result: SweepResult, calls: u32, own: usize) {
-        (self.calls, self.own) = (calls.max(1), own.max(1));
-        self.longer = match result {
-            SweepResult::Throttled => (self.longer * 2).min(LONGEST),
-            SweepResult::Whole => (self.longer / 2).max(1),
-            _ => self.longer,
-        };
-    }
-
-    /// Time between starts: no more calls a minute than the settings allow, and none dearer than looks at each role as often would be, at
-    /// three calls each.
-    fn period(self) -> Duration {
-        let SweepSettings {
-            interval,
-            calls_per_minute,
-        } = self.settings;
-        let paid = Duration::from_mins(1) * self.calls / calls_per_minute.max(1);
-        let looks = u32::try_from(self.own.saturating_mul(3)).unwrap_or(u32::MAX);
-        let worth = interval.saturating_mul(self.calls) / looks;
-        interval.max(paid).max(worth) * self.longer
-    }
-}
 
 /// Sweeps an account, for ever. `share`, from 0 to 1, keeps the accounts apart.
 pub(super) async fn sweep_for_ever(context: &Context, key: Option<&str>, share: f64) {
@@ -127,6 +40,9 @@ pub(super) async fn sweep_for_ever(context: &Context, key: Option<&str>, share: 
         // An account whose last object went costs nothing until there is one again.
         if context.hints.has_objects(key).await.is_none() {
             return;
+        }
+        if last.is_none() {
+            context.sweeps.all_listed().await;
         }
         let started = Instant::now();
         context.metrics.sweeping(key, started, pace.period());
@@ -335,54 +251,6 @@ impl Judge<'_> {
     }
 }
 
-impl Context {
-    /// How long an object needs no pass, since it is at rest and a sweep has seen its role as declared, or is about to; none where a pass is
-    /// due.
-    pub(super) async fn rests(&self, object: &PinpointImportRole) -> Option<Duration> {
-        let interval = self.settings.sweeps.interval;
-        if interval.is_zero() || object.status.is_none() {
-            return None;
-        }
-        let namespace = object.namespace().unwrap_or_default();
-        let place = self
-            .accounts
-            .choose(&namespace, object.spec.account_id.as_deref())
-            .await
-            .ok()?;
-        let known = self.known(object);
-        let situation = self.situation(object, &known);
-        if standing(&situation, &place.account, request(object)) != Some(Standing::AtRest) {
-            return None;
-        }
-        let (now, generation) = (self.clock().now, situation.generation);
-        let interval = self.interval(object);
-        let (until, is_new) = self.memory(object, |memory| match memory.is_hinted() {
-            true => (None, false),
-            false => {
-                let until = memory.sightings.rests_until(generation, interval, now);
-                (until, memory.sightings.is_new())
-            }
-        });
-        if let Some(until) = until {
-            // Never later than that, and not all at once.
-            return Some(until.saturating_sub(now).mul_f64(0.9 + 0.1 * fastrand::f64()));
-        }
-        let key = self.key(object);
-        let waits = || self.hints.since(key).is_some_and(|since| since.elapsed() < FIRST);
-        (is_new && !self.sweeps.has_begun(key) && waits()).then(|| backoff::jittered(Duration::from_secs(5)))
-    }
-
-    /// Time between full checks of an object's role.
-    pub(super) fn interval(&self, object: &PinpointImportRole) -> Duration {
-        object.spec.interval().ok().flatten().unwrap_or(self.settings.resync)
-    }
-}
-
-/// The value of the annotation "reconcile now".
-fn request(object: &PinpointImportRole) -> Option<&str> {
-    object.annotations().get(REQUEST_ANNOTATION).map(String::as_str)
-}
-
 /// Whether an object declares what pages of roles leave out.
 fn declares_details(object: &PinpointImportRole) -> bool {
     object.spec.description.is_some() || object.spec.max_session_duration.is_some()
@@ -414,43 +282,6 @@ fn common_path<'a>(mut paths: impl Iterator<Item = &'a str>) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn pace(interval: u64, calls_per_minute: u32, calls: u32, own: usize) -> Duration {
-        let mut pace = Pace::new(SweepSettings {
-            interval: Duration::from_secs(interval),
-            calls_per_minute,
-        });
-        pace.take(SweepResult::Whole, calls, own);
-        pace.period()
-    }
-
-    #[test]
-    fn sweeps_cost_no_more_than_they_may_and_than_they_are_worth() {
-        let seconds = Duration::from_secs;
-        assert_eq!(pace(45, 30, 2, 1000), seconds(45));
-        assert_eq!(pace(45, 30, 20, 1000), seconds(45));
-        assert_eq!(pace(45, 30, 100, 5000), seconds(200), "so many calls a minute");
-        assert_eq!(pace(45, 30, 10, 1), seconds(150), "one role among 5,000");
-        assert_eq!(pace(45, 30, 0, 0), seconds(45));
-        assert!(pace(3600, 1, u32::MAX, usize::MAX) > seconds(3600));
-    }
-
-    #[test]
-    fn throttling_makes_sweeps_rarer_and_whole_ones_bring_them_back() {
-        let mut pace = Pace::new(SweepSettings {
-            interval: Duration::from_secs(45),
-            calls_per_minute: 30,
-        });
-        let mut after = |result| {
-            pace.take(result, 1, 1);
-            pace.period().as_secs() / 45
-        };
-        let throttled: Vec<u64> = (0..6).map(|_| after(SweepResult::Throttled)).collect();
-        assert_eq!(throttled, [2, 4, 8, 16, 16, 16]);
-        assert_eq!(after(SweepResult::Partial), 16);
-        let whole: Vec<u64> = (0..5).map(|_| after(SweepResult::Whole)).collect();
-        assert_eq!(whole, [8, 4, 2, 1, 1]);
-    }
 
     #[test]
     fn descriptions_are_asked_for_below_the_path_of_those_who_declare_some() {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, time::Dura
 use pinpoint_import_role_controller::{
     api::Reason,
     aws::CallWatch as _,
-    metrics::{Metrics, Pass, Watched},
+    metrics::{Followed, Metrics, Pass, Shown, SweepResult, Watched, Why},
 };
 use serde_json::Value;
 use strum::VariantArray;
@@ -38,6 +38,10 @@ fn known() -> BTreeSet<String> {
     });
     metrics.called("GetRole", "ok", Duration::ZERO);
     metrics.drift("tags");
+    metrics.swept(SweepResult::Whole, Duration::ZERO);
+    metrics.sighting(Shown::AsDeclared);
+    metrics.hint(Why::Sweep, Followed::Looked);
+    metrics.drift_seen(Why::Sweep);
     let text = metrics.text();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines

@@ -187,7 +187,7 @@ impl Shown {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A role is seen as declared if and only if a pass would find it this object's, and nothing to do.
     #[test]

@@ -216,10 +216,12 @@ impl ControlPlane {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(text)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes()).map_err(text)?;
-        }
-        outcome(&child.wait_with_output().map_err(text)?)
+        let stdin = child.stdin.take();
+        // Written while it is read: what is said meanwhile would fill its own pipe. Why it stops reading, it says itself.
+        std::thread::scope(|scope| {
+            scope.spawn(|| stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
+            outcome(&child.wait_with_output().map_err(text)?)
+        })
     }
 }
 

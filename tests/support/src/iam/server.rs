@@ -346,6 +346,12 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
         }
+        Some(Fault::Rewritten(from, to)) => {
+            let body = answer.body_mut();
+            let rewritten = |text: Bytes| Bytes::from(String::from_utf8_lossy(&text).replace(from, to));
+            body.text = body.text.take().map(rewritten);
+            body.length = body.text.as_ref().map_or(0, |text| text.len() as u64);
+        }
         Some(Fault::CutShort(bytes)) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len().min(bytes)));
