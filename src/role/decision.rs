@@ -29,7 +29,7 @@ use crate::api::{
 /// First question: is there anything to look at? The next is about the account.
 pub fn begin(situation: &Situation<'_>) -> ControlFlow<End> {
     ControlFlow::Break(match (situation.deleting, situation.spec.suspend) {
-        (true, _) if !situation.held => End::LetGo(None),
+        (true, _) if !situation.has_finalizer => End::LetGo(None),
         (true, true) => End::Say(Outcome::DeletionSuspended),
         (false, true) => End::Say(Outcome::Suspended),
         (_, false) => return ControlFlow::Continue(()),

@@ -26,7 +26,7 @@ pub struct Situation<'a> {
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether it bears the finalizer.
-    pub held: bool,
+    pub has_finalizer: bool,
     /// What operators allow.
     pub guards: &'a Guards,
     /// The controller's `--role-path`.

@@ -348,7 +348,7 @@ fn predict(
         status,
         generation: object.metadata.generation.unwrap_or_default(),
         deleting: object.metadata.deletion_timestamp.is_some(),
-        held: object.is_held(),
+        has_finalizer: object.has_finalizer(),
         guards: &rules.guards,
         role_path: &rules.role_path,
         recent: &Recent::default(),
