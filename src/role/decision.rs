@@ -17,7 +17,7 @@ use super::{
     events::Notice,
     outcome::{Did, Failures, Outcome},
     ownership::{Foreign, Rival, ownership},
-    plan::{adoption, plan, release, teardown},
+    plan::{adoption, plan, retention, teardown},
     progress::Progress,
     status::{applied, has_open_drift},
 };
@@ -233,7 +233,7 @@ fn leave(situation: &Situation<'_>, shown: &ObservedRole) -> Decision {
     }
     let (aim, changes) = match situation.spec.deletion_policy {
         DeletionPolicy::Delete => (Aim::Delete, teardown(&role)),
-        DeletionPolicy::Retain => (Aim::Retain, release(&role.head)),
+        DeletionPolicy::Retain => (Aim::Retain, retention(&role.head)),
     };
     Decision::Act(Work {
         aim,
