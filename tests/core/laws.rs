@@ -126,7 +126,7 @@ proptest! {
 
     /// A retained role is nobody's, and is otherwise as it was.
     #[test]
-    fn release_takes_off_the_ownership_alone(role in role()) {
+    fn retention_takes_off_the_ownership_alone(role in role()) {
         let end = after(Some(&role), &retention(&role.head)).unwrap();
         prop_assert_eq!(Owner::of(&end.head), None);
         prop_assert!(end.head.tags.keys().all(|key| !key.starts_with("pinpoint-import.dev/")));
