@@ -231,7 +231,7 @@ fn edited(world: &mut World, edit: Edit) {
             object.spec += 1;
             object.generation += 1;
         }
-        (Edit::Delete, Some(object)) if object.has_finalizer => {
+        (Edit::Delete, Some(object)) if object.held => {
             object.deleting = true;
             object.generation += 1;
         }

@@ -161,8 +161,8 @@ impl Guard {
 
     /// The memory of a process that meets an object.
     #[must_use]
-    pub fn meeting(without: Option<Self>, has_finalizer: bool, clock: Clock) -> Recent {
-        Recent::meeting(has_finalizer && without != Some(Self::YoungProcess), clock)
+    pub fn meeting(without: Option<Self>, held: bool, clock: Clock) -> Recent {
+        Recent::meeting(held && without != Some(Self::YoungProcess), clock)
     }
 
     /// Whether a question is asked of a process that remembers nothing, nor that there was another before it. `head` is what `GetRole`

@@ -34,7 +34,7 @@ pub(crate) fn hold(world: &mut World, r: usize, mut pass: Pass, answer: Answer) 
     if answer != Answer::Fails(Class::Retryable)
         && let Some(object) = world.object.as_mut().filter(|_| is_same)
     {
-        object.has_finalizer = true;
+        object.held = true;
         if answer == Answer::Well(0) {
             pass.object = object.clone();
             pass.stage = Stage::Head;

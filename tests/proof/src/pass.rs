@@ -49,7 +49,7 @@ pub struct Pass {
 #[derive(Clone, Debug)]
 pub enum Stage {
     /// The finalizer is put on.
-    Finalizer,
+    Hold,
     /// `GetRole`.
     Head,
     /// The policies are read.
@@ -67,7 +67,7 @@ impl Sealed<Pass> {
     #[must_use]
     pub fn overtaken(self) -> Self {
         match self.stage {
-            Stage::Finalizer | Stage::Head => self,
+            Stage::Hold | Stage::Head => self,
             _ => Self::new(Pass {
                 unseen: true,
                 ..Pass::clone(&self)
@@ -124,10 +124,10 @@ impl Model {
             begin(situation)?;
             subject(situation, &Self::account())
         });
-        let has_finalizer = object.has_finalizer || object.deleting || self.without == Some(Guard::FinalizerFirst);
+        let held = object.held || object.deleting || self.without == Some(Guard::FinalizerFirst);
         let (subject, stage) = match aim {
             ControlFlow::Break(end) => (None, Stage::Conclude(end, None)),
-            ControlFlow::Continue(subject) => (Some(subject), if has_finalizer { Stage::Head } else { Stage::Finalizer }),
+            ControlFlow::Continue(subject) => (Some(subject), if held { Stage::Head } else { Stage::Hold }),
         };
         let pass = Pass {
             object,
@@ -150,7 +150,7 @@ impl Model {
         match memory {
             Some((uid, recent)) if *uid == object.uid => recent.clone(),
             _ => {
-                let recent = Sealed::new(Guard::meeting(self.without, object.has_finalizer, clock));
+                let recent = Sealed::new(Guard::meeting(self.without, object.held, clock));
                 *memory = Some((object.uid, recent.clone()));
                 recent
             }
@@ -173,7 +173,7 @@ impl Model {
         };
         let pass = Pass::clone(&pass);
         match pass.stage.clone() {
-            Stage::Finalizer => {
+            Stage::Hold => {
                 hold(world, r, pass, answer);
                 Ok(())
             }
@@ -348,7 +348,7 @@ impl Model {
     ) -> Result<(), Broken> {
         let is_lost = matches!(answer, Answer::Fails(_));
         let Some(next) = said(world, pass, end, role) else {
-            if !is_lost && pass.object.has_finalizer && world.object.as_ref() == Some(&pass.object) {
+            if !is_lost && pass.object.held && world.object.as_ref() == Some(&pass.object) {
                 world.object = None;
             }
             if answer == Answer::Well(0) && world.object.as_ref().is_none_or(|object| object.uid != pass.object.uid) {

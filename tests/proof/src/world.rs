@@ -63,7 +63,7 @@ pub struct Object {
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether it bears the finalizer.
-    pub has_finalizer: bool,
+    pub held: bool,
 }
 
 /// A process.
@@ -113,7 +113,7 @@ impl Object {
             generation: 1,
             status: Sealed::new(PinpointImportRoleStatus::default()),
             deleting: false,
-            has_finalizer: false,
+            held: false,
         }
     }
 }
@@ -167,7 +167,7 @@ impl Model {
             status: &object.status,
             generation: object.generation,
             deleting: object.deleting,
-            has_finalizer: object.has_finalizer,
+            has_finalizer: object.held,
             guards: &settings.guards(),
             role_path: &RolePath::default(),
             recent,
@@ -210,9 +210,9 @@ impl fmt::Debug for World {
             None => write!(f, " · object gone")?,
             Some(object) => {
                 let going = if object.deleting { " deleting" } else { "" };
-                let finalizer = if object.has_finalizer { " finalizer" } else { "" };
+                let held = if object.held { " held" } else { "" };
                 let reason = ready_reason(&object.status).map_or("-", |reason| reason.as_str());
-                write!(f, " · object {}{finalizer}{going} {reason}", object.uid)?;
+                write!(f, " · object {}{held}{going} {reason}", object.uid)?;
                 for (what, id) in [
                     ("pinned", &object.status.role_id),
                     ("former", &object.status.former_role_id),
