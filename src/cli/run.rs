@@ -23,7 +23,7 @@ use crate::{
     aws::{AccountWatch, Accounts, Iam, watch_account},
     backoff, cluster,
     config::{Args, File, Settings},
-    controller::{self, Context, ControllerSettings, Election, Scope},
+    controller::{self, Context, ControllerSettings, Election, Scope, SweepSettings},
     metrics::Metrics,
     telemetry,
 };
@@ -169,6 +169,10 @@ async fn work(
             settle: settings.settle,
             guards: settings.guards,
             instance: name(),
+            sweeps: SweepSettings {
+                interval: settings.sweep_interval,
+                calls_per_minute: settings.iam.sweep_calls_per_minute.get(),
+            },
         },
         metrics,
     );

@@ -32,8 +32,9 @@ pub(super) async fn declare(
     let generation = object.metadata.generation.unwrap_or_default();
     let next = status::intent(&before, generation, desired, &work.changes, &drift, &objects::now());
     if status::differs(&before, &next) {
-        objects::write_status(context, &object, &next).await?;
+        let written = objects::write_status(context, &object, &next).await?;
         tell(context, &object, &before, &next, None).await;
+        object.metadata.resource_version = written.metadata.resource_version;
         object.status = Some(next);
     }
     Ok(object)
@@ -56,7 +57,7 @@ pub(super) async fn carry_out(
         }
         let answer = execute(iam, name, change).await;
         let outcome = answer.as_ref().map(drop);
-        context.memory(object, |recent| {
+        context.recent(object, |recent| {
             recent.did(&change.step, role.as_ref(), outcome, context.clock());
         });
         role = match &answer {

@@ -224,6 +224,7 @@ impl World {
             std::ops::ControlFlow::Break(decision) => (decision, None),
             std::ops::ControlFlow::Continue(whose) => {
                 let shown = shown.as_ref().expect("a role");
+                self.recent().saw_whole(shown, clock);
                 let decision = self.asking(|situation| decide(situation, &subject, &whose, shown));
                 (decision, Some(shown.head.clone()))
             }

@@ -45,6 +45,9 @@ pub enum Name {
     Changed,
     Reported,
     Replicas,
+    DeletedTwice,
+    Lost,
+    Stale,
 }
 
 impl Name {
@@ -64,6 +67,7 @@ impl Name {
             | Self::Changed
             | Self::Reported
             | Self::Replicas
+            | Self::Stale
             | Self::Former => self.edited(),
             _ => self.drifted(),
         }
@@ -74,6 +78,9 @@ impl Name {
     pub fn smaller(self) -> Scene {
         let mut scene = self.scene();
         let bounds = &mut scene.bounds;
+        if matches!(self, Self::DeletedTwice | Self::Lost) {
+            return scene;
+        }
         if !scene.prelude.is_empty() || bounds.edits > 1 {
             bounds.moves = 0;
         } else if bounds.moves + bounds.edits > 0 {
@@ -222,6 +229,19 @@ impl Name {
                 bounds: bounds(1, 0, 1, 1, 0),
                 ..drift("deleted", guide(), &[], &[Move::Delete])
             },
+            Self::DeletedTwice => Scene {
+                bounds: bounds(2, 0, 2, 0, 0),
+                ..drift("deleted twice, under two restarts", guide(), &[], &[Move::Delete])
+            },
+            Self::Lost => Scene {
+                bounds: bounds(1, 1, 0, 1, 0),
+                ..drift(
+                    "mended by a call without an answer",
+                    guide(),
+                    &[],
+                    &[Move::LetIn, Move::Attach],
+                )
+            },
             Self::Doubtful => Scene {
                 replicas: 1,
                 settings: vec![settings("c", None), settings("c", Some(OURS))],
@@ -317,6 +337,14 @@ impl Name {
                 moves: vec![Move::LetIn, Move::Attach, Move::Delete],
                 bounds: bounds(2, 0, 0, 1, 0),
                 ..edit("drift is reported", &[])
+            },
+            Self::Stale => Scene {
+                at_rest: false,
+                moves: vec![Move::Strip],
+                bounds: bounds(1, 0, 0, 0, 0),
+                replicas: 2,
+                lag: 0,
+                ..edit("a stale pass ends late", &[])
             },
             Self::Former => Scene {
                 at_rest: false,
