@@ -59,8 +59,8 @@ pub(super) struct PlanArgs {
     cluster: ClusterArgs,
 
     /// Form of the output
-    #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = Output::Text)]
-    output: Output,
+    #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = PlanOutput::Text)]
+    output: PlanOutput,
 
     /// Exit code 1 if a change widens access
     #[arg(long, env = "PIR_FAIL_ON_WIDENING", value_parser = FalseyValueParser::new())]
@@ -78,7 +78,7 @@ pub(super) struct PlanArgs {
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
+enum PlanOutput {
     /// For people; with colour on terminals, unless `NO_COLOR` is set
     Text,
     /// For programs; the schema is deploy/pipeline/plan.schema.json
@@ -162,10 +162,10 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             .map(|subject| subject.node.as_ref())
             .collect();
         print(&match args.output {
-            Output::Text => text(&report),
-            Output::Json => Rendered::json(&report)?,
-            Output::Markdown => markdown(&report),
-            Output::Sarif => sarif(&report, &places)?,
+            PlanOutput::Text => text(&report),
+            PlanOutput::Json => Rendered::json(&report)?,
+            PlanOutput::Markdown => markdown(&report),
+            PlanOutput::Sarif => sarif(&report, &places)?,
         })?;
         say(format_args!("{} IAM calls, all of them reads", calls.count()));
         say(format_args!("{ENDED}: {WAY_OUT}"));
@@ -203,7 +203,7 @@ fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, Str
     if unread.is_empty() && checked.problems.is_empty() {
         return Ok(Some(checked.sound));
     }
-    if matches!(args.output, Output::Sarif) {
+    if matches!(args.output, PlanOutput::Sarif) {
         print(&manifests::sarif(&checked, &unread)?)?;
     }
     for problem in checked.problems.iter().map(ToString::to_string).chain(unread) {
