@@ -1,7 +1,7 @@
 //! `plan` for a comment on a pull request.
 
 use super::{
-    report::{Action, Call, Note, ObjectPlan, Report},
+    report::{Action, Call, Note, ObjectPlan, PlanReport},
     words::{diff, line, words},
 };
 use crate::{
@@ -22,7 +22,7 @@ const DIFF: usize = 4_000;
 const SENTENCE: usize = 300;
 
 /// For a comment on a pull request. What does not fit is counted; what widens access and what is refused comes first.
-pub(super) fn markdown(report: &Report) -> Rendered {
+pub(super) fn markdown(report: &PlanReport) -> Rendered {
     let mut text = Markdown::default();
     text.markup("### Pinpoint import roles: ")
         .words(report.headline())

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use self::{
     markdown::markdown,
-    report::{ObjectPlan, Report},
+    report::{ObjectPlan, PlanReport},
     sarif::sarif,
     text::text,
     watched::Watched,
@@ -155,7 +155,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             let why = outside(subject).unwrap_or_default();
             ObjectPlan::unwatched(&subject.object, subject.file.clone(), &why)
         });
-        let report = Report::new(planned.chain(unwatched));
+        let report = PlanReport::new(planned.chain(unwatched));
         let places: Vec<_> = subjects
             .iter()
             .chain(&strangers)
@@ -174,7 +174,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
 }
 
 /// The exit code, and why it is an error.
-fn verdict(args: &PlanArgs, report: &Report) -> ExitCode {
+fn verdict(args: &PlanArgs, report: &PlanReport) -> ExitCode {
     if report.summary.refused > 0 {
         say(format_args!(
             "error: {} objects would be refused",

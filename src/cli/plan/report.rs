@@ -20,7 +20,8 @@ use crate::{
 /// What the controller would do.
 #[derive(Serialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+#[schemars(rename = "Report")]
+pub(super) struct PlanReport {
     /// Version of this form: 1.
     pub(super) version: u8,
     /// How many objects of each kind.
@@ -308,7 +309,7 @@ fn role(object: &PinpointImportRole, owner: &Owner) -> String {
     name.map(|name| name.to_string()).unwrap_or_default()
 }
 
-impl Report {
+impl PlanReport {
     pub(super) fn new(objects: impl Iterator<Item = ObjectPlan>) -> Self {
         let mut summary = Summary::default();
         let objects: Vec<ObjectPlan> = objects.collect();
@@ -357,13 +358,13 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::Report;
+    use super::PlanReport;
 
     /// `deploy/pipeline/plan.schema.json` is made from these types: `UPDATE=1 cargo test --lib report` renews it.
     #[test]
     fn the_schema_is_the_one_that_is_published() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pipeline/plan.schema.json");
-        let schema = serde_json::to_string_pretty(&schemars::schema_for!(Report)).unwrap() + "\n";
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(PlanReport)).unwrap() + "\n";
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(path, &schema).unwrap();
         }

@@ -1,7 +1,7 @@
 //! `plan` for the lines of a pull request.
 
 use super::{
-    report::{Action, Report},
+    report::{Action, PlanReport},
     words::{line, words},
 };
 use crate::{
@@ -29,7 +29,7 @@ const REFUSED: Kind = Kind {
 
 /// For places that show problems on the lines of a pull request: what is refused, what widens access, and notes. `places` are the objects'
 /// manifests, in their order.
-pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendered, String> {
+pub(super) fn sarif(report: &PlanReport, places: &[Option<&Node>]) -> Result<Rendered, String> {
     let mut all = Vec::new();
     for (object, place) in report.objects.iter().zip(places) {
         let found = |kind: Kind, way: &FieldPath, message: String| Found {
