@@ -154,7 +154,7 @@ pub(super) struct Call {
     /// Whether somebody can do more with the role afterwards. In doubt, true.
     pub(super) widens: bool,
     /// What it mends.
-    pub(super) differences: Vec<Difference>,
+    pub(super) differences: Vec<CallDifference>,
     /// What it overwrites or removes, where that is known.
     pub(super) before: Option<String>,
     /// What it writes.
@@ -164,7 +164,8 @@ pub(super) struct Call {
 /// A difference between the role and its declaration.
 #[derive(Serialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Difference {
+#[schemars(rename = "Difference")]
+pub(super) struct CallDifference {
     /// The part of the role.
     pub(super) field: String,
     /// What IAM has, as a sentence.
@@ -184,7 +185,7 @@ impl Call {
             differences: change
                 .differences
                 .iter()
-                .map(|difference| Difference {
+                .map(|difference| CallDifference {
                     field: difference.field.as_str().to_owned(),
                     observed: difference.observed.clone(),
                     declared: difference.declared.clone(),

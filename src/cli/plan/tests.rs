@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     markdown::markdown,
-    report::{Action, Call, Difference, ObjectPlan, PlanReport},
+    report::{Action, Call, CallDifference, ObjectPlan, PlanReport},
     sarif::sarif,
 };
 use crate::{
@@ -17,7 +17,7 @@ fn call(n: usize, text: &str) -> Call {
         action: "AttachRolePolicy".to_owned(),
         subject: Some(format!("arn:aws:iam::123456789012:policy/{n}{text}")),
         widens: n % 2 == 1,
-        differences: vec![Difference {
+        differences: vec![CallDifference {
             field: "managedPolicyArns".to_owned(),
             observed: format!("managed policy {n} is missing {text}"),
             declared: "attached".to_owned(),
