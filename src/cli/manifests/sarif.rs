@@ -1,6 +1,6 @@
 //! What was found in manifests, as SARIF.
 
-use super::check::{Checked, Finding};
+use super::check::{Checked, LocatedProblem};
 use crate::cli::{
     medium::Rendered,
     sarif::{Found, Kind, Level, sarif as written},
@@ -22,7 +22,7 @@ pub(in crate::cli) const NOTED: Kind = Kind {
 
 /// Problems and notes, each at its line.
 pub(in crate::cli) fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
-    let found = |kind: Kind, finding: &Finding| Found {
+    let found = |kind: Kind, finding: &LocatedProblem| Found {
         kind,
         message: finding.problem.to_string(),
         file: finding.file.clone(),
