@@ -6,7 +6,7 @@ use super::report::{AuditReport, Row};
 use crate::{
     cli::{
         medium::{Csv, Rendered, Terminal},
-        sarif::{self, Found, Kind, Level},
+        sarif::{self, Alert, Kind, Level},
     },
     role::{
         difference::cut,
@@ -162,7 +162,7 @@ const HIGH: Kind = Kind {
 /// Roles are in no file, but places that show findings ask for one: it has the name that the role has in AWS.
 pub(super) fn sarif(report: &AuditReport) -> Result<Rendered, String> {
     let found = report.roles.iter().flat_map(|row| {
-        row.findings.iter().map(|finding| Found {
+        row.findings.iter().map(|finding| Alert {
             kind: match finding.severity {
                 Severity::Low => LOW,
                 Severity::Medium => MEDIUM,

@@ -247,7 +247,7 @@ fn subject(declared: Declared, cluster: Option<&Cluster>) -> Subject {
 }
 
 /// What the controller would do about an object.
-fn foreseen(subject: &Subject, found: Found, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
+fn foreseen(subject: &Subject, found: Reading, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
     let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
     let decision = predict(subject, known.map_err(Clone::clone), rules, id, cluster);
     let (account, observed) = found.ok().unzip();
@@ -274,12 +274,12 @@ fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -
 }
 
 /// An object's account and role, or why neither is known.
-type Found = Result<(Account, Option<ObservedRole>), Outcome>;
+type Reading = Result<(Account, Option<ObservedRole>), Outcome>;
 
 /// Reads the roles, in the order of their objects.
-async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Found>, String> {
+async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Reading>, String> {
     let mut places: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<Reading> = Vec::new();
     for (index, Subject { object, .. }) in subjects.iter().enumerate() {
         let namespace = object.namespace().unwrap_or_default();
         match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {

@@ -8,7 +8,7 @@ use crate::{
     cli::{
         manifests::{NOTED, Node},
         medium::Rendered,
-        sarif::{Found, Kind, Level, sarif as written},
+        sarif::{Alert, Kind, Level, sarif as written},
     },
     role::FieldPath,
 };
@@ -32,7 +32,7 @@ const REFUSED: Kind = Kind {
 pub(super) fn sarif(report: &PlanReport, places: &[Option<&Node>]) -> Result<Rendered, String> {
     let mut all = Vec::new();
     for (object, place) in report.objects.iter().zip(places) {
-        let found = |kind: Kind, way: &FieldPath, message: String| Found {
+        let found = |kind: Kind, way: &FieldPath, message: String| Alert {
             kind,
             message,
             file: match &object.file {
