@@ -90,7 +90,7 @@ enum PlanOutput {
 }
 
 /// An object, and what is known of it beside its spec.
-struct Subject {
+struct PlannedObject {
     file: Option<String>,
     node: Option<Node>,
     object: PinpointImportRole,
@@ -137,7 +137,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         let own = iam.account().await.map_err(|failure| failure.message)?;
         let (_told, known) = watch::channel(Some(Ok(own)));
         let accounts = Accounts::new(iam, known, accounts, 1);
-        let outside = |subject: &Subject| watched.covers(&subject.object).err();
+        let outside = |subject: &PlannedObject| watched.covers(&subject.object).err();
         let (subjects, strangers): (Vec<_>, Vec<_>) =
             subjects.into_iter().partition(|subject| outside(subject).is_none());
         let found = observe(&subjects, &accounts).await?;
@@ -213,10 +213,10 @@ fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, Str
 }
 
 /// The cluster's objects, as far as the controller would watch them.
-fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<Subject> {
+fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<PlannedObject> {
     let all = cluster.map(|cluster| cluster.objects.as_slice()).unwrap_or_default();
     let ours = all.iter().filter(|object| watched.covers(object).is_ok());
-    let ours: Vec<Subject> = ours
+    let ours: Vec<PlannedObject> = ours
         .map(|object| live(None, object.clone(), advice(&object.spec).into_iter().collect()))
         .collect();
     if ours.len() < all.len() {
@@ -229,7 +229,7 @@ fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<Subject> {
 }
 
 /// The object of a manifest, with what the cluster knows of it.
-fn subject(declared: Declared, cluster: Option<&Cluster>) -> Subject {
+fn subject(declared: Declared, cluster: Option<&Cluster>) -> PlannedObject {
     let node = Some(declared.node);
     let mut object = declared.object;
     let namespace = object.namespace().unwrap_or_default();
@@ -240,14 +240,14 @@ fn subject(declared: Declared, cluster: Option<&Cluster>) -> Subject {
         object.metadata.generation = there.metadata.generation.map(|now| now + i64::from(!same));
         object.status.clone_from(&there.status);
     }
-    Subject {
+    PlannedObject {
         node,
         ..live(Some(declared.file), object, declared.notes)
     }
 }
 
 /// What the controller would do about an object.
-fn foreseen(subject: &Subject, found: Reading, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
+fn foreseen(subject: &PlannedObject, found: Reading, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
     let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
     let decision = predict(subject, known.map_err(Clone::clone), rules, id, cluster);
     let (account, observed) = found.ok().unzip();
@@ -262,9 +262,9 @@ fn foreseen(subject: &Subject, found: Reading, rules: &Rules, id: &str, cluster:
     )
 }
 
-fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -> Subject {
+fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -> PlannedObject {
     let status = object.status.clone().unwrap_or_default();
-    Subject {
+    PlannedObject {
         file,
         node: None,
         object,
@@ -277,10 +277,10 @@ fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -
 type Reading = Result<(Account, Option<ObservedRole>), Outcome>;
 
 /// Reads the roles, in the order of their objects.
-async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Reading>, String> {
+async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<Reading>, String> {
     let mut places: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
     let mut found: Vec<Reading> = Vec::new();
-    for (index, Subject { object, .. }) in subjects.iter().enumerate() {
+    for (index, PlannedObject { object, .. }) in subjects.iter().enumerate() {
         let namespace = object.namespace().unwrap_or_default();
         match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {
             Ok(Place { account, iam }) => {
@@ -333,13 +333,13 @@ fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
 
 /// What the controller would decide.
 fn predict(
-    subject: &Subject,
+    subject: &PlannedObject,
     found: Result<(&Account, Option<&ObservedRole>), Outcome>,
     rules: &Rules,
     id: &str,
     cluster: Option<&Cluster>,
 ) -> Decision {
-    let Subject { object, status, .. } = subject;
+    let PlannedObject { object, status, .. } = subject;
     let head = found.as_ref().ok().and_then(|(_, role)| role.map(|role| &role.head));
     let owner = likely_owner(object, id, cluster, head);
     let situation = Situation {
