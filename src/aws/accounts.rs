@@ -15,9 +15,9 @@ use crate::{
 /// What is known of the account of the controller's credentials; none before the first answer.
 pub type AccountWatch = watch::Receiver<Option<Result<Account, Failure>>>;
 
-/// The way into another account.
+/// Access to another account.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct AccountAccess {
     /// The account.
     pub account: Account,
     /// The role to assume there.
@@ -31,7 +31,7 @@ pub struct Entry {
 /// Another account, with the passes that may be at work in it. Each account has its own, so that one in which every call hangs keeps
 /// none of the others waiting.
 struct Other {
-    entry: Entry,
+    entry: AccountAccess,
     iam: Iam,
     seats: Seats,
 }
@@ -55,7 +55,7 @@ pub struct Place {
 impl Accounts {
     /// The account of `iam`'s credentials, which `own` tells, and others by their id. In each, `concurrency` passes may be at work.
     #[must_use]
-    pub fn new(iam: Iam, own: AccountWatch, entries: BTreeMap<String, Entry>, concurrency: u16) -> Self {
+    pub fn new(iam: Iam, own: AccountWatch, entries: BTreeMap<String, AccountAccess>, concurrency: u16) -> Self {
         let others = entries.into_iter().map(|(id, entry)| {
             let other = Other {
                 iam: iam.assuming(entry.role.clone()),

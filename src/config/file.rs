@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    aws::{AssumedRole, Entry, ExternalId, QueueUrl},
+    aws::{AssumedRole, AccountAccess, ExternalId, QueueUrl},
     role::{Account, Patterns, name::is_account_id, spelling::nearest},
 };
 
@@ -17,7 +17,7 @@ pub struct File {
     /// Values of flags, by their names without dashes.
     pub flags: BTreeMap<String, Vec<String>>,
     /// Other accounts, by their id.
-    pub accounts: BTreeMap<String, Entry>,
+    pub accounts: BTreeMap<String, AccountAccess>,
     /// What is wrong with the file, one line each.
     pub problems: Vec<String>,
 }
@@ -102,7 +102,7 @@ impl File {
     }
 }
 
-fn entry(id: &str, value: &Value) -> Result<Entry, String> {
+fn entry(id: &str, value: &Value) -> Result<AccountAccess, String> {
     if !is_account_id(id) {
         return Err("an account id has 12 digits (put it in quotes)".to_owned());
     }
@@ -125,7 +125,7 @@ fn entry(id: &str, value: &Value) -> Result<Entry, String> {
         arn: written.role,
         external_id: written.external_id,
     };
-    Ok(Entry {
+    Ok(AccountAccess {
         account,
         role,
         change_queue,
