@@ -37,7 +37,7 @@ const FLOOD: usize = 20;
 /// All hints that no pass has been told of, and what is needed to tell them.
 pub(super) struct Hints {
     /// By the accounts' names in `Accounts`.
-    accounts: HashMap<Option<String>, Account>,
+    accounts: HashMap<Option<String>, AccountHints>,
     watches: Mutex<Vec<Watch>>,
     metrics: Arc<Metrics>,
 }
@@ -51,8 +51,8 @@ struct Watch {
 
 /// The hints of an account.
 #[derive(Debug, Default)]
-struct Account {
-    state: Mutex<State>,
+struct AccountHints {
+    state: Mutex<HintState>,
     /// There is a further hint, or object.
     news: Notify,
     /// A sweep shall take the place of the messages.
@@ -60,9 +60,9 @@ struct Account {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HintState {
     /// The objects, by their roles' names in lower case. Two may name the same role.
-    roles: HashMap<String, Vec<Entry>>,
+    roles: HashMap<String, Vec<Target>>,
     /// When the first of them came.
     since: Option<Instant>,
     /// Hints to be told, one for each object.
@@ -76,7 +76,7 @@ struct State {
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct Target {
     watch: usize,
     object: ObjectRef<PinpointImportRole>,
     uid: String,
@@ -84,7 +84,7 @@ struct Entry {
 
 #[derive(Clone, Debug)]
 struct Waiting {
-    entry: Entry,
+    entry: Target,
     hint: Hint,
     not_before: Instant,
 }
@@ -93,7 +93,7 @@ impl Hints {
     /// None, in these accounts.
     pub(super) fn new(accounts: Vec<Option<String>>, metrics: Arc<Metrics>) -> Self {
         Self {
-            accounts: accounts.into_iter().map(|key| (key, Account::default())).collect(),
+            accounts: accounts.into_iter().map(|key| (key, AccountHints::default())).collect(),
             watches: Mutex::default(),
             metrics,
         }
@@ -122,7 +122,7 @@ impl Hints {
         let (Some(account), Some(name)) = (self.account(key), name(object)) else {
             return;
         };
-        let entry = Entry {
+        let entry = Target {
             watch,
             object: ObjectRef::from_obj(object),
             uid: object.uid().unwrap_or_default(),
@@ -162,7 +162,7 @@ impl Hints {
             .account(key)
             .map(|account| locked(&account.state).roles.get(role).cloned());
         let watches = locked(&self.watches);
-        let get = |entry: &Entry| {
+        let get = |entry: &Target| {
             let object = watches.get(entry.watch)?.store.get(&entry.object)?;
             (object.uid().as_ref() == Some(&entry.uid)).then_some(object)
         };
@@ -255,7 +255,7 @@ impl Hints {
         is_ours
     }
 
-    fn add(&self, state: &mut State, entry: Entry, hint: Hint) {
+    fn add(&self, state: &mut HintState, entry: Target, hint: Hint) {
         if !state.queued.insert(entry.uid.clone()) {
             self.metrics.hint(hint.why, Followed::Folded);
             return;
@@ -273,7 +273,7 @@ impl Hints {
     }
 
     /// Where more messages wait than a sweep takes calls, it is cheaper, and takes their place.
-    fn fold(&self, state: &mut State) -> bool {
+    fn fold(&self, state: &mut HintState) -> bool {
         let Some(calls) = state.sweep else {
             return false;
         };
@@ -341,13 +341,13 @@ impl Hints {
         }
     }
 
-    fn account(&self, key: Option<&str>) -> Option<&Account> {
+    fn account(&self, key: Option<&str>) -> Option<&AccountHints> {
         self.accounts.get(&key.map(str::to_owned))
     }
 }
 
 /// Takes the first hint that is due.
-fn take(state: &mut State) -> Option<Waiting> {
+fn take(state: &mut HintState) -> Option<Waiting> {
     let now = Instant::now();
     let first = state.waiting.iter().position(|waiting| waiting.not_before <= now)?;
     let next = state.waiting.remove(first)?;
