@@ -137,8 +137,8 @@ pub enum Effect {
     Deny,
 }
 
-/// Conditions: operator and key to values, of which there is at least one.
-pub(in crate::role) type Conditions = BTreeMap<(Folded, Folded), BTreeSet<String>>;
+/// A condition block, as IAM calls it: operator and key to values, of which there is at least one.
+pub(in crate::role) type ConditionBlock = BTreeMap<(Folded, Folded), BTreeSet<String>>;
 
 /// The smallest thing that a statement says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,7 +152,7 @@ pub struct Grant {
     /// On what; none in a trust policy.
     pub resource: Option<Scope<String>>,
     /// Under which conditions.
-    pub conditions: Conditions,
+    pub conditions: ConditionBlock,
 }
 
 impl Grant {
