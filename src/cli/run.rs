@@ -23,7 +23,7 @@ use crate::{
     aws::{AccountWatch, Accounts, Iam, watch_account},
     backoff, cluster,
     config::{Args, File, Settings},
-    controller::{self, Context, ControllerSettings, Election, Scope, SweepSettings},
+    controller::{self, Context, ControllerSettings, Election, WatchSettings, SweepSettings},
     metrics::Metrics,
     telemetry,
 };
@@ -176,13 +176,13 @@ async fn work(
         },
         metrics,
     );
-    let scope = Scope {
+    let watched = WatchSettings {
         // Each once: an object that is watched twice would be counted and looked at twice.
         namespaces: settings.namespaces.into_iter().collect(),
         selector: settings.selector,
     };
     let shutdown = shutdown.wait().boxed().shared();
-    controller::run(client, scope, Arc::new(context), move || set(&filled), shutdown).await;
+    controller::run(client, watched, Arc::new(context), move || set(&filled), shutdown).await;
 }
 
 /// Name of this process for people: that of its pod. Others may bear it too.

@@ -19,7 +19,7 @@ use self::{
     report::{ObjectPlan, PlanReport},
     sarif::sarif,
     text::text,
-    watched::Watched,
+    watched::WatchFilter,
 };
 use super::{
     ending::{finish, refuse},
@@ -105,7 +105,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         Ok(rules) => rules,
         Err(problems) => return refuse(&problems),
     };
-    let watched = match Watched::new(&args.watch.namespaces, &args.watch.selector) {
+    let watched = match WatchFilter::new(&args.watch.namespaces, &args.watch.selector) {
         Ok(watched) => watched,
         Err(why) => return refuse(&[why]),
     };
@@ -213,7 +213,7 @@ fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, Str
 }
 
 /// The cluster's objects, as far as the controller would watch them.
-fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<PlannedObject> {
+fn there(cluster: Option<&Cluster>, watched: &WatchFilter) -> Vec<PlannedObject> {
     let all = cluster.map(|cluster| cluster.objects.as_slice()).unwrap_or_default();
     let ours = all.iter().filter(|object| watched.covers(object).is_ok());
     let ours: Vec<PlannedObject> = ours
