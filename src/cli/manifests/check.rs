@@ -89,9 +89,9 @@ pub(in crate::cli) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
         let mut found = Vec::new();
         let object = object(&manifest.node, rules, &mut found);
         if let Some((object, desired)) = &object {
-            let place = format!("{}:{}", manifest.file, manifest.node.line);
+            let at = format!("{}:{}", manifest.file, manifest.node.line);
             let key = (object.spec.account_id.clone(), desired.name.as_str().to_lowercase());
-            if let Some(first) = names.insert(key, place) {
+            if let Some(first) = names.insert(key, at) {
                 let message = format!(
                     "role {} is declared at {first} too: the first object would keep it, and this one get RoleNotOwned",
                     desired.name

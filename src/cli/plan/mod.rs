@@ -156,7 +156,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             ObjectPlan::unwatched(&subject.object, subject.file.clone(), &why)
         });
         let report = PlanReport::new(planned.chain(unwatched));
-        let places: Vec<_> = subjects
+        let nodes: Vec<_> = subjects
             .iter()
             .chain(&strangers)
             .map(|subject| subject.node.as_ref())
@@ -165,7 +165,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             PlanOutput::Text => text(&report),
             PlanOutput::Json => Rendered::json(&report)?,
             PlanOutput::Markdown => markdown(&report),
-            PlanOutput::Sarif => sarif(&report, &places)?,
+            PlanOutput::Sarif => sarif(&report, &nodes)?,
         })?;
         say(format_args!("{} IAM calls, all of them reads", calls.count()));
         say(format_args!("{ENDED}: {WAY_OUT}"));
@@ -278,14 +278,14 @@ type Reading = Result<(Account, Option<ObservedRole>), Outcome>;
 
 /// Reads the roles, in the order of their objects.
 async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<Reading>, String> {
-    let mut places: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
+    let mut by_account: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
     let mut found: Vec<Reading> = Vec::new();
     for (index, PlannedObject { object, .. }) in subjects.iter().enumerate() {
         let namespace = object.namespace().unwrap_or_default();
         match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {
             Ok(Place { account, iam }) => {
                 if let Ok(name) = role_name(&object.spec, &owner(object, "")) {
-                    let entry = places.entry(account.id.clone()).or_insert_with(|| (iam, Vec::new()));
+                    let entry = by_account.entry(account.id.clone()).or_insert_with(|| (iam, Vec::new()));
                     entry.1.push((index, name.as_str().to_owned()));
                 }
                 found.push(Ok((account, None)));
@@ -293,7 +293,7 @@ async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<
             Err(outcome) => found.push(Err(outcome)),
         }
     }
-    for (iam, names) in places.into_values() {
+    for (iam, names) in by_account.into_values() {
         for (index, role) in read(&iam, names).await? {
             if let Ok((_, observed)) = &mut found[index] {
                 *observed = role;

@@ -27,11 +27,11 @@ const REFUSED: Kind = Kind {
     level: Level::Error,
 };
 
-/// For places that show problems on the lines of a pull request: what is refused, what widens access, and notes. `places` are the objects'
+/// For places that show problems on the lines of a pull request: what is refused, what widens access, and notes. `nodes` are the objects'
 /// manifests, in their order.
-pub(super) fn sarif(report: &PlanReport, places: &[Option<&Node>]) -> Result<Rendered, String> {
+pub(super) fn sarif(report: &PlanReport, nodes: &[Option<&Node>]) -> Result<Rendered, String> {
     let mut all = Vec::new();
-    for (object, place) in report.objects.iter().zip(places) {
+    for (object, node) in report.objects.iter().zip(nodes) {
         let found = |kind: Kind, way: &FieldPath, message: String| Alert {
             kind,
             message,
@@ -40,7 +40,7 @@ pub(super) fn sarif(report: &PlanReport, places: &[Option<&Node>]) -> Result<Ren
                 // It is in no file, but places that show findings ask for one.
                 None => format!("pinpointimportroles/{}", object.title()),
             },
-            line: place.map_or(1, |node| node.line_of(way)),
+            line: node.map_or(1, |node| node.line_of(way)),
             about: Some(object.title()),
         };
         if object.action == Action::Refused {
