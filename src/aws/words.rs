@@ -138,7 +138,10 @@ fn source(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String>
     }
     let told = raw(error);
     let named = |words: &&[&str]| words.iter().any(|word| told.to_lowercase().contains(word));
-    let source = SOURCES.iter().find(|(words, _)| named(words)).map(|(_, source)| *source);
+    let source = SOURCES
+        .iter()
+        .find(|(words, _)| named(words))
+        .map(|(_, source)| *source);
     match (source, profile(&told).or(chosen)) {
         (Some(source), Some(profile)) => Some(source.replace(" login`", &format!(" login --profile {profile}`"))),
         (source, profile) => source

@@ -23,7 +23,7 @@ use crate::{
     aws::{AccountWatch, Accounts, Iam, watch_account},
     backoff, cluster,
     config::{Args, File, Settings},
-    controller::{self, Context, ControllerSettings, Election, WatchSettings, SweepSettings},
+    controller::{self, Context, ControllerSettings, Election, SweepSettings, WatchSettings},
     metrics::Metrics,
     telemetry,
 };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    aws::{AssumedRole, AccountAccess, ExternalId, QueueUrl},
+    aws::{AccountAccess, AssumedRole, ExternalId, QueueUrl},
     role::{Account, Patterns, name::is_account_id, spelling::nearest},
 };
 

@@ -285,7 +285,9 @@ async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<
         match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {
             Ok(Place { account, iam }) => {
                 if let Ok(name) = role_name(&object.spec, &owner(object, "")) {
-                    let entry = by_account.entry(account.id.clone()).or_insert_with(|| (iam, Vec::new()));
+                    let entry = by_account
+                        .entry(account.id.clone())
+                        .or_insert_with(|| (iam, Vec::new()));
                     entry.1.push((index, name.as_str().to_owned()));
                 }
                 found.push(Ok((account, None)));
