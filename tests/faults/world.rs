@@ -181,7 +181,7 @@ impl World {
             selector: String::new(),
         };
         let never = futures::future::pending::<()>();
-        tokio::spawn(controller::run(client, scope, Arc::new(context), || {}, never))
+        tokio::spawn(controller::run(client, watched, Arc::new(context), || {}, never))
     }
 
     /// What is there, apart from ids and times.
