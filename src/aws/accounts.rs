@@ -36,7 +36,7 @@ struct Other {
     seats: Seats,
 }
 
-/// All accounts.
+/// The accounts in which roles may lie, with IAM and the seats of each.
 pub struct Accounts {
     iam: Iam,
     own: AccountWatch,

@@ -30,7 +30,7 @@ use crate::{
 
 /// Longest wait for passes under way after a signal. They may be cut off anywhere, since the next start goes on from what IAM shows.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(8);
-/// First and longest wait between tries to reach the API server.
+/// First and longest wait between tries to reach the API server: who starts with the cluster is ready soon after it.
 const REACHING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Runs until SIGTERM or SIGINT.

@@ -30,14 +30,14 @@ pub(super) enum Level {
     Note,
 }
 
-/// Something to be shown.
+/// What is to be shown on a line: code scanning makes an alert of it.
 #[derive(Clone, Debug)]
 pub(super) struct Alert {
     pub kind: Kind,
     pub message: String,
     /// The file as it was named, or what stands for one where there is none.
     pub file: String,
-    /// From 1.
+    /// From 1; SARIF knows no line 0, so that is shown as 1.
     pub line: u64,
     /// The object or role that it is about.
     pub about: Option<String>,

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Settings of the controller.
+/// What passes need of the settings, checked.
 #[derive(Clone, Debug)]
 pub struct ControllerSettings {
     /// Identity of the cluster, in the ownership tags.

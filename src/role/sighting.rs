@@ -24,7 +24,7 @@ use super::{
 /// Longest time without a look at a role by itself, whatever sweeps show: a bulk read may hide something for ever.
 pub const LONGEST: Duration = Duration::from_hours(24);
 
-/// So many answers are remembered that a look has found to be no news.
+/// So many answers are remembered that a look has found to be no news: IAM's servers may show several states in turn for a while.
 const MOST_ANSWERS: usize = 8;
 
 /// What a sweep says of a role.

@@ -19,7 +19,7 @@ use crate::role::policy::buckets::ascii;
 /// Most values in one document, those that aliases repeat included: a few lines of aliases can stand for more than a machine holds.
 const MOST_VALUES: usize = 200_000;
 
-/// Deepest nesting of values.
+/// Deepest nesting of values: each level is a call of a function, and no object of ours has ten.
 const DEEPEST: usize = 100;
 
 /// Why a text can't be read, and on which line.

@@ -18,7 +18,7 @@ const NOTES: usize = 24_000;
 /// Most bytes of what happens to one role, and of one difference of documents, so that no role takes the place of all others.
 const ROLE: usize = 12_000;
 const DIFF: usize = 4_000;
-/// Most characters of a sentence.
+/// Most characters of a sentence: a difference has no more in the status either (contract, section 5).
 const SENTENCE: usize = 300;
 
 /// For a comment on a pull request. What does not fit is counted; what widens access and what is refused comes first.

@@ -46,7 +46,7 @@ use crate::{
 
 /// From so many roles of an account on, all of it is read in bulk: three calls a role, or one for up to 500.
 const BULK: usize = 30;
-/// Roles read at the same time.
+/// Roles read at the same time. The account's budget of calls is what limits it; more would only wait there.
 const AT_ONCE: usize = 8;
 
 /// Flags of `plan`.
