@@ -262,7 +262,7 @@ mod tests {
         let spec = |applications| PinpointImportRoleSpec {
             trust: Some(Trust {
                 applications,
-                source_account: None,
+                ..Trust::default()
             }),
             ..PinpointImportRoleSpec::default()
         };

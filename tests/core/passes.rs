@@ -779,7 +779,7 @@ fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
         };
         let trust = Trust {
             applications: Some(regions.iter().map(application).collect()),
-            source_account: None,
+            ..Trust::default()
         };
         declare(&PinpointImportRoleSpec {
             trust: Some(trust),

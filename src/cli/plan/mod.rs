@@ -247,7 +247,13 @@ fn subject(declared: Declared, cluster: Option<&Cluster>) -> PlannedObject {
 }
 
 /// What the controller would do about an object.
-fn foreseen(subject: &PlannedObject, found: Reading, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
+fn foreseen(
+    subject: &PlannedObject,
+    found: RoleRead,
+    rules: &Rules,
+    id: &str,
+    cluster: Option<&Cluster>,
+) -> ObjectPlan {
     let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
     let decision = predict(subject, known.map_err(Clone::clone), rules, id, cluster);
     let (account, observed) = found.ok().unzip();
@@ -274,12 +280,12 @@ fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -
 }
 
 /// An object's account and role, or why neither is known.
-type Reading = Result<(Account, Option<ObservedRole>), Outcome>;
+type RoleRead = Result<(Account, Option<ObservedRole>), Outcome>;
 
 /// Reads the roles, in the order of their objects.
-async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<Reading>, String> {
+async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<RoleRead>, String> {
     let mut by_account: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
-    let mut found: Vec<Reading> = Vec::new();
+    let mut found: Vec<RoleRead> = Vec::new();
     for (index, PlannedObject { object, .. }) in subjects.iter().enumerate() {
         let namespace = object.namespace().unwrap_or_default();
         match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {
