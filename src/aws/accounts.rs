@@ -15,9 +15,9 @@ use crate::{
 /// What is known of the account of the controller's credentials; none before the first answer.
 pub type AccountWatch = watch::Receiver<Option<Result<Account, Failure>>>;
 
-/// The way into another account.
+/// Access to another account.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct AccountAccess {
     /// The account.
     pub account: Account,
     /// The role to assume there.
@@ -31,12 +31,12 @@ pub struct Entry {
 /// Another account, with the passes that may be at work in it. Each account has its own, so that one in which every call hangs keeps
 /// none of the others waiting.
 struct Other {
-    entry: Entry,
+    access: AccountAccess,
     iam: Iam,
     seats: Seats,
 }
 
-/// All accounts.
+/// The accounts in which roles may lie, with IAM and the seats of each.
 pub struct Accounts {
     iam: Iam,
     own: AccountWatch,
@@ -55,11 +55,11 @@ pub struct Place {
 impl Accounts {
     /// The account of `iam`'s credentials, which `own` tells, and others by their id. In each, `concurrency` passes may be at work.
     #[must_use]
-    pub fn new(iam: Iam, own: AccountWatch, entries: BTreeMap<String, Entry>, concurrency: u16) -> Self {
-        let others = entries.into_iter().map(|(id, entry)| {
+    pub fn new(iam: Iam, own: AccountWatch, others: BTreeMap<String, AccountAccess>, concurrency: u16) -> Self {
+        let others = others.into_iter().map(|(id, access)| {
             let other = Other {
-                iam: iam.assuming(entry.role.clone()),
-                entry,
+                iam: iam.assuming(access.role.clone()),
+                access,
                 seats: Seats::new(concurrency),
             };
             (id, other)
@@ -79,15 +79,15 @@ impl Accounts {
     pub async fn choose(&self, namespace: &str, declared: Option<&str>) -> Result<Place, Outcome> {
         let refuse = |why: String| Err(Outcome::Refused(Reason::PolicyNotAllowed, why));
         if let Some(other) = declared.and_then(|id| self.others.get(id)) {
-            let id = &other.entry.account.id;
-            if !other.entry.namespaces.fit(namespace) {
+            let id = &other.access.account.id;
+            if !other.access.namespaces.fit(namespace) {
                 return refuse(format!(
                     "spec.accountId is {id}, and the controller's settings don't let the namespace {namespace} have roles in that \
                      account: ask its operators to add it there, or make the object without accountId"
                 ));
             }
             return Ok(Place {
-                account: other.entry.account.clone(),
+                account: other.access.account.clone(),
                 iam: other.iam.clone(),
             });
         }
@@ -130,7 +130,7 @@ impl Accounts {
     pub(crate) async fn place(&self, key: Option<&str>) -> Result<Place, Failure> {
         match key.and_then(|id| self.others.get(id)) {
             Some(other) => Ok(Place {
-                account: other.entry.account.clone(),
+                account: other.access.account.clone(),
                 iam: other.iam.clone(),
             }),
             None => Ok(Place {

@@ -32,7 +32,7 @@ use crate::{
 /// IAM's region in the standard partition, for where nobody names one (IAM user guide, "Regions and endpoints").
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// Settings of the room.
+/// How IAM, STS and SQS are called.
 #[derive(Clone, Copy, Debug)]
 pub struct IamSettings {
     /// Most IAM calls per second, on average. IAM throttles per account, and others need it too.

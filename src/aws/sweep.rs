@@ -24,7 +24,7 @@ use crate::{
 /// Items of a page at first. IAM takes 1,000 (API reference, `GetAccountAuthorizationDetails` and `ListRoles`), but may then take longer
 /// than anybody waits.
 const PAGE: i32 = 500;
-/// Fewest items of a page that was made smaller.
+/// Fewest items of a page that was made smaller: 1,000 roles are then 20 pages.
 const SMALLEST: i32 = 50;
 /// Tries of one page that somebody waits for, before the whole is given up, beside those that made it smaller: some four minutes.
 const TRIES: u32 = 10;
@@ -34,9 +34,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 /// How the pages of bulk reads are asked for. Kept from one read to the next, it remembers what size of page IAM is fast enough for.
 #[derive(Clone, Debug)]
 pub struct Paging {
-    /// Most items of a page.
+    /// Items of the next page, from [`SMALLEST`] to [`PAGE`].
     size: i32,
-    /// Tries of a page.
+    /// Tries of one page before the reading is given up.
     tries: u32,
     /// Whether nobody waits for it, so that it is paid for from the smaller budget of the sweeps.
     in_background: bool,

@@ -13,7 +13,7 @@ pub use shared::{BudgetArgs, ClusterArgs, RoleArgs, WatchArgs};
 
 use self::values::{Problems, address, cluster_id, duration, namespace, number, one_of, sweep_interval};
 use crate::{
-    aws::{Entry, IamSettings, QueueUrl},
+    aws::{AccountAccess, IamSettings, QueueUrl},
     role::{Guards, RolePath},
 };
 
@@ -143,7 +143,7 @@ pub struct Settings {
     /// What operators allow.
     pub guards: Guards,
     /// Other accounts, by their id.
-    pub accounts: BTreeMap<String, Entry>,
+    pub accounts: BTreeMap<String, AccountAccess>,
     /// Whether replicas take turns, and in which namespace the Lease is (none: the pod's).
     pub election: Option<Option<String>>,
     /// Form of the log.

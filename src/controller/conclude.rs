@@ -51,7 +51,7 @@ pub(super) async fn conclude(
 
 /// Lets the object go, and then says what became of the role: a finalizer that can't be taken off makes no second event.
 async fn let_go(context: &Context, object: &PinpointImportRole, notice: Option<Notice>) -> Result<(), ApiError> {
-    objects::release(context, object).await?;
+    objects::remove_finalizer(context, object).await?;
     objects::publish(context, object, notice.into_iter().collect()).await;
     context.forget(&object.uid().unwrap_or_default());
     Ok(())

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// Settings of the controller.
+/// What passes need of the settings, checked.
 #[derive(Clone, Debug)]
 pub struct ControllerSettings {
     /// Identity of the cluster, in the ownership tags.
@@ -93,7 +93,7 @@ impl Context {
     /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would
     /// remember of an object that is gone is forgotten with it.
     pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Memory) -> T) -> T {
-        let meeting = || Recent::meeting(object.is_held(), self.clock());
+        let meeting = || Recent::meeting(object.has_finalizer(), self.clock());
         self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
     }
 
@@ -125,7 +125,7 @@ impl Context {
             status: &known.status,
             generation: object.metadata.generation.unwrap_or_default(),
             deleting: object.meta().deletion_timestamp.is_some(),
-            held: object.is_held(),
+            has_finalizer: object.has_finalizer(),
             guards: &self.settings.guards,
             role_path: &self.settings.role_path,
             recent: &known.recent,

@@ -37,7 +37,7 @@ const FLOOD: usize = 20;
 /// All hints that no pass has been told of, and what is needed to tell them.
 pub(super) struct Hints {
     /// By the accounts' names in `Accounts`.
-    accounts: HashMap<Option<String>, Account>,
+    accounts: HashMap<Option<String>, AccountHints>,
     watches: Mutex<Vec<Watch>>,
     metrics: Arc<Metrics>,
 }
@@ -51,8 +51,8 @@ struct Watch {
 
 /// The hints of an account.
 #[derive(Debug, Default)]
-struct Account {
-    state: Mutex<State>,
+struct AccountHints {
+    state: Mutex<HintState>,
     /// There is a further hint, or object.
     news: Notify,
     /// A sweep shall take the place of the messages.
@@ -60,9 +60,9 @@ struct Account {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HintState {
     /// The objects, by their roles' names in lower case. Two may name the same role.
-    roles: HashMap<String, Vec<Entry>>,
+    roles: HashMap<String, Vec<Target>>,
     /// When the first of them came.
     since: Option<Instant>,
     /// Hints to be told, one for each object.
@@ -76,7 +76,7 @@ struct State {
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct Target {
     watch: usize,
     object: ObjectRef<PinpointImportRole>,
     uid: String,
@@ -84,7 +84,7 @@ struct Entry {
 
 #[derive(Clone, Debug)]
 struct Waiting {
-    entry: Entry,
+    target: Target,
     hint: Hint,
     not_before: Instant,
 }
@@ -93,7 +93,7 @@ impl Hints {
     /// None, in these accounts.
     pub(super) fn new(accounts: Vec<Option<String>>, metrics: Arc<Metrics>) -> Self {
         Self {
-            accounts: accounts.into_iter().map(|key| (key, Account::default())).collect(),
+            accounts: accounts.into_iter().map(|key| (key, AccountHints::default())).collect(),
             watches: Mutex::default(),
             metrics,
         }
@@ -122,14 +122,14 @@ impl Hints {
         let (Some(account), Some(name)) = (self.account(key), name(object)) else {
             return;
         };
-        let entry = Entry {
+        let target = Target {
             watch,
             object: ObjectRef::from_obj(object),
             uid: object.uid().unwrap_or_default(),
         };
         let mut state = locked(&account.state);
         state.since.get_or_insert_with(Instant::now);
-        state.roles.entry(name).or_default().push(entry);
+        state.roles.entry(name).or_default().push(target);
         drop(state);
         account.news.notify_waiters();
     }
@@ -141,14 +141,14 @@ impl Hints {
         };
         let uid = object.uid().unwrap_or_default();
         let mut state = locked(&account.state);
-        if let Some(entries) = state.roles.get_mut(&name) {
-            entries.retain(|entry| entry.uid != uid);
-            if entries.is_empty() {
+        if let Some(targets) = state.roles.get_mut(&name) {
+            targets.retain(|target| target.uid != uid);
+            if targets.is_empty() {
                 state.roles.remove(&name);
             }
         }
         if state.queued.remove(&uid) {
-            state.waiting.retain(|waiting| waiting.entry.uid != uid);
+            state.waiting.retain(|waiting| waiting.target.uid != uid);
         }
         state.messages.remove(&uid);
         if state.roles.is_empty() {
@@ -158,15 +158,15 @@ impl Hints {
 
     /// The objects whose role has this name, in lower case.
     pub(super) fn objects(&self, key: Option<&str>, role: &str) -> Vec<Arc<PinpointImportRole>> {
-        let entries = self
+        let targets = self
             .account(key)
             .map(|account| locked(&account.state).roles.get(role).cloned());
         let watches = locked(&self.watches);
-        let get = |entry: &Entry| {
-            let object = watches.get(entry.watch)?.store.get(&entry.object)?;
-            (object.uid().as_ref() == Some(&entry.uid)).then_some(object)
+        let get = |target: &Target| {
+            let object = watches.get(target.watch)?.store.get(&target.object)?;
+            (object.uid().as_ref() == Some(&target.uid)).then_some(object)
         };
-        entries.flatten().iter().flatten().filter_map(get).collect()
+        targets.flatten().iter().flatten().filter_map(get).collect()
     }
 
     /// The names of all roles that objects of an account have, in lower case.
@@ -216,13 +216,13 @@ impl Hints {
             return;
         };
         let mut state = locked(&account.state);
-        let entries = state.roles.get(&role).cloned().unwrap_or_default();
+        let targets = state.roles.get(&role).cloned().unwrap_or_default();
         let hint = Hint {
             why: Why::Sweep,
             shown: Some(shown),
         };
-        for entry in entries.into_iter().filter(|entry| Some(&entry.uid) == uid.as_ref()) {
-            self.add(&mut state, entry, hint);
+        for target in targets.into_iter().filter(|target| Some(&target.uid) == uid.as_ref()) {
+            self.add(&mut state, target, hint);
         }
         drop(state);
         account.news.notify_waiters();
@@ -234,18 +234,18 @@ impl Hints {
             return false;
         };
         let mut state = locked(&account.state);
-        let entries = state
+        let targets = state
             .roles
             .get(&role.as_str().to_lowercase())
             .cloned()
             .unwrap_or_default();
-        let is_ours = !entries.is_empty();
+        let is_ours = !targets.is_empty();
         let hint = Hint {
             why: Why::Message,
             shown: None,
         };
-        for entry in entries {
-            self.add(&mut state, entry, hint);
+        for target in targets {
+            self.add(&mut state, target, hint);
         }
         if self.fold(&mut state) {
             account.flood.notify_one();
@@ -255,25 +255,25 @@ impl Hints {
         is_ours
     }
 
-    fn add(&self, state: &mut State, entry: Entry, hint: Hint) {
-        if !state.queued.insert(entry.uid.clone()) {
+    fn add(&self, state: &mut HintState, target: Target, hint: Hint) {
+        if !state.queued.insert(target.uid.clone()) {
             self.metrics.hint(hint.why, Followed::Folded);
             return;
         }
         let now = Instant::now();
-        let not_before = match (hint.why, state.messages.get(&entry.uid)) {
+        let not_before = match (hint.why, state.messages.get(&target.uid)) {
             (Why::Message, Some(last)) => now.max(*last + APART),
             _ => now,
         };
         state.waiting.push_back(Waiting {
-            entry,
+            target,
             hint,
             not_before,
         });
     }
 
     /// Where more messages wait than a sweep takes calls, it is cheaper, and takes their place.
-    fn fold(&self, state: &mut State) -> bool {
+    fn fold(&self, state: &mut HintState) -> bool {
         let Some(calls) = state.sweep else {
             return false;
         };
@@ -283,7 +283,7 @@ impl Hints {
         }
         let before = state.waiting.len();
         state.waiting.retain(|waiting| !is_message(&waiting));
-        state.queued = state.waiting.iter().map(|waiting| waiting.entry.uid.clone()).collect();
+        state.queued = state.waiting.iter().map(|waiting| waiting.target.uid.clone()).collect();
         for _ in state.waiting.len()..before {
             self.metrics.hint(Why::Message, Followed::Folded);
         }
@@ -331,32 +331,32 @@ impl Hints {
 
     fn send(&self, next: &Waiting, noting: impl Fn(&PinpointImportRole, Hint)) {
         let watches = locked(&self.watches);
-        let Some(watch) = watches.get(next.entry.watch) else {
+        let Some(watch) = watches.get(next.target.watch) else {
             return;
         };
-        if let Some(object) = watch.store.get(&next.entry.object) {
+        if let Some(object) = watch.store.get(&next.target.object) {
             noting(&object, next.hint);
             // Where nobody listens any more, the controller is ending.
-            let _ = watch.looks.send(next.entry.object.clone());
+            let _ = watch.looks.send(next.target.object.clone());
         }
     }
 
-    fn account(&self, key: Option<&str>) -> Option<&Account> {
+    fn account(&self, key: Option<&str>) -> Option<&AccountHints> {
         self.accounts.get(&key.map(str::to_owned))
     }
 }
 
 /// Takes the first hint that is due.
-fn take(state: &mut State) -> Option<Waiting> {
+fn take(state: &mut HintState) -> Option<Waiting> {
     let now = Instant::now();
     let first = state.waiting.iter().position(|waiting| waiting.not_before <= now)?;
     let next = state.waiting.remove(first)?;
-    state.queued.remove(&next.entry.uid);
+    state.queued.remove(&next.target.uid);
     state
         .messages
         .retain(|_, last| now.saturating_duration_since(*last) < APART);
     if next.hint.why == Why::Message {
-        state.messages.insert(next.entry.uid.clone(), now);
+        state.messages.insert(next.target.uid.clone(), now);
     }
     Some(next)
 }

@@ -45,9 +45,9 @@ pub use pace::SweepSettings;
 use crate::api::v1alpha1::PinpointImportRole;
 use register::Register;
 
-/// What `run` needs to know.
+/// Which objects are watched.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub struct WatchSettings {
     /// Namespaces to watch; none: all.
     pub namespaces: BTreeSet<String>,
     /// Label selector of the objects; empty: all.
@@ -57,15 +57,15 @@ pub struct Scope {
 /// Runs until `stop` resolves; passes that are under way then are finished. `filled` is called once all objects were listed.
 pub async fn run(
     client: Client,
-    scope: Scope,
+    watched: WatchSettings,
     context: Arc<Context>,
     filled: impl Fn() + Send + Sync + 'static,
     stop: impl Future<Output = ()> + Send + Sync + Clone + 'static,
 ) {
-    let apis: Vec<Api<PinpointImportRole>> = if scope.namespaces.is_empty() {
+    let apis: Vec<Api<PinpointImportRole>> = if watched.namespaces.is_empty() {
         vec![Api::all(client)]
     } else {
-        scope
+        watched
             .namespaces
             .iter()
             .map(|namespace| Api::namespaced(client.clone(), namespace))
@@ -81,7 +81,7 @@ pub async fn run(
                 all.sweeps.listed();
             }
         };
-        watch(api, &scope.selector, Arc::clone(&context), listed, stop.clone())
+        watch(api, &watched.selector, Arc::clone(&context), listed, stop.clone())
     });
     let accounts = Arc::clone(&context);
     let closing = stop.clone().map(|()| accounts.accounts.close());

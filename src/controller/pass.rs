@@ -108,14 +108,14 @@ async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -
         ControlFlow::Continue(found) => found,
         ControlFlow::Break(end) => return conclude(context, &object, learned(&object), end, started).await,
     };
-    let held = match objects::hold(context, &object).await {
+    let changed = match objects::add_finalizer(context, &object).await {
         Err(error) if error.is_refusal() => {
             let end = End::Say(Outcome::Hindered(error.to_string()));
             return conclude(context, &object, learned(&object), end, started).await;
         }
-        held => held?,
+        changed => changed?,
     };
-    let object = held.unwrap_or(object);
+    let object = changed.unwrap_or(object);
     let Sight { decision, role } = look::look(context, &iam, &object, &subject).await?;
     let (object, end, role) = match decision {
         Decision::End(end) => (object, end, role),

@@ -107,7 +107,7 @@ fn hint(object: &PinpointImportRole) -> u64 {
 /// An object as the gauges see it; none if it is not ours any more: it is being deleted, and only finalizers of others keep it.
 pub(super) fn watched(object: &PinpointImportRole, resync: Duration) -> Option<Watched> {
     let goes = object.meta().deletion_timestamp.is_some();
-    if goes && !object.is_held() {
+    if goes && !object.has_finalizer() {
         return None;
     }
     let reported = object.status.as_ref().filter(|status| {
@@ -214,8 +214,8 @@ mod tests {
         assert_eq!(sorted(news.came), ["another", "new"]);
         assert_eq!(sorted(news.went), ["gone", "remade"]);
         assert!(news.hints.iter().all(|object| {
-            let held = register.store().get(&ObjectRef::from_obj(&**object));
-            held.is_some_and(|held| held.uid() == object.uid())
+            let known = register.store().get(&ObjectRef::from_obj(&**object));
+            known.is_some_and(|known| known.uid() == object.uid())
         }));
 
         // A list that breaks off and begins again.

@@ -104,7 +104,7 @@ pub fn teardown(observed: &ObservedRole) -> Plan {
 
 /// What leaves the role and its policies to whoever wants them: the ownership tags go.
 #[must_use]
-pub fn release(role: &Head) -> Plan {
+pub fn retention(role: &Head) -> Plan {
     let is_ownership = |key: &&String| Tag::VARIANTS.iter().any(|tag| same_key(tag.key(), key));
     let keys: Vec<String> = role.tags.keys().filter(is_ownership).cloned().collect();
     if keys.is_empty() {

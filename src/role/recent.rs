@@ -108,11 +108,11 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// What is remembered of an object that this process meets. `held`: it bears the finalizer already.
+    /// What is remembered of an object that this process meets. `has_finalizer`: it bears the finalizer already.
     #[must_use]
-    pub fn meeting(held: bool, clock: Clock) -> Self {
+    pub fn meeting(has_finalizer: bool, clock: Clock) -> Self {
         Self {
-            inherited: held.then_some(clock.now),
+            inherited: has_finalizer.then_some(clock.now),
             ..Self::default()
         }
     }

@@ -24,7 +24,7 @@ use super::{
 /// Longest time without a look at a role by itself, whatever sweeps show: a bulk read may hide something for ever.
 pub const LONGEST: Duration = Duration::from_hours(24);
 
-/// So many answers are remembered that a look has found to be no news.
+/// So many answers are remembered that a look has found to be no news: IAM's servers may show several states in turn for a while.
 const MOST_ANSWERS: usize = 8;
 
 /// What a sweep says of a role.
@@ -69,7 +69,7 @@ pub fn standing(situation: &Situation<'_>, account: &Account, request: Option<&s
 
 /// The role that an object declares which holds one already, and is to keep it.
 fn declared(situation: &Situation<'_>, account: &Account) -> Option<DesiredRole> {
-    if !situation.held || situation.deleting || situation.status.role_id.is_none() {
+    if !situation.has_finalizer || situation.deleting || situation.status.role_id.is_none() {
         return None;
     }
     match (begin(situation), subject(situation, account)) {

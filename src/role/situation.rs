@@ -15,7 +15,7 @@ use crate::api::v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec, PinpointImpor
 /// What is known of an object beside IAM.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
-    /// The declaration.
+    /// The spec, as the API server has it.
     pub spec: &'a PinpointImportRoleSpec,
     /// The object, as ownership tags name it.
     pub owner: &'a Owner,
@@ -26,14 +26,14 @@ pub struct Situation<'a> {
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether it bears the finalizer.
-    pub held: bool,
+    pub has_finalizer: bool,
     /// What operators allow.
     pub guards: &'a Guards,
     /// The controller's `--role-path`.
     pub role_path: &'a RolePath,
     /// What this process lately did to the role.
     pub recent: &'a Recent,
-    /// The time.
+    /// When this is asked; the core has no clock of its own.
     pub clock: Clock,
 }
 

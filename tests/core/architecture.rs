@@ -233,6 +233,14 @@ fn files_stay_short_enough_to_be_read() {
     }
 }
 
+/// A word that means one thing here and another there is looked up twice, and mistaken once.
+#[test]
+fn no_two_types_share_a_name() {
+    let types = Source::read(&src()).types;
+    let shared: Vec<_> = types.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(shared.is_empty(), "these names mean several things: {shared:?}");
+}
+
 /// The tests above can fail.
 #[test]
 fn trespasses_are_found() {
@@ -305,6 +313,28 @@ fn circles_and_ways_up_are_found() {
         BTreeSet::from([BTreeSet::from(["b.rs", "c.rs", "d/e.rs"])])
     );
     assert_eq!(upwards(&uses), ["d/e.rs uses d/mod.rs, of which it is a part"]);
+}
+
+#[test]
+fn types_are_found_wherever_they_are_defined() {
+    let source = made(&[
+        ("a.rs", "struct A; mod deep { pub enum B {} } fn f() { type C = u8; }"),
+        (
+            "b.rs",
+            "pub(crate) struct A<T>(T); trait B {} impl D for A<u8> { type C = u8; }",
+        ),
+        (
+            "c.rs",
+            "#[cfg(test)] mod tests { struct A; } #[test] fn t() { struct C; }",
+        ),
+    ]);
+    let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let both = files(&["a.rs", "b.rs"]);
+    let wanted = [("A", both.clone()), ("B", both), ("C", files(&["a.rs"]))];
+    assert_eq!(
+        source.types,
+        wanted.map(|(name, files)| (name.to_owned(), files)).into()
+    );
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn sound_documents_at_the_limits_of_iam_are_read() {
     let ours = declare(&PinpointImportRoleSpec {
         trust: Some(Trust {
             applications: Some((0..20).map(application).collect()),
-            source_account: None,
+            ..Trust::default()
         }),
         buckets: Some((0..20).map(bucket).collect()),
         ..PinpointImportRoleSpec::default()

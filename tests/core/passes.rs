@@ -92,7 +92,7 @@ struct World {
     generation: i64,
     status: PinpointImportRoleStatus,
     deleting: bool,
-    held: bool,
+    has_finalizer: bool,
     gone: bool,
     recent: Option<Recent>,
     started: Duration,
@@ -121,7 +121,7 @@ impl World {
             generation: 1,
             status: PinpointImportRoleStatus::default(),
             deleting: false,
-            held: false,
+            has_finalizer: false,
             gone: false,
             recent: None,
             started: Duration::ZERO,
@@ -166,8 +166,8 @@ impl World {
     }
 
     fn recent(&mut self) -> &mut Recent {
-        let (held, clock) = (self.held, self.clock());
-        self.recent.get_or_insert_with(|| Recent::meeting(held, clock))
+        let (has_finalizer, clock) = (self.has_finalizer, self.clock());
+        self.recent.get_or_insert_with(|| Recent::meeting(has_finalizer, clock))
     }
 
     /// The time that statuses show.
@@ -189,7 +189,7 @@ impl World {
             status: &self.status,
             generation: self.generation,
             deleting: self.deleting,
-            held: self.held,
+            has_finalizer: self.has_finalizer,
             guards: &guards,
             role_path: &RolePath::default(),
             recent: &recent,
@@ -214,7 +214,7 @@ impl World {
             std::ops::ControlFlow::Continue(subject) => subject,
         };
         self.recent();
-        self.held |= !self.deleting;
+        self.has_finalizer |= !self.deleting;
         let shown = self.shown();
         let head = shown.as_ref().map(|role| role.head.clone());
         let clock = self.clock();
@@ -773,7 +773,7 @@ fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
         };
         let trust = Trust {
             applications: Some(regions.iter().map(application).collect()),
-            source_account: None,
+            ..Trust::default()
         };
         declare(&PinpointImportRoleSpec {
             trust: Some(trust),

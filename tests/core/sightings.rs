@@ -32,7 +32,7 @@ struct Object {
     guards: Guards,
     role_path: RolePath,
     request: Option<String>,
-    held: bool,
+    has_finalizer: bool,
     deleting: bool,
     generation: i64,
 }
@@ -74,7 +74,7 @@ impl Object {
             },
             role_path: RolePath::default(),
             request: None,
-            held: true,
+            has_finalizer: true,
             deleting: false,
             generation: 1,
         };
@@ -88,7 +88,7 @@ impl Object {
             status: &self.status,
             generation: self.generation,
             deleting: self.deleting,
-            held: self.held,
+            has_finalizer: self.has_finalizer,
             guards: &self.guards,
             role_path: &self.role_path,
             recent: &self.recent,
@@ -293,7 +293,7 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
     assert_eq!(rests(&|_| {}), (true, true));
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Object));
     let changes: [Change<'_>; 14] = [
-        ("not held", &|object| object.held = false),
+        ("without the finalizer", &|object| object.has_finalizer = false),
         ("deleting", &|object| object.deleting = true),
         ("suspended", &|object| object.spec.suspend = true),
         ("asked", &|object| object.request = Some("now".to_owned())),

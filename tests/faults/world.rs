@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout
 use aws_credential_types::Credentials;
 use pinpoint_import_role_controller::{
     aws::{Accounts, CallWatch, Iam as IamClient, IamSettings},
-    controller::{self, Context, ControllerSettings, Scope, SweepSettings},
+    controller::{self, Context, ControllerSettings, SweepSettings, WatchSettings},
     metrics::Metrics,
     role::{Account, Guards, Patterns, RolePath},
 };
@@ -176,12 +176,12 @@ impl World {
         };
         let client = self.api.client(life);
         let context = Context::new(client.clone(), accounts, settings, Arc::new(Metrics::default()));
-        let scope = Scope {
+        let watched = WatchSettings {
             namespaces: [].into(),
             selector: String::new(),
         };
         let never = futures::future::pending::<()>();
-        tokio::spawn(controller::run(client, scope, Arc::new(context), || {}, never))
+        tokio::spawn(controller::run(client, watched, Arc::new(context), || {}, never))
     }
 
     /// What is there, apart from ids and times.

@@ -167,7 +167,7 @@ impl Model {
             status: &object.status,
             generation: object.generation,
             deleting: object.deleting,
-            held: object.held,
+            has_finalizer: object.held,
             guards: &settings.guards(),
             role_path: &RolePath::default(),
             recent,

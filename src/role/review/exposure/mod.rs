@@ -50,7 +50,7 @@ impl Severity {
 /// Something to be said about a role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// How soon somebody should look at it; the worst one sorts the role.
     pub severity: Severity,
     /// What it is, and what to do.
     pub message: String,
