@@ -14,12 +14,10 @@ use pinpoint_import_role_controller::{
 };
 
 use crate::{
-    actions::Answer,
     guard::Guard,
     laws::{self, Broken},
-    pass::{Pass, Stage},
     sealed::Sealed,
-    world::{Model, Untold, World},
+    world::{Answer, Model, Pass, Stage, Untold, World},
 };
 
 impl Model {

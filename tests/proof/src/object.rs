@@ -11,10 +11,8 @@ use pinpoint_import_role_controller::{
 };
 
 use crate::{
-    actions::Answer,
-    pass::{Pass, Stage},
     sealed::Sealed,
-    world::{Object, World},
+    world::{Answer, Object, Pass, Stage, World},
 };
 
 /// Writes a status, if the object is the one that was read. Says whether it was.

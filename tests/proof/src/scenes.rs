@@ -65,6 +65,13 @@ impl Name {
             | Self::Reported
             | Self::Replicas
             | Self::Former => self.edited(),
+            Self::Repaired
+            | Self::Unproven
+            | Self::Deleted
+            | Self::Doubtful
+            | Self::Replaced
+            | Self::Stripped
+            | Self::Claimed => self.changing(),
             _ => self.drifted(),
         }
     }
@@ -137,16 +144,8 @@ impl Name {
         }
     }
 
-    /// A role that others change, when all was at rest.
-    #[allow(clippy::too_many_lines, reason = "it is a table")]
+    /// A role that others changed twice, when all was at rest: one repair must not give what the other has yet to take.
     fn drifted(self) -> Scene {
-        let drift = |name, spec, prelude: &[Move], moves: &[Move]| Scene {
-            specs: vec![spec],
-            prelude: prelude.to_vec(),
-            moves: moves.to_vec(),
-            bounds: bounds(1, 1, 0, 1, 0),
-            ..Scene::new(name)
-        };
         let guide = PinpointImportRoleSpec::default;
         let all = [Move::LetIn, Move::Attach, Move::Detach];
         match self {
@@ -193,7 +192,7 @@ impl Name {
                 &[Move::Empty, Move::LetIn],
                 &all,
             ),
-            Self::BucketsUnbounded => {
+            _ => {
                 let spec = PinpointImportRoleSpec {
                     permissions_boundary: Some(OURS.to_owned()),
                     ..buckets()
@@ -205,6 +204,13 @@ impl Name {
                     &[Move::LetIn],
                 )
             }
+        }
+    }
+
+    /// A role at rest that others change, again or at a bad time.
+    fn changing(self) -> Scene {
+        let guide = PinpointImportRoleSpec::default;
+        match self {
             Self::Repaired => Scene {
                 bounds: bounds(1, 0, 1, 1, 0),
                 ..drift("changed once", guide(), &[], &[Move::LetIn, Move::Attach, Move::Strip])
@@ -343,6 +349,17 @@ const fn bounds(moves: u8, faults: u8, kills: u8, ticks: u8, edits: u8) -> Bound
         kills,
         ticks,
         edits,
+    }
+}
+
+/// A role that others change, when all was at rest.
+fn drift(name: &'static str, spec: PinpointImportRoleSpec, prelude: &[Move], moves: &[Move]) -> Scene {
+    Scene {
+        specs: vec![spec],
+        prelude: prelude.to_vec(),
+        moves: moves.to_vec(),
+        bounds: bounds(1, 1, 0, 1, 0),
+        ..Scene::new(name)
     }
 }
 
