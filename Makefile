@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof crd licences advisories
+.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
@@ -54,6 +54,16 @@ bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit
 proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
 	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
 	cargo run --quiet --release --locked -p proof -- guards
+
+faults: ## Disturb each call of each flow in each way, and then each later one: all pairs, in process
+	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --test faults -- --nocapture
+
+fuzz: ## Look for inputs that break what is promised, for DURATION (10m); SEED begins with the inputs of a failure
+	cargo test --quiet --locked --lib --test core --no-run
+	@export FUZZ_FOR=$(or $(DURATION),10m) $(if $(SEED),FUZZ_SEED=$(SEED)); failed=0; \
+	search() { RUST_BACKTRACE=0 cargo test --quiet --locked "$$@" fuzz:: -- --nocapture --test-threads 32; }; \
+	search --lib & search --test core || failed=1; \
+	wait $$! || failed=1; exit $$failed
 
 unit:
 	@mkdir -p $(TARGET)

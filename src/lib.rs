@@ -35,6 +35,7 @@
 //!   (`tests/core/laws.rs`, `tests/core/passes.rs`).
 //! * A role that is not the object's is written to or deleted (`tests/cluster/proof`, `tests/cluster/ownership.rs`).
 //! * An object goes while its role stays by accident, at whatever call the process dies (`tests/cluster/crash.rs`).
+//! * Another end than that of an undisturbed run, whatever is done to any call, and to any later one (`tests/faults`).
 //! * Something is written or told while nothing changes; a failure that lasts is told twice (`tests/core/statuses.rs`,
 //!   `tests/cluster/told`).
 //! * Something is decided upon an answer that was read in part, or a document that can't be read whole.

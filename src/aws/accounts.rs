@@ -105,6 +105,41 @@ impl Accounts {
         }
     }
 
+    /// The name here of the account that an object declares; none: that of the controller's own credentials.
+    pub(crate) fn key(&self, declared: Option<&str>) -> Option<&str> {
+        let found = declared.and_then(|id| self.others.get_key_value(id));
+        found.map(|(id, _)| id.as_str())
+    }
+
+    /// The name here of the account of this id; none where the controller has no role in it.
+    pub(crate) fn key_of(&self, id: &str) -> Option<Option<&str>> {
+        let own = matches!(&*self.own.borrow(), Some(Ok(own)) if own.id == id);
+        match self.key(Some(id)) {
+            None if !own => None,
+            key => Some(key),
+        }
+    }
+
+    /// The names of all accounts.
+    pub(crate) fn keys(&self) -> Vec<Option<String>> {
+        let others = self.others.keys().cloned().map(Some);
+        std::iter::once(None).chain(others).collect()
+    }
+
+    /// An account by its name here.
+    pub(crate) async fn place(&self, key: Option<&str>) -> Result<Place, Failure> {
+        match key.and_then(|id| self.others.get(id)) {
+            Some(other) => Ok(Place {
+                account: other.entry.account.clone(),
+                iam: other.iam.clone(),
+            }),
+            None => Ok(Place {
+                account: self.own().await?,
+                iam: self.iam.clone(),
+            }),
+        }
+    }
+
     /// The seats for passes over objects that declare this account.
     pub(crate) fn seats(&self, declared: Option<&str>) -> &Seats {
         let other = declared.and_then(|id| self.others.get(id));

@@ -23,3 +23,4 @@ pub use error::class_of_code;
 pub use queue::{Queue, QueueUrl};
 pub(crate) use seats::Lane;
 pub use sessions::{AssumedRole, ExternalId};
+pub use sweep::{Details, Page, Paging, RolePages};

@@ -23,7 +23,7 @@ use crate::{
     aws::{AccountWatch, Accounts, Iam, watch_account},
     backoff, cluster,
     config::{Args, File, Settings},
-    controller::{self, Context, ControllerSettings, Election, Scope},
+    controller::{self, Context, ControllerSettings, Election, Scope, SweepSettings},
     metrics::Metrics,
     telemetry,
 };
@@ -81,8 +81,17 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let metrics_served = tokio::spawn(admin::serve_metrics(metrics_listener, Arc::clone(&metrics)));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
+    let work = Work {
+        client,
+        iam,
+        account,
+        settings,
+        metrics,
+        health,
+        stop: stop.clone(),
+    };
     tokio::select! {
-        ended = elected(client, iam, account, settings, metrics, health, stop.clone()) => ended.inspect(|()| info!("ended")),
+        ended = elected(work) => ended.inspect(|()| info!("ended")),
         () = stop.clone().overdue() => {
             warn!("ended, with passes cut off");
             Ok(())
@@ -101,8 +110,8 @@ fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
     }
 }
 
-/// Works, where replicas take turns only while this one holds the lease.
-async fn elected(
+/// What the controller works with.
+struct Work {
     client: Client,
     iam: Iam,
     account: AccountWatch,
@@ -110,21 +119,16 @@ async fn elected(
     metrics: Arc<Metrics>,
     health: Health,
     stop: Stop,
-) -> Result<(), String> {
-    let election = settings.election.clone().map(|namespace| {
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        Election::new(client.clone(), &namespace, &name())
+}
+
+/// Works, where replicas take turns only while this one holds the lease.
+async fn elected(with: Work) -> Result<(), String> {
+    let election = with.settings.election.clone().map(|namespace| {
+        let namespace = namespace.unwrap_or_else(|| with.client.default_namespace().to_owned());
+        Election::new(with.client.clone(), &namespace, &name())
     });
-    let leading = Arc::clone(&metrics);
-    let work = work(
-        client,
-        iam,
-        account,
-        settings,
-        metrics,
-        Arc::clone(&health.filled),
-        stop.clone(),
-    );
+    let (leading, health, stop) = (Arc::clone(&with.metrics), with.health.clone(), with.stop.clone());
+    let work = work(with);
     let Some(mut election) = election else {
         leading.lead(true);
         work.await;
@@ -149,16 +153,9 @@ async fn elected(
     Ok(())
 }
 
-async fn work(
-    client: Client,
-    iam: Iam,
-    account: AccountWatch,
-    settings: Settings,
-    metrics: Arc<Metrics>,
-    filled: Arc<AtomicBool>,
-    stop: Stop,
-) {
-    let accounts = Accounts::new(iam, account, settings.accounts, settings.concurrency);
+async fn work(with: Work) {
+    let Work { client, settings, .. } = with;
+    let accounts = Accounts::new(with.iam, with.account, settings.accounts, settings.concurrency);
     let context = Context::new(
         client.clone(),
         accounts,
@@ -169,15 +166,20 @@ async fn work(
             settle: settings.settle,
             guards: settings.guards,
             instance: name(),
+            sweeps: SweepSettings {
+                interval: settings.sweep_interval,
+                calls_per_minute: settings.iam.sweep_calls_per_minute.get(),
+            },
         },
-        metrics,
+        with.metrics,
     );
     let scope = Scope {
         // Each once: an object that is watched twice would be counted and looked at twice.
         namespaces: settings.namespaces.into_iter().collect(),
         selector: settings.selector,
     };
-    let stop = stop.wait().boxed().shared();
+    let stop = with.stop.wait().boxed().shared();
+    let filled = with.health.filled;
     controller::run(client, scope, Arc::new(context), move || set(&filled), stop).await;
 }
 

@@ -1,6 +1,6 @@
 //! The end of a pass: the status if it changed, then the events, then when to look again; or the object is let go.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kube::{ResourceExt, runtime::controller::Action};
 
@@ -67,9 +67,15 @@ async fn say(
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let next = status::status(&before, generation, learned, outcome, &objects::now());
-    if status::differs(&before, &next) {
+    let news = status::differs(&before, &next);
+    if news {
         objects::write_status(context, object, &next).await?;
         tell(context, object, &before, &next, Some(outcome)).await;
+    }
+    let began = context.clock().now.saturating_sub(started.elapsed());
+    let followed = context.memory(object, |memory| memory.end(outcome, news, began, fastrand::f64()));
+    if let Some((why, followed)) = followed {
+        context.metrics.hint(why, followed);
     }
     context.metrics.pass(Pass {
         uid: &object.uid().unwrap_or_default(),
@@ -93,28 +99,23 @@ pub(super) async fn tell(
         for difference in next.last_drift.iter().flat_map(|drift| &drift.differences) {
             context.metrics.drift(&difference.field);
         }
+        context
+            .metrics
+            .drift_seen(context.memory(object, |memory| memory.why()));
     }
     objects::publish(context, object, events).await;
 }
 
-/// Time between full checks of an object's role.
-fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
-    object.spec.interval().ok().flatten().unwrap_or(context.settings.resync)
-}
-
 /// When to look again; without an outcome the API server did not let the pass come to one.
 pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
-    let failures = context.memory(object, |recent| {
+    let wait = wait(outcome, context.interval(object), context.settings.settle);
+    let tries = context.recent(object, |recent| {
         recent.tidy(context.clock());
-        match outcome {
-            Some(Outcome::InPlace(_) | Outcome::Reported(_)) => recent.failures = 0,
-            _ => recent.failures = recent.failures.saturating_add(1),
-        }
-        recent.failures
+        recent.tries.count(wait)
     });
-    match wait(outcome, interval(context, object), context.settings.settle) {
+    match wait {
         Wait::ForChange => Action::await_change(),
         Wait::For(time) => Action::requeue(backoff::jittered(time)),
-        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(failures, first, longest)),
+        Wait::Backoff(first, longest) => Action::requeue(backoff::after_failures(tries, first, longest)),
     }
 }

@@ -2,11 +2,14 @@
 
 mod conclude;
 mod context;
+mod hints;
 mod leader;
 mod look;
+mod memory;
 mod objects;
 mod pass;
 mod register;
+mod sweeps;
 mod work;
 
 use std::{
@@ -20,7 +23,7 @@ use std::{
 
 use futures::{
     FutureExt, Stream, StreamExt, TryStreamExt,
-    future::{join, join_all, ready},
+    future::{join_all, join3, ready},
     stream,
 };
 use kube::{
@@ -30,10 +33,12 @@ use kube::{
         watcher::{self, watcher},
     },
 };
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
+pub use sweeps::SweepSettings;
 
 use crate::api::v1alpha1::PinpointImportRole;
 use register::Register;
@@ -76,7 +81,41 @@ pub async fn run(
     });
     let accounts = Arc::clone(&context);
     let closing = stop.clone().map(|()| accounts.accounts.close());
-    join(join_all(controllers), closing).await;
+    let hinting = hint_for_ever(Arc::clone(&context));
+    let hinting = async {
+        tokio::select! {
+            () = hinting => {}
+            () = stop.clone() => {}
+        }
+    };
+    join3(join_all(controllers), closing, hinting).await;
+}
+
+/// Sweeps all accounts, and tells the controllers of their hints.
+async fn hint_for_ever(context: Arc<Context>) {
+    let keys = context.accounts.keys();
+    let count = keys.len().max(1);
+    let mut all = JoinSet::new();
+    #[allow(clippy::cast_precision_loss, reason = "a share")]
+    for (number, key) in keys.into_iter().enumerate() {
+        let (telling, told) = (Arc::clone(&context), key.clone());
+        all.spawn(async move {
+            let note = |object: &PinpointImportRole, hint| telling.memory(object, |memory| memory.hinted = Some(hint));
+            telling.hints.tell(told.as_deref(), note).await;
+        });
+        if !context.settings.sweeps.interval.is_zero() {
+            let (sweeping, share) = (Arc::clone(&context), number as f64 / count as f64);
+            all.spawn(async move { sweeps::sweep_for_ever(&sweeping, key.as_deref(), share).await });
+        }
+    }
+    while let Some(ended) = all.join_next().await {
+        // A panic is the process' end, as in a pass.
+        if let Err(why) = ended
+            && let Ok(panic) = why.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 /// Watches the objects of one namespace, or of all. `listed` is called whenever all were listed.
@@ -97,13 +136,16 @@ async fn watch(
             .filter_map(|object| register::watched(object, resync))
             .collect()
     });
+    let (number, looks) = context.hints.watch(register.store());
     let noted = Arc::clone(&context);
     let events = watcher(api, watcher::Config::default().labels(selector))
         .default_backoff()
+        // Who wrote which field is half of an object, and nobody here asks.
+        .modify(|object| object.metadata.managed_fields = None)
         .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"));
     let hints = hints(events, move |event| {
         let news = register.take(event);
-        noted.note(&news);
+        noted.note(number, &news);
         // Not the store's own `wait_until_ready`: it wakes one waiter only, and the controller is one (kube-runtime 5.0, `DelayedInit`).
         if matches!(event, watcher::Event::InitDone) {
             listed();
@@ -112,6 +154,7 @@ async fn watch(
     });
 
     Controller::for_stream(hints, store)
+        .reconcile_on(looks)
         // Unbounded here: each account has its own seats (`Accounts::seats`).
         .with_config(controller::Config::default())
         .graceful_shutdown_on(stop)

@@ -17,7 +17,7 @@ use crate::{
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
     cluster::{ApiError, bounded},
-    role::Owner,
+    role::{Owner, status::differs},
 };
 
 fn api(context: &Context, object: &PinpointImportRole) -> Api<PinpointImportRole> {
@@ -101,16 +101,48 @@ async fn set_finalizers(
     .await
 }
 
-/// Writes the status by server-side apply: just our fields, and conditions of others stay.
+/// Writes the status of the object as it was read, and returns it as it is then. What others changed in the meantime and no status depends
+/// on (labels, annotations, conditions of theirs) does not keep it back.
+///
+/// # Errors
+/// A conflict: its declaration, its finalizers or our status are not as they were read, so that what a pass made of them may be wrong: it
+/// might pin a role that another pass found gone.
 pub(super) async fn write_status(
     context: &Context,
     object: &PinpointImportRole,
     status: &PinpointImportRoleStatus,
-) -> Result<(), ApiError> {
+) -> Result<PinpointImportRole, ApiError> {
+    let conflict = match apply_status(context, object, status).await {
+        Err(error) if error.is_conflict() => error,
+        answer => return answer,
+    };
+    match fresh(context, object).await? {
+        Some(found) if is_same(object, &found) => apply_status(context, &found, status).await,
+        _ => Err(conflict),
+    }
+}
+
+/// Whether an object is as it was read, in all that a pass goes by.
+fn is_same(read: &PinpointImportRole, found: &PinpointImportRole) -> bool {
+    let status = |object: &PinpointImportRole| object.status.clone().unwrap_or_default();
+    let going = |object: &PinpointImportRole| object.meta().deletion_timestamp.is_some();
+    read.metadata.generation == found.metadata.generation
+        && going(read) == going(found)
+        && read.is_held() == found.is_held()
+        && !differs(&status(read), &status(found))
+}
+
+/// By server-side apply: just our fields, and conditions of others stay. The resource version makes the API server refuse if the object
+/// has changed since it was read.
+async fn apply_status(
+    context: &Context,
+    object: &PinpointImportRole,
+    status: &PinpointImportRoleStatus,
+) -> Result<PinpointImportRole, ApiError> {
     let patch = json!({
         "apiVersion": PinpointImportRole::api_version(&()),
         "kind": PinpointImportRole::kind(&()),
-        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "metadata": {"name": object.name_any(), "uid": object.uid(), "resourceVersion": object.resource_version()},
         "status": status,
     });
     let params = PatchParams::apply(CONTROLLER).force();
@@ -119,7 +151,6 @@ pub(super) async fn write_status(
         api(context, object).patch_status(&object.name_any(), &params, &Patch::Apply(&patch)),
     )
     .await
-    .map(drop)
 }
 
 /// Publishes events. Their failure never fails a pass: the status has said it already.

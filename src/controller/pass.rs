@@ -1,19 +1,25 @@
 //! One pass: read the object afresh, look at its role, do what is decided, say what came of it. What is decided is `role::decision`'s.
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{Resource, ResourceExt, runtime::controller::Action};
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
     conclude::{conclude, learned, next_look},
     context::Context,
     look::{self, Sight},
+    memory::Memory,
     objects, work,
 };
 use crate::{
     api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
     aws::Lane,
+    backoff,
     cluster::ApiError,
     role::{
         decision::{Decision, End},
@@ -22,6 +28,9 @@ use crate::{
         status::Learned,
     },
 };
+
+/// Time until the fresh pass over an object that changed during one: each conflict is a write of somebody else, so they end by themselves.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// One pass over an object.
 pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Context>) -> Result<Action, ApiError> {
@@ -32,20 +41,41 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         generation = cached.metadata.generation
     );
     async {
+        if let Some(rest) = context.rests(&cached).await {
+            return Ok(Action::requeue(rest));
+        }
         let seats = context.accounts.seats(cached.spec.account_id.as_deref());
         let namespace = cached.namespace().unwrap_or_default();
-        let Some(_seat) = seats.take(&namespace, lane(&cached)).await else {
+        let lane = if context.memory(&cached, |memory| memory.is_hinted()) {
+            Lane::Asked
+        } else {
+            lane(&cached)
+        };
+        let Some(_seat) = seats.take(&namespace, lane).await else {
             return Ok(Action::await_change());
         };
-        let started = Instant::now();
-        let Some(object) = objects::fresh(&context, &cached).await? else {
-            context.forget(&cached.uid().unwrap_or_default());
-            return Ok(Action::await_change());
-        };
-        Box::pin(pass(&context, object, started)).await
+        // Boxed, so that thousands can wait for their seats and need no room for what comes after.
+        Box::pin(seated(&context, &cached)).await
     }
     .instrument(span)
     .await
+}
+
+/// A pass that has its seat.
+async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Action, ApiError> {
+    let started = Instant::now();
+    let Some(object) = objects::fresh(context, cached).await? else {
+        context.forget(&cached.uid().unwrap_or_default());
+        return Ok(Action::await_change());
+    };
+    context.memory(&object, Memory::begin);
+    match pass(context, object, started).await {
+        Err(error) if error.is_conflict() => {
+            debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
+            Ok(Action::requeue(backoff::jittered(AGAIN)))
+        }
+        answer => answer,
+    }
 }
 
 /// Whether somebody asked for this pass: the object says so as long as no pass has answered.

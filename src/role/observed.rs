@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `GetRole` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Head {
     /// Name, in the case in which the role was created.
     pub name: String,
@@ -29,7 +29,9 @@ impl Head {
     /// The value of a tag. IAM takes keys that differ by case for the same ("Tagging IAM resources", IAM user guide).
     #[must_use]
     pub fn tag(&self, key: &str) -> Option<&str> {
-        let found = self.tags.iter().find(|(found, _)| same_key(found, key));
+        // The very key first: of letters beyond ASCII IAM does not say which are one, so a role may have both.
+        let like = || self.tags.iter().find(|(found, _)| same_key(found, key));
+        let found = self.tags.get_key_value(key).or_else(like);
         found.map(|(_, value)| value.as_str())
     }
 
@@ -47,7 +49,7 @@ pub fn same_key(one: &str, other: &str) -> bool {
 }
 
 /// A role and its policies, wholly read.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ObservedRole {
     /// The role itself.
     pub head: Head,

@@ -14,6 +14,9 @@ pub enum Class {
     Retryable,
     /// It is not known whether it had an effect. The next pass looks before it writes again.
     Ambiguous,
+    /// It had no effect, for the sake of something that IAM does not show (yet, or any more): a role that was shown and is not known, or
+    /// what keeps a role from being deleted. The next pass looks again.
+    Unseen,
     /// AWS denies the call.
     Denied,
     /// AWS finds the call's content wrong.
@@ -36,6 +39,7 @@ impl Class {
             Self::Throttled => "throttled",
             Self::Retryable => "retryable",
             Self::Ambiguous => "ambiguous",
+            Self::Unseen => "unseen",
             Self::Denied => "denied",
             Self::Invalid => "invalid",
             Self::Blocked => "blocked",
@@ -50,7 +54,7 @@ impl Class {
     pub const fn reason(self) -> Reason {
         match self {
             Self::Throttled => Reason::Throttled,
-            Self::Retryable | Self::Ambiguous => Reason::AwsUnavailable,
+            Self::Retryable | Self::Ambiguous | Self::Unseen => Reason::AwsUnavailable,
             Self::Denied => Reason::AccessDenied,
             Self::Invalid => Reason::InvalidSpec,
             Self::Blocked => Reason::DeletionBlocked,
@@ -64,7 +68,7 @@ impl Class {
     #[must_use]
     pub const fn passes_by_itself(self) -> bool {
         match self {
-            Self::Throttled | Self::Retryable | Self::Ambiguous => true,
+            Self::Throttled | Self::Retryable | Self::Ambiguous | Self::Unseen => true,
             Self::Denied | Self::Invalid | Self::Blocked | Self::Limited | Self::Credentials | Self::Exists => false,
         }
     }

@@ -10,7 +10,8 @@ use super::{
     Account, DesiredRole, Difference, Field, Head, Step,
     difference::{cut, list},
     outcome::Outcome,
-    plan::Plan,
+    plan::differences,
+    situation::{Aim, Work},
 };
 use crate::api::{
     ConditionType, Reason,
@@ -156,8 +157,7 @@ fn conditions(outcome: &Outcome, role: &str) -> Conditions {
         .collect()
 }
 
-/// The status before the first write of a pass: what must not be forgotten if the controller dies in the middle. `drift` is what the plan
-/// undoes.
+/// The status before the first write of a pass: what must not be forgotten if the controller dies in the middle.
 ///
 /// * A drift, so that it is told even if its repair is the last thing that this process does.
 /// * The keys of tags about to be set, so that they can be removed later.
@@ -167,12 +167,11 @@ pub fn intent(
     previous: &PinpointImportRoleStatus,
     generation: i64,
     desired: &DesiredRole,
-    plan: &Plan,
-    drift: &[Difference],
+    work: &Work,
     now: &Time,
 ) -> PinpointImportRoleStatus {
     let mut next = previous.clone();
-    for change in plan {
+    for change in &work.changes {
         match &change.step {
             Step::CreateRole(_) => {
                 next.former_role_id = next.role_id.take().or(next.former_role_id);
@@ -183,10 +182,14 @@ pub fn intent(
             _ => {}
         }
     }
+    let drift = match work.aim {
+        Aim::Repair => differences(&work.changes),
+        _ => Vec::new(),
+    };
     if drift.is_empty() {
         return next;
     }
-    note_drift(&mut next, drift, now);
+    note_drift(&mut next, &drift, now);
     let Some(message) = open_drift(&next).filter(|_| next.last_drift != previous.last_drift) else {
         return next;
     };

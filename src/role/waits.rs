@@ -24,6 +24,36 @@ pub enum Wait {
     Backoff(Duration, Duration),
 }
 
+/// How often an object's role was looked at in vain, in a row: what may pass by itself and what only people can mend are counted apart.
+/// A role that is another's is looked at for days, and one failed call must not then wait as long as the last of many would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tries {
+    passing: u32,
+    people: u32,
+}
+
+impl Tries {
+    /// Takes note of a wait. How many of its kind there were in a row; 0 where it is none for a failure.
+    pub fn count(&mut self, wait: Wait) -> u32 {
+        match wait {
+            Wait::ForChange | Wait::For(_) => {
+                *self = Self::default();
+                0
+            }
+            Wait::Backoff(first, _) if first == PASSING.0 => {
+                self.passing = self.passing.saturating_add(1);
+                self.passing
+            }
+            // A refusal is the end of a whole look: its calls were answered. A failed call says nothing of what was refused before it.
+            Wait::Backoff(..) => {
+                self.passing = 0;
+                self.people = self.people.saturating_add(1);
+                self.people
+            }
+        }
+    }
+}
+
 /// The wait after an outcome, or after a pass that the API server did not let come to one. `interval` is the time between full checks of
 /// the role, `settle` how long IAM may be late.
 #[must_use]
@@ -57,6 +87,25 @@ mod tests {
             message: String::new(),
         });
         Outcome::Failed(Failures::of(failures.collect()).unwrap())
+    }
+
+    #[test]
+    fn a_failed_call_waits_no_longer_for_what_was_refused_or_awaited_before_it() {
+        let (passing, people) = (Wait::Backoff(PASSING.0, PASSING.1), Wait::Backoff(PEOPLE, WATCHED));
+        let mut tries = Tries::default();
+        for before in [people, Wait::For(PEOPLE)] {
+            for _ in 0..30 {
+                tries.count(before);
+            }
+            assert_eq!([(); 3].map(|()| tries.count(passing)), [1, 2, 3]);
+        }
+        let mut tries = Tries::default();
+        assert_eq!(
+            [people, passing, people, passing].map(|wait| tries.count(wait)),
+            [1, 1, 2, 1]
+        );
+        tries.count(Wait::ForChange);
+        assert_eq!(tries, Tries::default());
     }
 
     #[test]

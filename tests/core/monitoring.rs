@@ -114,7 +114,11 @@ fn each_alert_fires_when_it_should_and_not_before() {
         "--lint-fatal",
         at("deploy/monitoring/alerts.yaml").to_str().unwrap(),
     ]);
-    promtool(&["test", "rules", at("tests/tools/promtool/alerts.yaml").to_str().unwrap()]);
+    promtool(&[
+        "test",
+        "rules",
+        at("tests/tools/promtool/alerts.yaml").to_str().unwrap(),
+    ]);
     let tests = read("tests/tools/promtool/alerts.yaml");
     for alert in read("deploy/monitoring/alerts.yaml")
         .lines()

@@ -224,6 +224,7 @@ impl World {
             std::ops::ControlFlow::Break(decision) => (decision, None),
             std::ops::ControlFlow::Continue(whose) => {
                 let shown = shown.as_ref().expect("a role");
+                self.recent().saw_whole(shown, clock);
                 let decision = self.asking(|situation| decide(situation, &subject, &whose, shown));
                 (decision, Some(shown.head.clone()))
             }
@@ -239,18 +240,7 @@ impl World {
             }
             Decision::Act(work) => {
                 if let Some(desired) = subject.desired() {
-                    let drift = match work.aim {
-                        Aim::Repair => differences(&work.changes),
-                        _ => Vec::new(),
-                    };
-                    let next = status::intent(
-                        &self.status,
-                        self.generation,
-                        desired,
-                        &work.changes,
-                        &drift,
-                        &self.time(),
-                    );
+                    let next = status::intent(&self.status, self.generation, desired, &work, &self.time());
                     self.write_status(next, None);
                 }
                 let mut progress = Progress::without(&work.unproven);

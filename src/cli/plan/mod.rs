@@ -118,10 +118,8 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         let subjects = if args.manifests.file.is_empty() {
             there(cluster.as_ref(), &watched)
         } else {
-            declared
-                .into_iter()
-                .map(|declared| subject(declared, cluster.as_ref()))
-                .collect()
+            let of = |declared| subject(declared, cluster.as_ref());
+            declared.into_iter().map(of).collect()
         };
         let iam = iam(&args.budget, &calls).await?;
         let own = iam.account().await.map_err(|failure| failure.message)?;
@@ -146,11 +144,8 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             ObjectPlan::unwatched(&subject.object, subject.file.clone(), &why)
         });
         let report = Report::new(planned.chain(unwatched));
-        let places: Vec<_> = subjects
-            .iter()
-            .chain(&strangers)
-            .map(|subject| subject.node.as_ref())
-            .collect();
+        let all = subjects.iter().chain(&strangers);
+        let places: Vec<_> = all.map(|subject| subject.node.as_ref()).collect();
         print(&match args.output {
             Output::Text => text(&report),
             Output::Json => Rendered::json(&report)?,

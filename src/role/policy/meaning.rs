@@ -41,6 +41,11 @@ impl Meaning {
         self.variables == Some(true)
     }
 
+    /// Whether `${…}` are variables in one of the two, and plain text in the other.
+    pub(in crate::role) fn is_read_otherwise(&self, other: &Self) -> bool {
+        matches!((self.variables, other.variables), (Some(here), Some(there)) if here != there)
+    }
+
     /// How an observed document differs from this declared one, as clauses: "also allows …", "does not allow …". Empty if both permit
     /// the same.
     #[must_use]

@@ -49,6 +49,10 @@ pub enum Guard {
     NoAdoptionOnDeletion,
     FinalizerFirst,
     IntentFirst,
+    MayBeAnother,
+    LostAnswers,
+    Unseen,
+    StatusVersion,
 }
 
 impl Guard {
@@ -88,6 +92,10 @@ impl Guard {
             Self::NoAdoptionOnDeletion => "an object that goes adopts nothing",
             Self::FinalizerFirst => "the finalizer comes before CreateRole",
             Self::IntentFirst => "what is about to be done is written before it is done",
+            Self::MayBeAnother => "a role that tags make ours may not be the last that was made (may_show_another)",
+            Self::LostAnswers => "a write without an answer had its effect once that is shown (Recent::saw_whole)",
+            Self::Unseen => "what IAM does not show yet is waited for (Class::Unseen)",
+            Self::StatusVersion => "a status is written to the object as it was read",
         }
     }
 
@@ -128,6 +136,10 @@ impl Guard {
             Self::NoAdoptionOnDeletion => Name::AdoptionLeaving,
             Self::FinalizerFirst => Name::Young,
             Self::IntentFirst => Name::Deleted,
+            Self::MayBeAnother => Name::DeletedTwice,
+            Self::LostAnswers => Name::Lost,
+            Self::Unseen => Name::Creation,
+            Self::StatusVersion => Name::Stale,
         }
     }
 

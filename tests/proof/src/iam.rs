@@ -32,8 +32,6 @@ pub struct Version {
     pub role: Option<Sealed<Role>>,
     /// Whether others than controllers brought it about.
     pub by_others: bool,
-    /// Whether the answer of the call that brought it about was lost.
-    pub is_unknown: bool,
 }
 
 /// IAM, with all that it may still show. The last version is the truth.
@@ -51,7 +49,6 @@ impl Iam {
             since: 0,
             role: None,
             by_others: false,
-            is_unknown: false,
         };
         Self {
             versions: vec![nothing],
@@ -77,7 +74,6 @@ impl Iam {
             since: tick,
             role: role.map(Sealed::new),
             by_others,
-            is_unknown: false,
         });
     }
 
@@ -94,7 +90,7 @@ impl Iam {
         self.versions.drain(..old);
         // When the oldest came makes no difference any more, nor who brought it about.
         self.versions[0].since = 0;
-        (self.versions[0].by_others, self.versions[0].is_unknown) = (false, false);
+        self.versions[0].by_others = false;
     }
 
     /// What answers of a kind may show, the truth first, each once: how many versions ago it was, at the latest.
@@ -123,20 +119,6 @@ impl Iam {
     pub fn hides(&self, age: u8) -> bool {
         let newer = self.versions.iter().rev().take(age.into());
         newer.into_iter().any(|version| version.by_others)
-    }
-
-    /// The answer of the last call is lost.
-    pub fn lose(&mut self) {
-        if let Some(last) = self.versions.last_mut() {
-            last.is_unknown = true;
-        }
-    }
-
-    /// Whether a look at the version so many ago shows neither what others did, nor what was done by a call whose answer was lost.
-    #[must_use]
-    pub fn misleads(&self, age: u8) -> bool {
-        let newer = self.versions.iter().rev().take(age.into());
-        newer.into_iter().any(|version| version.by_others || version.is_unknown)
     }
 
     /// Whether, where IAM judges by tags, those of the role may not have arrived yet.
@@ -179,9 +161,9 @@ impl Iam {
             (Step::UntagRole(_) | Step::DetachPolicy(_) | Step::DeleteInlinePolicy { .. } | Step::DeleteRole, None) => {
                 Ok(None)
             }
-            (_, None) => Err(Class::Retryable),
+            (_, None) => Err(Class::Unseen),
             (Step::DeleteRole, Some(role)) if !role.shown.attached.is_empty() || !role.shown.inline.is_empty() => {
-                Err(Class::Retryable)
+                Err(Class::Unseen)
             }
             (Step::DeleteRole, Some(_)) => {
                 self.change(tick, None, false);

@@ -15,8 +15,14 @@ use crate::{guard::Guard, scene::Scene, scenes::Name, search::search, world::Mod
 /// Searches all scenes, up to so many states each, and prints what was visited. Says whether all laws hold.
 #[must_use]
 pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
+    scenes(Name::VARIANTS, bounded, most)
+}
+
+/// The same for some scenes.
+#[must_use]
+pub fn scenes(names: &[Name], bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let (states, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    side_by_side(Name::VARIANTS, |name| {
+    side_by_side(names, |name| {
         let model = Model {
             scene: bounded(*name),
             without: None,
@@ -32,7 +38,7 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let broken = broken.into_inner();
     println!(
         "{} scenes, {} states, {broken} broken",
-        Name::VARIANTS.len(),
+        names.len(),
         states.into_inner()
     );
     broken == 0
@@ -41,8 +47,19 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
 /// Takes each rule out, and prints what goes wrong then. Says whether something does for every one.
 #[must_use]
 pub fn all_guards(most: usize) -> bool {
+    guards(most, &|_| true)
+}
+
+/// The same for some of them.
+#[must_use]
+pub fn guards(most: usize, is_meant: &dyn Fn(&str) -> bool) -> bool {
+    let entries: Vec<Guard> = Guard::VARIANTS
+        .iter()
+        .copied()
+        .filter(|guard| is_meant(&format!("{guard:?}")))
+        .collect();
     let necessary = AtomicUsize::new(0);
-    side_by_side(Guard::VARIANTS, |guard| {
+    side_by_side(&entries, |guard| {
         let model = Model {
             scene: guard.scene().scene(),
             without: Some(*guard),
@@ -59,8 +76,8 @@ pub fn all_guards(most: usize) -> bool {
         necessary.fetch_add(usize::from(found.broken.is_some()), Ordering::Relaxed);
     });
     let necessary = necessary.into_inner();
-    println!("{necessary} of {} guards shown necessary", Guard::VARIANTS.len());
-    necessary == Guard::VARIANTS.len()
+    println!("{necessary} of {} guards shown necessary", entries.len());
+    necessary == entries.len()
 }
 
 /// Works on all items, as many at once as there are processors.

@@ -45,6 +45,9 @@ pub enum Name {
     Changed,
     Reported,
     Replicas,
+    DeletedTwice,
+    Lost,
+    Stale,
 }
 
 impl Name {
@@ -64,10 +67,13 @@ impl Name {
             | Self::Changed
             | Self::Reported
             | Self::Replicas
+            | Self::Stale
             | Self::Former => self.edited(),
             Self::Repaired
             | Self::Unproven
             | Self::Deleted
+            | Self::DeletedTwice
+            | Self::Lost
             | Self::Doubtful
             | Self::Replaced
             | Self::Stripped
@@ -81,6 +87,9 @@ impl Name {
     pub fn smaller(self) -> Scene {
         let mut scene = self.scene();
         let bounds = &mut scene.bounds;
+        if matches!(self, Self::DeletedTwice | Self::Lost) {
+            return scene;
+        }
         if !scene.prelude.is_empty() || bounds.edits > 1 {
             bounds.moves = 0;
         } else if bounds.moves + bounds.edits > 0 {
@@ -197,12 +206,8 @@ impl Name {
                     permissions_boundary: Some(OURS.to_owned()),
                     ..buckets()
                 };
-                drift(
-                    "no bucket policy, no boundary",
-                    spec,
-                    &[Move::Empty, Move::Unbound],
-                    &[Move::LetIn],
-                )
+                let prelude = [Move::Empty, Move::Unbound];
+                drift("no bucket policy, no boundary", spec, &prelude, &[Move::LetIn])
             }
         }
     }
@@ -210,6 +215,7 @@ impl Name {
     /// A role at rest that others change, again or at a bad time.
     fn changing(self) -> Scene {
         let guide = PinpointImportRoleSpec::default;
+        let opened = [Move::LetIn, Move::Attach];
         match self {
             Self::Repaired => Scene {
                 bounds: bounds(1, 0, 1, 1, 0),
@@ -217,16 +223,19 @@ impl Name {
             },
             Self::Unproven => Scene {
                 bounds: bounds(1, 1, 0, 2, 0),
-                ..drift(
-                    "opened again as before",
-                    guide(),
-                    &[Move::LetIn, Move::Detach],
-                    &[Move::LetIn, Move::Attach],
-                )
+                ..drift("opened again as before", guide(), &[Move::LetIn, Move::Detach], &opened)
             },
             Self::Deleted => Scene {
                 bounds: bounds(1, 0, 1, 1, 0),
                 ..drift("deleted", guide(), &[], &[Move::Delete])
+            },
+            Self::DeletedTwice => Scene {
+                bounds: bounds(2, 0, 2, 0, 0),
+                ..drift("deleted twice, under two restarts", guide(), &[], &[Move::Delete])
+            },
+            Self::Lost => Scene {
+                bounds: bounds(1, 1, 0, 1, 0),
+                ..drift("mended by a call without an answer", guide(), &[], &opened)
             },
             Self::Doubtful => Scene {
                 replicas: 1,
@@ -291,11 +300,6 @@ impl Name {
             bounds: bounds(1, 0, 0, 2, 1),
             ..Scene::new(name)
         };
-        let with = |policy: fn(&mut PinpointImportRoleSpec)| {
-            let mut spec = PinpointImportRoleSpec::default();
-            policy(&mut spec);
-            spec
-        };
         match self {
             Self::Leaving => Scene {
                 moves: vec![Move::Attach, Move::Strip, Move::Remake, Move::Delete],
@@ -323,6 +327,14 @@ impl Name {
                 moves: vec![Move::LetIn, Move::Attach, Move::Delete],
                 bounds: bounds(2, 0, 0, 1, 0),
                 ..edit("drift is reported", &[])
+            },
+            Self::Stale => Scene {
+                at_rest: false,
+                moves: vec![Move::Strip],
+                bounds: bounds(1, 0, 0, 0, 0),
+                replicas: 2,
+                lag: 0,
+                ..edit("a stale pass ends late", &[])
             },
             Self::Former => Scene {
                 at_rest: false,
@@ -361,6 +373,13 @@ fn drift(name: &'static str, spec: PinpointImportRoleSpec, prelude: &[Move], mov
         bounds: bounds(1, 1, 0, 1, 0),
         ..Scene::new(name)
     }
+}
+
+/// The guide's role, with something set.
+fn with(policy: fn(&mut PinpointImportRoleSpec)) -> PinpointImportRoleSpec {
+    let mut spec = PinpointImportRoleSpec::default();
+    policy(&mut spec);
+    spec
 }
 
 const fn settings(cluster: &'static str, boundary: Option<&'static str>) -> Settings {

@@ -90,8 +90,6 @@ pub struct Pass {
     pub began: u8,
     /// Whether others did something that the look does not show.
     pub unseen: bool,
-    /// Whether the look shows neither that, nor what was done by a call whose answer was lost.
-    pub misled: bool,
     /// What `GetRole` showed.
     pub head: Option<Head>,
     /// The role as the pass knows it.

@@ -8,5 +8,7 @@ pub mod moto;
 pub mod policy;
 pub mod product;
 pub mod proxy;
+pub mod search;
+pub mod soak;
 pub mod sqs;
 pub mod waiting;

@@ -23,6 +23,8 @@ pub struct Call {
     pub fault: Option<&'static str>,
     /// When it came in.
     pub at: Instant,
+    /// The access key that it is signed with; empty for one without.
+    pub caller: String,
 }
 
 impl Call {
@@ -70,6 +72,8 @@ pub enum Fault {
     HangAfter(Duration),
     /// The effect is done, and the answer is a 200 that is not XML.
     Nonsense,
+    /// The effect is done, and that is the answer, with status 200.
+    Answer(String),
 }
 
 impl Fault {
@@ -95,6 +99,7 @@ impl Fault {
             Self::HangBefore(_) => "HangBefore",
             Self::HangAfter(_) => "HangAfter",
             Self::Nonsense => "Nonsense",
+            Self::Answer(_) => "Answer",
         }
     }
 }

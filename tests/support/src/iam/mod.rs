@@ -11,6 +11,7 @@ mod actions;
 mod authorize;
 mod builders;
 mod faults;
+mod journal;
 mod paging;
 mod params;
 mod policies;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use builders::RoleBuilder;
 pub use faults::{Call, Fault, Gate, GateHandle, Rule};
+pub use journal::Moment;
 pub use state::{AWS_MANAGED, Quotas, RoleState};
 
 use crate::policy::Policy;
@@ -107,7 +109,37 @@ impl FakeIam {
         }
     }
 
-    /// `http://127.0.0.1:PORT`, for IAM and for STS.
+    /// One without a server: who is in this process calls [`Self::answer`]. Its answers cost no time.
+    #[must_use]
+    pub fn in_process() -> Self {
+        let Config {
+            account_id, partition, ..
+        } = Config::default();
+        Self::of(Account::new(account_id, partition))
+    }
+
+    /// Another one without a server that begins with the state of this one, without its faults and its log.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self::of(self.shared.lock().account.clone())
+    }
+
+    fn of(account: Account) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(account)),
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            stop: None,
+            thread: None,
+        }
+    }
+
+    /// What the server would answer to a `POST` of this form: a status, and XML. Faults, gates and the rate limit are the server's.
+    #[must_use]
+    pub fn answer(&self, headers: &hyper::HeaderMap, form: &[u8]) -> (u16, String) {
+        server::answer(&self.shared, headers, form)
+    }
+
+    /// `http://127.0.0.1:PORT`, for IAM and for STS. Where there is no server, nobody listens there.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()
@@ -134,9 +166,11 @@ impl FakeIam {
     /// check, and returns it.
     #[allow(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn put_role(&self, role: RoleBuilder) -> RoleState {
-        let account = &mut self.shared.lock().account;
-        let role = role.build(account);
-        account.set_role(&role.name, Some(role.clone()));
+        let state = &mut self.shared.lock();
+        let role = role.build(&mut state.account);
+        state.by_hand("put", &role.name, |account| {
+            account.set_role(&role.name, Some(role.clone()))
+        });
         role
     }
 
@@ -146,20 +180,55 @@ impl FakeIam {
     ///
     /// When there is no such role.
     pub fn tamper(&self, name: &str, change: impl FnOnce(&mut RoleState)) {
-        let account = &mut self.shared.lock().account;
-        let result = account.update_role(name, |role, _| {
-            change(role);
-            Ok(())
-        });
-        assert!(result.is_ok(), "there is no role {name} to tamper with");
+        assert!(self.try_tamper(name, change), "there is no role {name} to tamper with");
+    }
+
+    /// The same for a role that may be gone by now; `false` if it is.
+    pub fn try_tamper(&self, name: &str, change: impl FnOnce(&mut RoleState)) -> bool {
+        let tampered = |account: &mut Account| {
+            let result = account.update_role(name, |role, _| {
+                change(role);
+                Ok(())
+            });
+            result.is_ok()
+        };
+        self.shared.lock().by_hand("tamper", name, tampered)
     }
 
     /// Takes a role away without a call, with all that it has.
     pub fn remove_role(&self, name: &str) {
-        let account = &mut self.shared.lock().account;
-        if account.role(name).is_some() {
-            account.set_role(name, None);
-        }
+        self.shared.lock().by_hand("remove", name, |account| {
+            if account.role(name).is_some() {
+                account.set_role(name, None);
+            }
+        });
+    }
+
+    /// Puts a role into an instance profile of the role's name, which keeps it from being deleted, or takes it out again.
+    pub fn put_in_profile(&self, role: &str, inside: bool) {
+        self.shared.lock().account.put_in_profile(role, inside);
+    }
+
+    /// Whether a role is in an instance profile.
+    #[must_use]
+    pub fn is_in_profile(&self, role: &str) -> bool {
+        self.shared.lock().account.is_in_profile(role)
+    }
+
+    /// From now on keeps a journal: each call when it has its effect, and each change by another hand, with the role before and after.
+    pub fn keep_journal(&self) {
+        self.shared.lock().journal = Some(Vec::new());
+    }
+
+    /// Takes what the journal has; empty where none is kept.
+    #[must_use]
+    pub fn take_journal(&self) -> Vec<Moment> {
+        self.shared
+            .lock()
+            .journal
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     /// Keeps a role from being shown by any read, while its name stays taken. IAM's documents promise no more of its reads than that they

@@ -136,8 +136,7 @@ pub(crate) fn delete(account: &mut Account, params: &Params) -> Answer {
     let name = params.role_name()?;
     account.modifiable(name)?;
     let role = account.existing(name)?;
-    let key = name.to_ascii_lowercase();
-    if account.profiles.values().any(|profile| profile.roles.contains(&key)) {
+    if account.is_in_profile(name) {
         return Err(ApiError::conflict(
             "Cannot delete entity, must remove roles from instance profile first.",
         ));

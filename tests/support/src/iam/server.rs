@@ -14,8 +14,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::actions;
 use super::faults::{Call, Control, Fault, Gate, Held};
+use super::journal::Moment;
 use super::params::Params;
-use super::state::{Account, ApiError};
+use super::state::{Account, ApiError, RoleState};
 use super::xml;
 
 /// What the server and the test share.
@@ -41,6 +42,8 @@ enum Caller {
 pub(crate) struct State {
     pub(crate) account: Account,
     pub(crate) control: Control,
+    /// What has happened, once somebody wants to know.
+    pub(crate) journal: Option<Vec<Moment>>,
     requests: u64,
 }
 
@@ -49,6 +52,7 @@ impl Shared {
         let state = State {
             account,
             control: Control::default(),
+            journal: None,
             requests: 0,
         };
         Self {
@@ -58,13 +62,10 @@ impl Shared {
     }
 
     fn caller(&self, headers: &hyper::HeaderMap) -> Caller {
-        let header = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|header| header.to_str().ok());
-        let key = header.and_then(|header| header.split("Credential=").nth(1)?.split('/').next());
-        let Some(key) = key.filter(|key| key.starts_with("ASIA")) else {
+        let key = access_key(headers);
+        if !key.starts_with("ASIA") {
             return Caller::Own;
-        };
+        }
         let session = self.lock().account.sessions.get(key).cloned();
         let Some(session) = session.filter(|session| session.until > SystemTime::now()) else {
             return Caller::Expired;
@@ -80,6 +81,15 @@ impl Shared {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The access key that a request is signed with; empty for one without.
+fn access_key(headers: &hyper::HeaderMap) -> &str {
+    let header = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|header| header.to_str().ok());
+    let key = header.and_then(|header| header.split("Credential=").nth(1)?.split('/').next());
+    key.unwrap_or_default()
 }
 
 /// The connection is to be closed without an answer.
@@ -213,7 +223,7 @@ impl Query {
 
 /// What was decided about a call when it came in.
 struct Plan {
-    number: usize,
+    call: Call,
     epoch: u64,
     id: String,
     fault: Option<Fault>,
@@ -222,7 +232,7 @@ struct Plan {
     latency: Duration,
 }
 
-fn plan(shared: &Shared, query: &Query) -> Plan {
+fn plan(shared: &Shared, query: &Query, caller: &str) -> Plan {
     let mut state = shared.lock();
     state.requests += 1;
     let id = format!("00000000-0000-4000-8000-{:012x}", state.requests);
@@ -237,16 +247,18 @@ fn plan(shared: &Shared, query: &Query) -> Plan {
     } else {
         Some(Fault::Throttle)
     };
-    control.calls.push(Call {
+    let call = Call {
         number,
         action: query.action.clone(),
         params: query.params.clone(),
         outcome: "Pending".to_owned(),
         fault: fault.as_ref().map(Fault::name),
         at,
-    });
+        caller: caller.to_owned(),
+    };
+    control.calls.push(call.clone());
     Plan {
-        number,
+        call,
         epoch: control.epoch,
         id,
         fault,
@@ -257,10 +269,31 @@ fn plan(shared: &Shared, query: &Query) -> Plan {
 }
 
 impl Plan {
-    fn outcome(&self, state: &mut State, outcome: &str) {
+    /// Takes note of what became of the call. `before` is the role before it.
+    fn outcome(&self, state: &mut State, outcome: &str, before: Option<Arc<RoleState>>) {
         if state.control.epoch == self.epoch {
-            outcome.clone_into(&mut state.control.calls[self.number - 1].outcome);
+            outcome.clone_into(&mut state.control.calls[self.call.number - 1].outcome);
         }
+        let after = self.call.role().and_then(|name| state.account.role(name).cloned());
+        if let Some(journal) = &mut state.journal {
+            let call = Call {
+                outcome: outcome.to_owned(),
+                ..self.call.clone()
+            };
+            let at = Instant::now();
+            journal.push(Moment {
+                at,
+                call,
+                before,
+                after,
+            });
+        }
+    }
+
+    /// Takes note that the call has no effect.
+    fn without_effect(&self, state: &mut State, outcome: &str) {
+        let role = self.call.role().and_then(|name| state.account.role(name).cloned());
+        self.outcome(state, outcome, role);
     }
 }
 
@@ -273,14 +306,8 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     };
     let query = String::from_utf8(form).ok().and_then(|form| Query::parse(&form));
     let Some(query) = query else {
-        let text = xml::error(
-            xml::IAM_NS,
-            400,
-            "MalformedQueryString",
-            "The query string is malformed.",
-            "0",
-        );
-        return Ok(respond(400, "text/xml", "0", text));
+        let (status, text) = malformed();
+        return Ok(respond(status, "text/xml", "0", text));
     };
     let caller = shared.caller(&head.headers);
     let expired = matches!(caller, Caller::Expired);
@@ -288,35 +315,19 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
         Caller::Guest(guest) => guest,
         Caller::Own | Caller::Expired => shared,
     };
-    let mut plan = plan(&shared, &query);
+    let mut plan = plan(&shared, &query, access_key(&head.headers));
     tokio::time::sleep(plan.latency).await;
     if let Some(gate) = plan.before.take()
         && !gate.pass().await
     {
-        plan.outcome(&mut shared.lock(), "NotDone");
+        plan.without_effect(&mut shared.lock(), "NotDone");
         return Err(Dropped);
     }
     let fault = plan.fault.take();
     if let Some(answer) = fault_before(&shared, &plan, &query, fault.as_ref()).await {
         return answer;
     }
-    let (status, text) = {
-        let mut state = shared.lock();
-        let result = authenticate(&head.headers, &query, expired).and_then(|()| execute(&mut state.account, &query));
-        let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
-        plan.outcome(&mut state, outcome);
-        match result {
-            Ok(inner) => {
-                let name = format!("{}Result", query.action);
-                let inner = inner.map_or_else(String::new, |inner| xml::wrap(&name, &inner));
-                (200, xml::answer(&query.action, query.namespace(), &inner, &plan.id))
-            }
-            Err(e) => {
-                let text = xml::error(query.namespace(), e.status, &e.code, &e.message, &plan.id);
-                (e.status, text)
-            }
-        }
-    };
+    let (status, text) = perform(&shared, &head.headers, &query, expired, &plan);
     if let Some(gate) = plan.after.take()
         && !gate.pass().await
     {
@@ -330,6 +341,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
             let text = "\u{1}{\"not\": <xml".to_owned();
             return Ok(respond(200, "application/octet-stream", &plan.id, text));
         }
+        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", &plan.id, text)),
         Some(Fault::TruncatedBody) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
@@ -344,10 +356,45 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     Ok(answer)
 }
 
+/// The effect of a call, and the answer to it.
+fn perform(shared: &Shared, headers: &hyper::HeaderMap, query: &Query, expired: bool, plan: &Plan) -> (u16, String) {
+    let mut state = shared.lock();
+    let before = plan.call.role().and_then(|name| state.account.role(name).cloned());
+    let result = authenticate(headers, query, expired).and_then(|()| execute(&mut state.account, query));
+    let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+    plan.outcome(&mut state, outcome, before);
+    match result {
+        Ok(inner) => {
+            let name = format!("{}Result", query.action);
+            let inner = inner.map_or_else(String::new, |inner| xml::wrap(&name, &inner));
+            (200, xml::answer(&query.action, query.namespace(), &inner, &plan.id))
+        }
+        Err(e) => {
+            let text = xml::error(query.namespace(), e.status, &e.code, &e.message, &plan.id);
+            (e.status, text)
+        }
+    }
+}
+
+/// The answer to a form, without a server.
+pub(crate) fn answer(shared: &Shared, headers: &hyper::HeaderMap, form: &[u8]) -> (u16, String) {
+    let form = std::str::from_utf8(form).ok();
+    let Some(query) = form.and_then(Query::parse) else {
+        return malformed();
+    };
+    let plan = plan(shared, &query, "");
+    perform(shared, headers, &query, false, &plan)
+}
+
+fn malformed() -> (u16, String) {
+    let message = "The query string is malformed.";
+    (400, xml::error(xml::IAM_NS, 400, "MalformedQueryString", message, "0"))
+}
+
 /// The faults that keep the call from having an effect.
 async fn fault_before(shared: &Shared, plan: &Plan, query: &Query, fault: Option<&Fault>) -> Option<HttpAnswer> {
     let error = |status: u16, code: &str, message: &str| {
-        plan.outcome(&mut shared.lock(), code);
+        plan.without_effect(&mut shared.lock(), code);
         let text = xml::error(query.namespace(), status, code, message, &plan.id);
         Some(Ok(respond(status, "text/xml", &plan.id, text)))
     };
@@ -355,12 +402,12 @@ async fn fault_before(shared: &Shared, plan: &Plan, query: &Query, fault: Option
         Fault::Error { status, code, message } => error(*status, code, message),
         Fault::Throttle => error(400, "Throttling", "Rate exceeded"),
         Fault::Html500 => {
-            plan.outcome(&mut shared.lock(), "NotDone");
+            plan.without_effect(&mut shared.lock(), "NotDone");
             let text = "<html><body><h1>500 Internal Server Error</h1><br></body></html>";
             Some(Ok(respond(500, "text/html", &plan.id, text.to_owned())))
         }
         Fault::ResetBefore => {
-            plan.outcome(&mut shared.lock(), "NotDone");
+            plan.without_effect(&mut shared.lock(), "NotDone");
             Some(Err(Dropped))
         }
         Fault::HangBefore(time) => {

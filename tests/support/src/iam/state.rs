@@ -158,7 +158,7 @@ const HISTORY: Duration = Duration::from_mins(2);
 type History = VecDeque<(Instant, Option<Arc<RoleState>>)>;
 
 /// The account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) partition: String,
@@ -315,6 +315,30 @@ impl Account {
             ));
         }
         Ok(())
+    }
+
+    /// See [`super::FakeIam::put_in_profile`].
+    pub(crate) fn put_in_profile(&mut self, role: &str, inside: bool) {
+        let key = role.to_ascii_lowercase();
+        if !inside {
+            self.profiles.retain(|_, profile| !profile.roles.contains(&key));
+        } else if self.role(role).is_some() {
+            let id = self.next_id("AIPA");
+            let profile = InstanceProfile {
+                name: role.to_owned(),
+                path: "/".to_owned(),
+                id,
+                created: SystemTime::now(),
+                roles: BTreeSet::from([key.clone()]),
+            };
+            self.profiles.insert(key, profile);
+        }
+    }
+
+    /// Whether a role is in an instance profile.
+    pub(crate) fn is_in_profile(&self, role: &str) -> bool {
+        let key = role.to_ascii_lowercase();
+        self.profiles.values().any(|profile| profile.roles.contains(&key))
     }
 
     /// Whether a managed policy, AWS's or the account's, exists.

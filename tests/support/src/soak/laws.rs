@@ -1,0 +1,332 @@
+//! The laws, judged at every call that the journal has, and at every version of an object that the watch shows.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{
+    declared::{CLUSTER, Permitted, differences, gained, is_tagged, tag, trusts_pinpoint_alone},
+    ledger::{Declaration, Ledger, Object, Slot},
+};
+use crate::iam::{Call, Moment, RoleState};
+
+/// How late the fake's reads may be, and a little.
+pub(super) const LAG: Duration = Duration::from_millis(5_300);
+/// How long a pass may go on after its last look where that is not known.
+const LONGEST_PASS: Duration = Duration::from_secs(90);
+/// What a process that has lost the lease, or was stopped and goes on, may still have on its way.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A law that was broken.
+#[derive(Clone, Debug)]
+pub(super) struct Broken {
+    pub law: &'static str,
+    pub at: Instant,
+    /// Name of the role.
+    pub role: String,
+    pub how: String,
+}
+
+impl Broken {
+    pub fn at(law: &'static str, at: Instant, role: &str, how: &str) -> Self {
+        Self {
+            law,
+            at,
+            role: role.to_owned(),
+            how: how.to_owned(),
+        }
+    }
+}
+
+/// Judges a controller's call. `continued` tells when a process was last let go on after a stop.
+pub(super) fn judge(ledger: &Ledger, moment: &Moment, continued: impl Fn(&str) -> Option<Instant>) -> Vec<Broken> {
+    let call = &moment.call;
+    let Some(role) = call.role().map(str::to_ascii_lowercase) else {
+        return Vec::new();
+    };
+    let mut all = Vec::new();
+    let mut broken = |law: &'static str, found: Option<String>| {
+        let at = moment.at;
+        let role = role.clone();
+        all.extend(found.map(|how| Broken {
+            law,
+            at,
+            role,
+            how: format!("{} {how}", call.action),
+        }));
+    };
+    broken(
+        "no call for an object that is suspended",
+        suspended(ledger, &role, call),
+    );
+    if call.is_write() {
+        broken(
+            "no write by a process that does not hold the lease",
+            not_leading(ledger, call, continued),
+        );
+        broken("foreign roles are never written", foreign(ledger, &role, moment));
+        broken("never wider", wider(ledger, &role, moment));
+    }
+    all
+}
+
+/// The time from which on a pass may know what it acts upon. Where several objects declare the role, the last look may have been about
+/// another one.
+fn known_since(ledger: &Ledger, role: &str, call: &Call) -> Instant {
+    let declarations = ledger.declarations(role, before(call.at, LONGEST_PASS), call.at);
+    let slots: std::collections::BTreeSet<_> = declarations.iter().map(|(slot, _)| slot).collect();
+    let look = ledger
+        .look_before(Some(&call.caller), role, call.at)
+        .filter(|_| slots.len() == 1);
+    before(look.unwrap_or_else(|| before(call.at, LONGEST_PASS)), LAG)
+}
+
+/// Whether several objects declare a role. What is done for one of them is another hand's work for the others.
+fn is_shared(declarations: &[(&Slot, &Declaration)]) -> bool {
+    declarations.iter().any(|(slot, _)| *slot != declarations[0].0)
+}
+
+fn before(at: Instant, time: Duration) -> Instant {
+    at.checked_sub(time).unwrap_or(at)
+}
+
+fn suspended(ledger: &Ledger, role: &str, call: &Call) -> Option<String> {
+    let declarations = ledger.declarations(role, before(call.at, LONGEST_PASS), call.at);
+    let all = !declarations.is_empty()
+        && declarations
+            .iter()
+            .all(|(_, declaration)| declaration.spec["suspend"] == true);
+    all.then(|| "though each object that declares the role is suspended".to_owned())
+}
+
+fn not_leading(ledger: &Ledger, call: &Call, continued: impl Fn(&str) -> Option<Instant>) -> Option<String> {
+    let then = before(call.at, GRACE);
+    let (since, holder) = ledger.holders.iter().rev().find(|(since, _)| *since <= then)?;
+    let still = ledger
+        .holders
+        .iter()
+        .all(|(at, other)| *at <= *since || *at > call.at || other != &call.caller);
+    let was_stopped = continued(&call.caller).is_some_and(|at| call.at < at + GRACE);
+    let wrong = *holder != call.caller && still && !was_stopped && !holder.is_empty();
+    wrong.then(|| {
+        format!(
+            "by {}, while {holder} has held the lease for {:?}",
+            call.caller,
+            call.at - *since
+        )
+    })
+}
+
+/// Writes are for a role that is the object's by the table of ownership (contract, section 4), or that it may adopt: at some moment that
+/// the pass may know.
+fn foreign(ledger: &Ledger, role: &str, moment: &Moment) -> Option<String> {
+    let call = &moment.call;
+    let since = known_since(ledger, role, call);
+    let declarations = ledger.declarations(role, before(since, LONGEST_PASS), call.at);
+    if declarations.is_empty() {
+        return Some("though no object declares this role".to_owned());
+    }
+    if call.action == "CreateRole" {
+        let uid = (1..=50).find_map(|n| {
+            let key = call.params.get(&format!("Tags.member.{n}.Key"))?;
+            (key == "pinpoint-import.dev/uid").then(|| call.params.get(&format!("Tags.member.{n}.Value")))?
+        });
+        let known = uid.is_some_and(|uid| {
+            declarations
+                .iter()
+                .any(|(slot, _)| ledger.objects_in(slot, since).any(|(known, _)| known == uid))
+        });
+        return (!known).then(|| format!("with the uid {uid:?}, which no object has that declares this role"));
+    }
+    let (states, _) = ledger.states(role, since, call.at);
+    let is_right = declarations.iter().any(|(slot, declaration)| {
+        ledger.objects_in(slot, since).any(|(uid, object)| {
+            let adopts = declaration.spec["adoptionPolicy"] == "Adopt";
+            states
+                .iter()
+                .flatten()
+                .any(|state| is_owned(ledger, state, uid, object) || adopts && is_adoptable(ledger, state, uid, since))
+        })
+    });
+    let role = moment.before.as_ref();
+    (!is_right).then(|| {
+        format!(
+            "on {:?}, which was no declaring object's at any moment that was known",
+            role.map(|role| (&role.id, &role.tags))
+        )
+    })
+}
+
+fn is_owned(ledger: &Ledger, state: &RoleState, uid: &str, object: &Object) -> bool {
+    let tagged = tag(state, "uid");
+    let by_id = ledger.has_had(uid, object, &state.id) && tagged.is_none_or(|tagged| tagged == uid);
+    let unpinned = object.status()["roleId"].is_null();
+    let is_tagged = tagged == Some(uid) && tag(state, "cluster") == Some(CLUSTER);
+    let by_tags = unpinned && is_tagged && trusts_pinpoint_alone(&state.trust_policy);
+    by_id || by_tags
+}
+
+fn is_adoptable(ledger: &Ledger, state: &RoleState, uid: &str, since: Instant) -> bool {
+    let other = tag(state, "uid").filter(|tagged| *tagged != uid);
+    // One that the watch has not shown yet is not known to be gone; one that is gone at any moment since may be.
+    let lives = other.is_some_and(|other| ledger.lives(other, since) && ledger.objects[other].gone.is_none());
+    trusts_pinpoint_alone(&state.trust_policy) && !lives
+}
+
+fn wider(ledger: &Ledger, role: &str, moment: &Moment) -> Option<String> {
+    let after = moment.after.as_deref()?;
+    if moment.before.as_deref() == Some(after) {
+        return None;
+    }
+    let call = &moment.call;
+    let since = known_since(ledger, role, call);
+    let (states, by_hand) = ledger.states(role, since, moment.at);
+    let mut known: Vec<&RoleState> = states.iter().flatten().map(Arc::as_ref).collect();
+    known.extend(moment.before.as_deref());
+    // One exception: where an undeclared policy can't be taken off, a stranger is put out all the same.
+    let puts_out = |role: &&RoleState| !trusts_pinpoint_alone(&role.trust_policy);
+    if call.action == "UpdateAssumeRolePolicy" && known.iter().any(puts_out) {
+        return None;
+    }
+    let declarations = ledger.declarations(role, before(since, LONGEST_PASS), call.at);
+    let settings = ledger.settings(before(since, LONGEST_PASS));
+    let permitted: Vec<Permitted<'_>> = declarations
+        .iter()
+        .flat_map(|(_, declaration)| {
+            settings.iter().map(|settings| Permitted {
+                spec: &declaration.spec,
+                settings,
+            })
+        })
+        .collect();
+    // What others did after the look, and what changed of the declaration since, nobody can take into account.
+    gained(after, &known, &permitted, by_hand || declarations.len() > 1)
+}
+
+/// Judges a version of an object, seen at a time, against the one before it. `written`: when the controller wrote its status.
+pub(super) fn judge_version(
+    ledger: &Ledger,
+    (uid, object): (&str, &Object),
+    was: &Value,
+    written: Option<Instant>,
+    now: Instant,
+) -> Vec<Broken> {
+    let mut all = Vec::new();
+    let mut broken = |law: &'static str, found: Option<String>| {
+        all.extend(found.map(|how| Broken {
+            law,
+            at: now,
+            role: object.role.clone(),
+            how: format!("{}/{} {how}", object.slot.0, object.slot.1),
+        }));
+    };
+    let generation = |version: &Value| version["status"]["observedGeneration"].as_i64().unwrap_or(0);
+    let fell = generation(was) > generation(&object.last);
+    broken(
+        "observedGeneration only grows",
+        fell.then(|| format!("fell from {} to {}", generation(was), generation(&object.last))),
+    );
+    let ahead = generation(&object.last) > object.last["metadata"]["generation"].as_i64().unwrap_or(0);
+    broken(
+        "observedGeneration is a generation",
+        ahead.then(|| format!("{}", generation(&object.last))),
+    );
+    if was["status"] != object.last["status"] {
+        broken("Ready is true", untrue(ledger, uid, object, written, now));
+    }
+    all
+}
+
+/// Whether `Ready=True` was written though the role differed all the while that the look may have been about.
+fn untrue(ledger: &Ledger, uid: &str, object: &Object, written: Option<Instant>, now: Instant) -> Option<String> {
+    let ready = object.condition("Ready")?;
+    let speaks_of_spec = ready["observedGeneration"] == object.last["metadata"]["generation"];
+    if ready["status"] != "True" || !speaks_of_spec || object.condition("Suspended").is_some() {
+        return None;
+    }
+    let written = written?;
+    // Times of writes are whole seconds.
+    let look = ledger.look_before(None, &object.role, written)?;
+    let until = (written + Duration::from_secs(2)).min(now);
+    let since = before(look, LAG);
+    let (states, by_hand) = ledger.states(&object.role, since, until);
+    let by_hand = by_hand || is_shared(&ledger.declarations(&object.role, since, until));
+    let settings = ledger.settings(before(look, LONGEST_PASS));
+    let differs = |state: &Option<Arc<RoleState>>| match state {
+        None => vec!["it is not there".to_owned()],
+        Some(state) if !object.pins(&state.id) => vec!["it is another role".to_owned()],
+        Some(state) => {
+            let each = settings
+                .iter()
+                .map(|settings| differences(state, object.spec(), settings, uid));
+            each.min_by_key(Vec::len).unwrap_or_default()
+        }
+    };
+    let found: Vec<_> = states.iter().map(differs).collect();
+    // What others change after the look, nobody sees: then it is asked whether some part of the role differed all the while.
+    let throughout = |part: &String| found.iter().all(|differences| differences.contains(part));
+    let wrong = match by_hand {
+        true => found.first().is_some_and(|first| first.iter().any(throughout)),
+        false => !found.is_empty() && found.iter().all(|differences| !differences.is_empty()),
+    };
+    wrong.then(|| {
+        format!(
+            "says Ready=True of a look {:?} ago, throughout which the role differed: {found:?}",
+            now - look
+        )
+    })
+}
+
+/// Judges the end of an object: of its role nothing is left, unless it was to stay or is not the object's.
+pub(super) fn judge_end(ledger: &mut Ledger, uid: &str, now: Instant) -> Option<Broken> {
+    let object = ledger.objects.get(uid)?.clone();
+    let role = ledger.states(&object.role, now, now).0.pop()??;
+    if !ledger.has_had(uid, &object, &role.id) {
+        return None;
+    }
+    if let Some(how) = orphaned(ledger, uid, &object, &role, now) {
+        let how = format!("{}/{} is gone, {how}", object.slot.0, object.slot.1);
+        return Some(Broken {
+            law: "no orphan",
+            at: now,
+            role: object.role,
+            how,
+        });
+    }
+    ledger.released.insert(role.id.clone());
+    None
+}
+
+fn orphaned(ledger: &Ledger, uid: &str, object: &Object, role: &RoleState, now: Instant) -> Option<String> {
+    let since = before(now, LONGEST_PASS);
+    let name = role.name.to_ascii_lowercase();
+    let (states, _) = ledger.states(&name, since, now);
+    let states: Vec<&RoleState> = states
+        .iter()
+        .flatten()
+        .map(Arc::as_ref)
+        .filter(|state| state.id == role.id)
+        .chain([role])
+        .collect();
+    let retains = retained(ledger, &object.slot, &name, since, now);
+    let was_released = retains && states.iter().any(|state| !is_tagged(state));
+    let was_anothers = states
+        .iter()
+        .any(|state| tag(state, "uid").is_some_and(|tagged| tagged != uid));
+    let was_nobodys = !object.pins(&role.id)
+        && states
+            .iter()
+            .any(|state| !trusts_pinpoint_alone(&state.trust_policy) || tag(state, "uid").is_none());
+    let is_right = was_released || was_anothers || was_nobodys;
+    (!is_right).then(|| format!("and its role {} is there still, with the tags {:?}", role.id, role.tags))
+}
+
+fn retained(ledger: &Ledger, slot: &Slot, role: &str, from: Instant, to: Instant) -> bool {
+    let declarations = ledger.declarations(role, from, to);
+    declarations
+        .iter()
+        .any(|(of, declaration)| *of == slot && declaration.spec["deletionPolicy"] == "Retain")
+}
