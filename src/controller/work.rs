@@ -25,7 +25,7 @@ pub(super) async fn declare(
     };
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
-    let next = status::intent(&before, generation, desired, work, &objects::now());
+    let next = status::intent(&before, generation, &work.intent(desired), &objects::now());
     if status::differs(&before, &next) {
         let written = objects::write_status(context, &object, &next).await?;
         tell(context, &object, &before, &next, None).await;

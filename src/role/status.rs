@@ -10,8 +10,7 @@ use super::{
     Account, DesiredRole, Difference, Field, Head, Step,
     difference::{cut, list},
     outcome::Outcome,
-    plan::differences,
-    situation::{Aim, Work},
+    plan::Plan,
 };
 use crate::api::{
     ConditionType, Reason,
@@ -28,6 +27,17 @@ type Conditions = BTreeMap<ConditionType, (&'static str, Reason, String)>;
 
 /// Reason of `Suspended`.
 const SUSPENDED: &str = "Suspended";
+
+/// What a pass is about to do.
+#[derive(Clone, Debug)]
+pub struct Intent<'a> {
+    /// The declaration.
+    pub desired: &'a DesiredRole,
+    /// The changes.
+    pub changes: &'a Plan,
+    /// The drift that they undo.
+    pub drift: Vec<Difference>,
+}
 
 /// What a pass learned, whatever came of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -166,12 +176,16 @@ fn conditions(outcome: &Outcome, role: &str) -> Conditions {
 pub fn intent(
     previous: &PinpointImportRoleStatus,
     generation: i64,
-    desired: &DesiredRole,
-    work: &Work,
+    intent: &Intent<'_>,
     now: &Time,
 ) -> PinpointImportRoleStatus {
+    let Intent {
+        desired,
+        changes,
+        drift,
+    } = intent;
     let mut next = previous.clone();
-    for change in &work.changes {
+    for change in *changes {
         match &change.step {
             Step::CreateRole(_) => {
                 next.former_role_id = next.role_id.take().or(next.former_role_id);
@@ -182,14 +196,10 @@ pub fn intent(
             _ => {}
         }
     }
-    let drift = match work.aim {
-        Aim::Repair => differences(&work.changes),
-        _ => Vec::new(),
-    };
     if drift.is_empty() {
         return next;
     }
-    note_drift(&mut next, &drift, now);
+    note_drift(&mut next, drift, now);
     let Some(message) = open_drift(&next).filter(|_| next.last_drift != previous.last_drift) else {
         return next;
     };

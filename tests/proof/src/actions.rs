@@ -2,7 +2,7 @@
 
 use pinpoint_import_role_controller::{
     api::Tag,
-    role::{Class, ObservedRole, Step},
+    role::{ObservedRole, Step},
 };
 use strum::VariantArray;
 

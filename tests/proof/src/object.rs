@@ -54,7 +54,7 @@ pub(crate) fn intent(world: &World, pass: &Pass, work: &Work) -> Sealed<Pinpoint
     };
     let object = &pass.object;
     let (status, generation) = (&object.status, object.generation);
-    Sealed::new(status::intent(status, generation, desired, work, &world.now()))
+    Sealed::new(status::intent(status, generation, &work.intent(desired), &world.now()))
 }
 
 /// The status that a pass ends with; none where it lets the object go.
