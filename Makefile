@@ -5,6 +5,7 @@ SHELL := bash
 .PHONY: help setup build demo dev test format lint docs dependencies unit bench proof faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MUTANTS_VERSION := 27.1.0
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -64,6 +65,14 @@ fuzz: ## Look for inputs that break what is promised, for DURATION (10m); SEED b
 	search() { RUST_BACKTRACE=0 cargo test --quiet --locked "$$@" fuzz:: -- --nocapture --test-threads 32; }; \
 	search --lib & search --test core || failed=1; \
 	wait $$! || failed=1; exit $$failed
+
+$(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants:
+	@echo "installing cargo-mutants $(CARGO_MUTANTS_VERSION), once: about 3 minutes" >&2
+	cargo install --quiet --locked --version $(CARGO_MUTANTS_VERSION) --root $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION) cargo-mutants
+
+mutants: $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants ## Make one mistake after the other in the pure core and see whether a test finds it; FILES and SHARD=0/8 name a part
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),200) RUST_BACKTRACE=0 \
+	$< mutants --output $(TARGET) $(foreach file,$(or $(FILES),src/role/**/*.rs),--file '$(file)') $(if $(SHARD),--shard $(SHARD))
 
 unit:
 	@mkdir -p $(TARGET)

@@ -90,3 +90,21 @@ pub struct Sweep {
     /// Documents of the account's own managed policies, by ARN.
     pub policies: BTreeMap<String, String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_found_by_its_very_key_first() {
+        let tags = [("Ä", "1"), ("ä", "2"), ("Team", "3")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let head = Head {
+            tags: tags.into(),
+            ..Head::default()
+        };
+        assert_eq!(
+            (head.tag("ä"), head.tag("Ä"), head.tag("team")),
+            (Some("2"), Some("1"), Some("3"))
+        );
+    }
+}

@@ -15,10 +15,10 @@ use proof::{
 };
 use proptest::{option, prelude::*, sample::select};
 
-use crate::generated::{declare, owner, remembered, role, spec};
+use crate::generated::{cases, declare, owner, remembered, role, spec};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(2000)) })]
 
     /// After executing its plan, the next plan is empty; so nothing is written at rest.
     #[test]

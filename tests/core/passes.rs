@@ -1,7 +1,7 @@
 //! Laws of the decision and its execution together: whole passes, over an IAM that is late and whose calls fail before or after their
 //! effect, with restarts in between and others at work on the role.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::ControlFlow, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
@@ -31,7 +31,7 @@ use proof::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use strum::VariantArray;
 
-use crate::generated::{declare, owner, spec};
+use crate::generated::{cases, declare, owner, spec};
 
 const WIDE: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
 const STRANGER: &str =
@@ -542,14 +542,8 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// Histories tried; `PROPTEST_CASES` asks for more.
-fn cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok();
-    asked.and_then(|cases| cases.parse().ok()).unwrap_or(1000)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(1000)) })]
 
     /// Never wider (checked at every write), no orphan (at every end), and eventually as declared and quiet.
     #[test]
@@ -779,4 +773,21 @@ fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
     assert!(two.trust.only_adds_to(one.trust.document()));
     assert!(!one.trust.only_adds_to(two.trust.document()));
     assert!(!one.trust.only_adds_to(guide.trust.document()));
+}
+
+/// What nothing of ours holds has no role of ours: deleted, it is let go without a look, suspended or not.
+#[test]
+fn an_object_that_is_not_held_is_let_go_without_a_look() {
+    for suspend in [false, true] {
+        let spec = PinpointImportRoleSpec {
+            suspend,
+            ..PinpointImportRoleSpec::default()
+        };
+        let mut world = World::new([spec.clone(), spec], 60, 0);
+        world.deleting = true;
+        assert!(
+            matches!(world.asking(begin), ControlFlow::Break(End::LetGo(None))),
+            "{suspend}"
+        );
+    }
 }

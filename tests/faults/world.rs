@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// Name of the object.
-pub const NAME: &str = "segments";
+pub(crate) const NAME: &str = "segments";
 /// Name of its role.
-pub const ROLE: &str = "default.segments";
+pub(crate) const ROLE: &str = "default.segments";
 /// A role that is nobody's business.
-pub const BYSTANDER: &str = "bystander";
+pub(crate) const BYSTANDER: &str = "bystander";
 
 const SETTLE: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -46,40 +46,40 @@ const REST: Duration = Duration::from_mins(12);
 
 /// The world around the controller.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     /// The API server.
-    pub api: Arc<Server>,
+    pub(crate) api: Arc<Server>,
     /// IAM.
-    pub iam: Arc<Iam>,
+    pub(crate) iam: Arc<Iam>,
     wire: Arc<Wire>,
     then: Mutex<Option<Value>>,
 }
 
 /// What is there before a flow, at rest.
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     api: Arc<Server>,
     iam: Arc<Iam>,
 }
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The calls until the end, and what followed it at once.
-    pub calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     /// The role when the flow began.
-    pub start: Option<RoleState>,
+    pub(crate) start: Option<RoleState>,
     /// What is to be judged, in order.
-    pub moments: Vec<Moment>,
+    pub(crate) moments: Vec<Moment>,
     /// The role at the end.
-    pub role: Option<RoleState>,
+    pub(crate) role: Option<RoleState>,
     /// What is there at the end, apart from ids and times.
-    pub end: String,
+    pub(crate) end: String,
     /// Reasons of events.
-    pub events: Vec<String>,
+    pub(crate) events: Vec<String>,
     /// How often a drift was noted.
-    pub drifts: usize,
+    pub(crate) drifts: usize,
     /// What must not happen, and did.
-    pub wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 impl World {
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// An object of the same name is made once the one that is there is gone.
-    pub fn then_create(&self, spec: &Value) {
+    pub(crate) fn then_create(&self, spec: &Value) {
         *self.then.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec.clone());
     }
 
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Whether a condition says so of the generation that is there, and the last request for a look was met.
-    pub fn is_said(&self, type_: &str, status: &str, reason: &str) -> bool {
+    pub(crate) fn is_said(&self, type_: &str, status: &str, reason: &str) -> bool {
         let object = self.api.object(NAME);
         let (said, metadata) = (&object["status"], &object["metadata"]);
         let conditions = said["conditions"].as_array();
@@ -126,7 +126,7 @@ impl World {
     }
 
     /// Whether a drift is noted that was not repaired.
-    pub fn has_open_drift(&self) -> bool {
+    pub(crate) fn has_open_drift(&self) -> bool {
         let drift = &self.api.object(NAME)["status"]["lastDrift"];
         drift.is_object() && drift["repairedAt"].is_null()
     }
@@ -271,7 +271,7 @@ fn timeless<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Brings about what is there before a flow.
-pub fn prepare(flow: &Flow) -> Snapshot {
+pub(crate) fn prepare(flow: &Flow) -> Snapshot {
     timeless(async {
         let world = World::new(None);
         world.iam.fake.put_role(RoleBuilder::new(BYSTANDER));
@@ -287,7 +287,7 @@ pub fn prepare(flow: &Flow) -> Snapshot {
 }
 
 /// Runs a flow as a script says.
-pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
+pub(crate) fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
     timeless(async {
         let world = World::new(Some(snapshot));
         if flow.is_cold {

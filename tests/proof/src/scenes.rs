@@ -87,10 +87,7 @@ impl Name {
     pub fn smaller(self) -> Scene {
         let mut scene = self.scene();
         let bounds = &mut scene.bounds;
-        if matches!(self, Self::DeletedTwice | Self::Lost) {
-            return scene;
-        }
-        if !scene.prelude.is_empty() || bounds.edits > 1 {
+        if !scene.prelude.is_empty() || bounds.edits > 1 || self == Self::Stale {
             bounds.moves = 0;
         } else if bounds.moves + bounds.edits > 0 {
             bounds.faults = 0;
