@@ -10,7 +10,6 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Options,
     operations::Process,
     world::{Count, World},
 };
@@ -115,9 +114,14 @@ pub(super) fn leaks(samples: &[Sample], trends: &[Trend]) -> Vec<String> {
 }
 
 /// Prints the summary and writes it to a file.
-pub(super) fn summary(world: &World, options: &Options, samples: &[Sample], trends: &[Trend], broken: &[String]) {
+pub(super) fn summary(
+    world: &World,
+    (seed, objects): (u64, usize),
+    samples: &[Sample],
+    trends: &[Trend],
+    broken: &[String],
+) {
     let took = world.started.elapsed();
-    let Options { seed, objects, .. } = options;
     let rows: Vec<(&str, usize)> = Count::ALL
         .into_iter()
         .map(|what| (what.words(), world.counted(what)))

@@ -187,7 +187,13 @@ impl Soak {
             .iter()
             .map(|broken| format!("{}: role {}: {}", broken.law, broken.role, broken.how));
         let told: Vec<String> = told.chain(figures::leaks(&self.samples, &trends)).collect();
-        figures::summary(&self.world, &self.options, &self.samples, &trends, &told);
+        figures::summary(
+            &self.world,
+            (self.options.seed, self.options.objects),
+            &self.samples,
+            &trends,
+            &told,
+        );
         match told.first() {
             None => Ok(()),
             Some(first) => Err(format!(
