@@ -13,9 +13,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Build the control plane and promtool, install moto and linters, once: about 8 minutes; the other targets do it too
-	@tests/control-plane/build.sh >/dev/null
-	@tests/python/setup.sh >/dev/null
-	@tests/promtool/build.sh >/dev/null
+	@tests/tools/control-plane/build.sh >/dev/null
+	@tests/tools/python/setup.sh >/dev/null
+	@tests/tools/promtool/build.sh >/dev/null
 
 build:
 	@[ -e $(TARGET)/release/demo ] || echo "building the release binaries: about 6 minutes on two cores the first time" >&2
@@ -34,8 +34,8 @@ format:
 
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
-	tools=$$(dirname "$$(tests/python/setup.sh)"); \
-	$$tools/shellcheck .ci/run tests/*/*.sh deploy/*/*.sh; \
+	tools=$$(dirname "$$(tests/tools/python/setup.sh)"); \
+	$$tools/shellcheck .ci/run tests/tools/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile; \
 	$$tools/cfn-lint deploy/changes.yaml deploy/changes-member.yaml
 

@@ -165,57 +165,52 @@ impl Default for Metrics {
             sweep_times: Mutex::default(),
             registry: Registry::default(),
         };
-        registry.register(
-            "passes",
-            "Passes over objects, by their outcome",
-            metrics.passes.clone(),
-        );
-        registry.register_with_unit(
-            "pass_duration",
-            "Time of a pass",
-            Unit::Seconds,
-            metrics.durations.clone(),
-        );
-        registry.register("iam_calls", "Calls to IAM, by action and result", metrics.calls.clone());
-        registry.register_with_unit(
-            "iam_budget_wait",
-            "Time that calls waited for the controller's own budget",
-            Unit::Seconds,
-            metrics.waited.clone(),
-        );
-        registry.register(
-            "drifts",
-            "Changes that others made to roles, by the part of the role",
-            metrics.drifts.clone(),
-        );
-        registry.register(
-            "leading",
-            "1 if this process is the one that works, else 0",
-            metrics.leading.clone(),
-        );
-        registry.register(
-            "objects",
-            "Objects, by the reason of their Ready condition",
-            metrics.objects.clone(),
-        );
-        registry.register_with_unit(
-            "oldest_look_age",
-            "Age of the oldest last complete look at a role, of objects that are neither suspended nor being deleted",
-            Unit::Seconds,
-            metrics.oldest_look.clone(),
-        );
-        registry.register_with_unit(
-            "look_overdue",
-            "How long the most overdue complete look at a role is overdue, by the interval of its object",
-            Unit::Seconds,
-            metrics.overdue.clone(),
-        );
+        metrics.register_passes(&mut registry);
         metrics.register_sweeps(&mut registry);
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
+    fn register_passes(&self, registry: &mut Registry) {
+        registry.register("passes", "Passes over objects, by their outcome", self.passes.clone());
+        registry.register_with_unit("pass_duration", "Time of a pass", Unit::Seconds, self.durations.clone());
+        registry.register("iam_calls", "Calls to IAM, by action and result", self.calls.clone());
+        registry.register_with_unit(
+            "iam_budget_wait",
+            "Time that calls waited for the controller's own budget",
+            Unit::Seconds,
+            self.waited.clone(),
+        );
+        registry.register(
+            "drifts",
+            "Changes that others made to roles, by the part of the role",
+            self.drifts.clone(),
+        );
+        registry.register(
+            "leading",
+            "1 if this process is the one that works, else 0",
+            self.leading.clone(),
+        );
+        registry.register(
+            "objects",
+            "Objects, by the reason of their Ready condition",
+            self.objects.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_look_age",
+            "Age of the oldest last complete look at a role, of objects that are neither suspended nor being deleted",
+            Unit::Seconds,
+            self.oldest_look.clone(),
+        );
+        registry.register_with_unit(
+            "look_overdue",
+            "How long the most overdue complete look at a role is overdue, by the interval of its object",
+            Unit::Seconds,
+            self.overdue.clone(),
+        );
+    }
+
     fn register_sweeps(&self, registry: &mut Registry) {
         registry.register("sweeps", "Sweeps of accounts, by how they ended", self.sweeps.clone());
         registry.register_with_unit(

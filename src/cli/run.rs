@@ -81,8 +81,17 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let metrics_served = tokio::spawn(admin::serve_metrics(metrics_listener, Arc::clone(&metrics)));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
+    let work = Work {
+        client,
+        iam,
+        account,
+        settings,
+        metrics,
+        health,
+        shutdown: shutdown.clone(),
+    };
     tokio::select! {
-        ended = elected(client, iam, account, settings, metrics, health, shutdown.clone()) => ended.inspect(|()| info!("ended")),
+        ended = elected(work) => ended.inspect(|()| info!("ended")),
         () = shutdown.clone().overdue() => {
             warn!("ended, with passes cut off");
             Ok(())
@@ -101,8 +110,8 @@ fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
     }
 }
 
-/// Works, where replicas take turns only while this one holds the lease.
-async fn elected(
+/// What the controller works with.
+struct Work {
     client: Client,
     iam: Iam,
     account: AccountWatch,
@@ -110,21 +119,16 @@ async fn elected(
     metrics: Arc<Metrics>,
     health: Health,
     shutdown: Shutdown,
-) -> Result<(), String> {
-    let election = settings.election.clone().map(|namespace| {
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        Election::new(client.clone(), &namespace, &name())
+}
+
+/// Works, where replicas take turns only while this one holds the lease.
+async fn elected(with: Work) -> Result<(), String> {
+    let election = with.settings.election.clone().map(|namespace| {
+        let namespace = namespace.unwrap_or_else(|| with.client.default_namespace().to_owned());
+        Election::new(with.client.clone(), &namespace, &name())
     });
-    let leading = Arc::clone(&metrics);
-    let work = work(
-        client,
-        iam,
-        account,
-        settings,
-        metrics,
-        Arc::clone(&health.filled),
-        shutdown.clone(),
-    );
+    let (leading, health, shutdown) = (Arc::clone(&with.metrics), with.health.clone(), with.shutdown.clone());
+    let work = work(with);
     let Some(mut election) = election else {
         leading.lead(true);
         work.await;
@@ -149,16 +153,9 @@ async fn elected(
     Ok(())
 }
 
-async fn work(
-    client: Client,
-    iam: Iam,
-    account: AccountWatch,
-    settings: Settings,
-    metrics: Arc<Metrics>,
-    filled: Arc<AtomicBool>,
-    shutdown: Shutdown,
-) {
-    let accounts = Accounts::new(iam, account, settings.accounts, settings.concurrency);
+async fn work(with: Work) {
+    let Work { client, settings, .. } = with;
+    let accounts = Accounts::new(with.iam, with.account, settings.accounts, settings.concurrency);
     let context = Context::new(
         client.clone(),
         accounts,
@@ -174,14 +171,15 @@ async fn work(
                 calls_per_minute: settings.iam.sweep_calls_per_minute.get(),
             },
         },
-        metrics,
+        with.metrics,
     );
     let watched = WatchSettings {
         // Each once: an object that is watched twice would be counted and looked at twice.
         namespaces: settings.namespaces.into_iter().collect(),
         selector: settings.selector,
     };
-    let shutdown = shutdown.wait().boxed().shared();
+    let shutdown = with.shutdown.wait().boxed().shared();
+    let filled = with.health.filled;
     controller::run(client, watched, Arc::new(context), move || set(&filled), shutdown).await;
 }
 

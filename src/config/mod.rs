@@ -157,14 +157,7 @@ impl Args {
     /// Everything that is wrong with them, one line each.
     pub fn check(&self, file: File) -> Result<Settings, Vec<String>> {
         let mut problems = Problems(file.problems);
-        // An empty text is an empty list: `PIR_NAMESPACES=` or `namespaces: []`.
-        let namespaces: Vec<String> = self
-            .watch
-            .namespaces
-            .iter()
-            .filter(|name| !name.is_empty())
-            .cloned()
-            .collect();
+        let namespaces = self.namespaces();
         for name in &namespaces {
             problems.keep(namespace("--namespaces", name));
         }
@@ -178,9 +171,7 @@ impl Args {
         let sweep_interval = problems.keep(sweep_interval(&self.sweep_interval));
         let sweep_calls = number("--sweep-calls-per-minute", &self.sweep_calls_per_minute, 1..=600);
         let sweep_calls = problems.keep(sweep_calls).and_then(NonZeroU32::new);
-        let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
-        let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
-        let change_queue = problems.keep(queue.transpose());
+        let change_queue = problems.keep(self.queue());
         let concurrency = problems.keep(number("--concurrency", &self.concurrency, 1..=1000));
         let health_address = problems.keep(address("--health-address", &self.health_address));
         let metrics_address = problems.keep(address("--metrics-address", &self.metrics_address));
@@ -220,6 +211,18 @@ impl Args {
             Some(settings) if problems.0.is_empty() => Ok(settings),
             _ => Err(problems.0),
         }
+    }
+
+    /// An empty text is an empty list: `PIR_NAMESPACES=` or `namespaces: []`.
+    fn namespaces(&self) -> Vec<String> {
+        let named = self.watch.namespaces.iter().filter(|name| !name.is_empty());
+        named.cloned().collect()
+    }
+
+    fn queue(&self) -> Result<Option<QueueUrl>, String> {
+        let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
+        let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
+        queue.transpose()
     }
 }
 

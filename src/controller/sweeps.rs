@@ -243,7 +243,7 @@ impl Judge<'_> {
         match good_for {
             Use::Renews => {
                 let uid = object.uid().unwrap_or_default();
-                context.metrics.looked(&uid, context.instant(began).into_std());
+                context.metrics.looked(&uid, context.instant(began));
             }
             Use::Hints(shown) => context.hints.seen(self.key, object, shown),
             Use::Known | Use::None => {}

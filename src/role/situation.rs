@@ -7,8 +7,10 @@ use super::{
     events::Notice,
     outcome::Outcome,
     ownership::Claim,
+    plan::differences,
     progress::Progress,
     recent::{Clock, Recent},
+    status::Intent,
 };
 use crate::api::v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus};
 
@@ -138,6 +140,19 @@ impl Situation<'_> {
 }
 
 impl Work {
+    /// What is about to be done, for the status.
+    #[must_use]
+    pub fn intent<'a>(&'a self, desired: &'a DesiredRole) -> Intent<'a> {
+        Intent {
+            desired,
+            changes: &self.changes,
+            drift: match self.aim {
+                Aim::Repair => differences(&self.changes),
+                _ => Vec::new(),
+            },
+        }
+    }
+
     /// The role that is this object's after the work.
     #[must_use]
     pub fn role(&self, progress: &Progress) -> Option<Head> {

@@ -28,7 +28,7 @@ fn read_by(program: &str, arguments: &[&str], world: &World) -> Vec<String> {
     let mut child = Command::new("go")
         .args(["run", "."])
         .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(program))
         .env("GOFLAGS", "-mod=readonly")
         .env("GOTOOLCHAIN", "local")
         .stdin(Stdio::piped())
@@ -37,7 +37,7 @@ fn read_by(program: &str, arguments: &[&str], world: &World) -> Vec<String> {
         .expect("go runs");
     child.stdin.take().unwrap().write_all(objects.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "tests/{program} failed");
+    assert!(output.status.success(), "tests/tools/{program} failed");
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()

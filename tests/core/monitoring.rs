@@ -63,7 +63,7 @@ fn named(text: &str) -> BTreeSet<String> {
 
 fn promtool(arguments: &[&str]) -> String {
     let build = Command::new("bash")
-        .arg(at("tests/promtool/build.sh"))
+        .arg(at("tests/tools/promtool/build.sh"))
         .output()
         .unwrap();
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
@@ -118,8 +118,12 @@ fn each_alert_fires_when_it_should_and_not_before() {
         "--lint-fatal",
         at("deploy/monitoring/alerts.yaml").to_str().unwrap(),
     ]);
-    promtool(&["test", "rules", at("tests/promtool/alerts.yaml").to_str().unwrap()]);
-    let tests = read("tests/promtool/alerts.yaml");
+    promtool(&[
+        "test",
+        "rules",
+        at("tests/tools/promtool/alerts.yaml").to_str().unwrap(),
+    ]);
+    let tests = read("tests/tools/promtool/alerts.yaml");
     for alert in read("deploy/monitoring/alerts.yaml")
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "))

@@ -14,7 +14,7 @@ use pinpoint_import_role_controller::{
     },
     role::{
         Account, Class, Failure, Guards, Head, ObservedRole, Owner, Patterns, Premise, RolePath, Step,
-        decision::{Aim, Decision, End, Situation, Subject, after, begin, decide, foresee, subject, whose},
+        decision::{Decision, End, Situation, Subject, after, begin, decide, foresee, subject, whose},
         events::events,
         outcome::Outcome,
         ownership::Rival,
@@ -240,18 +240,7 @@ impl World {
             }
             Decision::Act(work) => {
                 if let Some(desired) = subject.desired() {
-                    let drift = match work.aim {
-                        Aim::Repair => differences(&work.changes),
-                        _ => Vec::new(),
-                    };
-                    let next = status::intent(
-                        &self.status,
-                        self.generation,
-                        desired,
-                        &work.changes,
-                        &drift,
-                        &self.time(),
-                    );
+                    let next = status::intent(&self.status, self.generation, &work.intent(desired), &self.time());
                     self.write_status(next, None);
                 }
                 let mut progress = Progress::without(&work.unproven);

@@ -114,24 +114,12 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             return Err("the manifests have problems: see above".to_owned());
         };
         let calls = Arc::new(Calls::default());
-        let cluster = match &args.cluster.cluster_id {
-            Some(_) if !args.manifests.file.is_empty() => None,
-            id => Some(Cluster::read(id.as_deref()).await.map_err(|why| {
-                let way_out = if args.manifests.file.is_empty() {
-                    "; or name manifests with -f"
-                } else {
-                    "; or give --cluster-id, to plan without the cluster"
-                };
-                format!("{why}{way_out}")
-            })?),
-        };
+        let cluster = cluster(args).await?;
         let subjects = if args.manifests.file.is_empty() {
             there(cluster.as_ref(), &watched)
         } else {
-            declared
-                .into_iter()
-                .map(|declared| subject(declared, cluster.as_ref()))
-                .collect()
+            let of = |declared| subject(declared, cluster.as_ref());
+            declared.into_iter().map(of).collect()
         };
         let iam = iam(&args.budget, &calls).await?;
         let own = iam.account().await.map_err(|failure| failure.message)?;
@@ -156,11 +144,8 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             ObjectPlan::unwatched(&subject.object, subject.file.clone(), &why)
         });
         let report = PlanReport::new(planned.chain(unwatched));
-        let nodes: Vec<_> = subjects
-            .iter()
-            .chain(&strangers)
-            .map(|subject| subject.node.as_ref())
-            .collect();
+        let all = subjects.iter().chain(&strangers);
+        let nodes: Vec<_> = all.map(|subject| subject.node.as_ref()).collect();
         print(&match args.output {
             PlanOutput::Text => text(&report),
             PlanOutput::Json => Rendered::json(&report)?,
@@ -171,6 +156,22 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         say(format_args!("{ENDED}: {WAY_OUT}"));
         Ok(verdict(args, &report))
     })
+}
+
+/// The cluster's objects; none where manifests are given with the cluster's identity.
+async fn cluster(args: &PlanArgs) -> Result<Option<Cluster>, String> {
+    let only_cluster = args.manifests.file.is_empty();
+    let id = args.cluster.cluster_id.as_deref();
+    if id.is_some() && !only_cluster {
+        return Ok(None);
+    }
+    let way_out = if only_cluster {
+        "; or name manifests with -f"
+    } else {
+        "; or give --cluster-id, to plan without the cluster"
+    };
+    let read = Cluster::read(id).await;
+    read.map(Some).map_err(|why| format!("{why}{way_out}"))
 }
 
 /// The exit code, and why it is an error.
@@ -257,15 +258,12 @@ fn foreseen(
     let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
     let decision = predict(subject, known.map_err(Clone::clone), rules, id, cluster);
     let (account, observed) = found.ok().unzip();
-    let observed = observed.flatten();
-    ObjectPlan::new(
-        &subject.object,
-        subject.file.clone(),
-        account.as_ref(),
-        observed.as_ref(),
-        &decision,
-        &subject.notes,
-    )
+    let plan = ObjectPlan::new(&subject.object, observed.flatten().as_ref(), &decision, &subject.notes);
+    ObjectPlan {
+        file: subject.file.clone(),
+        account: account.map(|account| account.id),
+        ..plan
+    }
 }
 
 fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -> PlannedObject {

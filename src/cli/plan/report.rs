@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     api::{ConditionType, v1alpha1::PinpointImportRole},
     role::{
-        Account, Change, FieldPath, ObservedRole, Owner, Problem,
+        Change, FieldPath, ObservedRole, Owner, Problem,
         decision::{Aim, Decision, End},
         desired::role_name,
         outcome::Outcome,
@@ -226,10 +226,9 @@ fn action(decision: &Decision) -> (Action, Option<(String, String)>) {
 }
 
 impl ObjectPlan {
+    /// What was decided about an object, of no file and no account yet.
     pub(super) fn new(
         object: &PinpointImportRole,
-        file: Option<String>,
-        account: Option<&Account>,
         observed: Option<&ObservedRole>,
         decision: &Decision,
         notes: &[Problem],
@@ -260,8 +259,8 @@ impl ObjectPlan {
             role: role(object, &owner),
             namespace: owner.namespace,
             name: owner.name,
-            file,
-            account: account.map(|account| account.id.clone()),
+            file: None,
+            account: None,
             owner: whose,
             action,
             reason,

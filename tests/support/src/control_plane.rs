@@ -239,7 +239,7 @@ fn text(error: impl std::fmt::Display) -> String {
 
 /// Builds the binaries if need be. What the script says of its progress goes to our standard error.
 fn binaries() -> Result<PathBuf, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane/build.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/control-plane/build.sh");
     let output = Command::new("bash")
         .arg(&script)
         .stderr(Stdio::inherit())

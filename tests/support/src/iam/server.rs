@@ -47,6 +47,34 @@ pub(crate) struct State {
     requests: u64,
 }
 
+impl State {
+    /// Changes a role without a call.
+    pub(crate) fn by_hand<T>(&mut self, action: &str, name: &str, change: impl FnOnce(&mut Account) -> T) -> T {
+        let before = self.account.role(name).cloned();
+        let answer = change(&mut self.account);
+        let after = self.account.role(name).cloned();
+        if let Some(journal) = &mut self.journal {
+            let at = Instant::now();
+            let call = Call {
+                number: 0,
+                action: action.to_owned(),
+                params: BTreeMap::from([("RoleName".to_owned(), name.to_owned())]),
+                outcome: "OK".to_owned(),
+                fault: None,
+                at,
+                caller: String::new(),
+            };
+            journal.push(Moment {
+                at,
+                call,
+                before,
+                after,
+            });
+        }
+        answer
+    }
+}
+
 impl Shared {
     pub(crate) fn new(account: Account) -> Self {
         let state = State {
