@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof crd licences advisories
+.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof soak crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
@@ -54,6 +54,9 @@ bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit
 proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
 	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
 	cargo run --quiet --release --locked -p proof -- guards
+
+soak: build ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
+	@$(TARGET)/release/soak $(or $(DURATION),10m) $(or $(OBJECTS),300) $(SEED)
 
 unit:
 	@mkdir -p $(TARGET)

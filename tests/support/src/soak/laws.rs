@@ -269,9 +269,10 @@ fn untrue(ledger: &Ledger, uid: &str, object: &Object, written: Option<Instant>,
     let found: Vec<_> = states.iter().map(differs).collect();
     // What others change after the look, nobody sees: then it is asked whether some part of the role differed all the while.
     let throughout = |part: &String| found.iter().all(|differences| differences.contains(part));
-    let wrong = match by_hand {
-        true => found.first().is_some_and(|first| first.iter().any(throughout)),
-        false => !found.is_empty() && found.iter().all(|differences| !differences.is_empty()),
+    let wrong = if by_hand {
+        found.first().is_some_and(|first| first.iter().any(throughout))
+    } else {
+        !found.is_empty() && found.iter().all(|differences| !differences.is_empty())
     };
     wrong.then(|| {
         format!(

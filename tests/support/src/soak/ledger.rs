@@ -138,7 +138,7 @@ impl Ledger {
         let overlaps = |(at, _): &(usize, &(Instant, Settings))| {
             self.settings
                 .get(at + 1)
-                .is_none_or(|(next, _)| *next + Duration::from_secs(60) >= from)
+                .is_none_or(|(next, _)| *next + Duration::from_mins(1) >= from)
         };
         self.settings
             .iter()

@@ -13,13 +13,13 @@ use super::{
     declared::{Settings, differences, tag, trusts_pinpoint_alone},
     laws::Broken,
     ledger::{Ledger, Object},
-    operations, watch,
+    watch, weather,
     world::{Count, World, bounded},
 };
 use crate::iam::RoleState;
 
 /// How long everything may take to come to rest: the longest interval, what a failure backs off, and a new leader's time.
-const SETTLED: Duration = Duration::from_secs(180);
+const SETTLED: Duration = Duration::from_mins(3);
 /// How long after a write its event may come.
 const SOON: Duration = Duration::from_secs(3);
 /// For how long nothing may be written then: longer than the longest interval, so that each role is looked at once more.
@@ -29,7 +29,7 @@ const REST: Duration = Duration::from_secs(55);
 pub(super) async fn quiet(world: &Arc<World>, foreign: &[RoleState]) {
     let turn = world.turn.write().await;
     world.count(Count::QuietWindows);
-    operations::clear_up(world);
+    weather::clear_up(world);
     let began = Instant::now();
     // Until when something was not where it belongs, or was written.
     let mut restless = (began, Broken::at("eventually", began, "", "nothing came to rest"));
