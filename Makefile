@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof soak crd licences advisories
+.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
@@ -57,6 +57,16 @@ proof: ## Visit every state of small worlds in which the decision acts, and take
 
 soak: build ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
 	@$(TARGET)/release/soak $(or $(DURATION),10m) $(or $(OBJECTS),300) $(SEED)
+
+faults: ## Disturb each call of each flow in each way, and then each later one: all pairs, in process
+	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --test faults -- --nocapture
+
+fuzz: ## Look for inputs that break what is promised, for DURATION (10m); SEED begins with the inputs of a failure
+	cargo test --quiet --locked --lib --test core --no-run
+	@export FUZZ_FOR=$(or $(DURATION),10m) $(if $(SEED),FUZZ_SEED=$(SEED)); failed=0; \
+	search() { RUST_BACKTRACE=0 cargo test --quiet --locked "$$@" fuzz:: -- --nocapture --test-threads 32; }; \
+	search --lib & search --test core || failed=1; \
+	wait $$! || failed=1; exit $$failed
 
 unit:
 	@mkdir -p $(TARGET)

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// The wait after so many failures in a row: the first time, doubled for each further failure, up to the longest; with jitter.
-pub fn after_failures(failures: u32, first: Duration, longest: Duration) -> Duration {
+pub(crate) fn after_failures(failures: u32, first: Duration, longest: Duration) -> Duration {
     jittered(doubled(failures, first, longest))
 }
 
 /// Between 90 and 110 % of a time.
-pub fn jittered(time: Duration) -> Duration {
+pub(crate) fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 

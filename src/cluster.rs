@@ -36,6 +36,14 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl ApiError {
+    /// Whether the object is not as it was read.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let Self::Failed { source, .. } = self else {
+            return false;
+        };
+        matches!(&**source, kube::Error::Api(status) if status.is_conflict())
+    }
+
     /// Whether it would refuse the same request again, so that people must hear of it. Not if another version of the object, or none, is
     /// the reason.
     pub(crate) fn is_refusal(&self) -> bool {

@@ -14,7 +14,8 @@
 //!
 //! # Rooms
 //!
-//! Each may use those above it; `tests/core/architecture.rs` says exactly which, and that files stay short.
+//! Each may use those above it; `tests/core/architecture.rs` says exactly which, and that no files use each other in
+//! a circle.
 //!
 //! | room | holds | never has |
 //! | --- | --- | --- |
@@ -32,15 +33,16 @@
 //!
 //! * A role is wider than declared or than it was, at any moment of a repair; and what can be narrowed is narrowed, whatever else fails
 //!   (`tests/core/laws.rs`, `tests/core/passes.rs`).
-//! * A role that is not the object's is written to or deleted (`tests/cluster/proof.rs`, `tests/cluster/ownership.rs`).
+//! * A role that is not the object's is written to or deleted (`tests/cluster/proof`, `tests/cluster/ownership.rs`).
 //! * An object goes while its role stays by accident, at whatever call the process dies (`tests/cluster/crash.rs`).
+//! * Another end than that of an undisturbed run, whatever is done to any call, and to any later one (`tests/faults`).
 //! * Something is written or told while nothing changes; a failure that lasts is told twice (`tests/core/statuses.rs`,
-//!   `tests/cluster/told.rs`).
+//!   `tests/cluster/told`).
 //! * Something is decided upon an answer that was read in part, or a document that can't be read whole.
 //! * A document of others costs more than a fixed budget (`tests/core/budgets.rs`), or acts where it is printed
 //!   (`tests/cluster/hostile.rs`).
 //! * An object or an account that fails delays the others (`tests/cluster/isolation.rs`).
-//! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands.rs`).
+//! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands`).
 //!
 //! # Four stories
 //!

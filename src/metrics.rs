@@ -16,6 +16,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use strum::VariantArray;
 
 use crate::{aws::CallWatch, role::Field};
 
@@ -164,7 +165,7 @@ impl Metrics {
 
     /// Counts a drift of a part of a role. `field` is as the status has it.
     pub fn drift(&self, field: &str) {
-        if let Some(known) = Field::ALL.into_iter().find(|known| known.as_str() == field) {
+        if let Some(known) = Field::VARIANTS.iter().copied().find(|known| known.as_str() == field) {
             self.drifts.get_or_create(&[("field", known.as_str())]).inc();
         }
     }

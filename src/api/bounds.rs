@@ -7,52 +7,48 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 
-/// Name of a role; at most 64 characters. IAM API reference, `CreateRole`: `[\w+=,.@-]+`.
-pub const ROLE_NAME: &str = r"^[A-Za-z0-9_+=,.@-]+$";
+/// Makes a constant of each pattern, and the list of all, which is compiled: one that is missing from it would fit nothing.
+macro_rules! patterns {
+    ($($(#[$doc:meta])+ $name:ident = $pattern:literal;)+) => {
+        $($(#[$doc])+ pub const $name: &str = $pattern;)+
+        const ALL: &[&str] = &[$($name),+];
+    };
+}
 
-/// Path of a role; at most 512 characters. IAM API reference, `CreateRole`.
-pub const ROLE_PATH: &str = r"^(/|/[!-~]+/)$";
+patterns! {
+    /// Name of a role; at most 64 characters. IAM API reference, `CreateRole`: `[\w+=,.@-]+`.
+    ROLE_NAME = r"^[A-Za-z0-9_+=,.@-]+$";
 
-/// Description of a role; at most 1000 characters. IAM API reference, `CreateRole`.
-pub const DESCRIPTION: &str = r"^[\t\n\r -~¡-ÿ]*$";
+    /// Path of a role; at most 512 characters. IAM API reference, `CreateRole`.
+    ROLE_PATH = r"^(/|/[!-~]+/)$";
 
-/// ARN of an AWS managed or customer managed policy; 20 to 2048 characters. IAM API reference, `CreatePolicy`.
-pub const POLICY_ARN: &str = r"^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,128}$";
+    /// Description of a role; at most 1000 characters. IAM API reference, `CreateRole`.
+    DESCRIPTION = r"^[\t\n\r -~¡-ÿ]*$";
 
-/// Key or value of a tag; at most 128 or 256 characters. IAM API reference, `Tag`.
-pub const TAG: &str = r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$";
+    /// ARN of an AWS managed or customer managed policy; 20 to 2048 characters. IAM API reference, `CreatePolicy`.
+    POLICY_ARN = r"^arn:aws[a-z0-9-]*:iam::(aws|[0-9]{12}):policy/([!-~]+/)?[A-Za-z0-9_+=,.@-]{1,128}$";
 
-/// Id of an account.
-pub const ACCOUNT_ID: &str = r"^[0-9]{12}$";
+    /// Key or value of a tag; at most 128 or 256 characters. IAM API reference, `Tag`.
+    TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$";
 
-/// AWS region; 9 to 32 characters.
-pub const REGION: &str = r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$";
+    /// Id of an account.
+    ACCOUNT_ID = r"^[0-9]{12}$";
 
-/// Id of a Pinpoint project.
-pub const APPLICATION_ID: &str = r"^[0-9a-f]{32}$";
+    /// AWS region; 9 to 32 characters.
+    REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$";
 
-/// Name of an S3 bucket; 3 to 63 characters. Amazon S3 user guide, "General purpose bucket naming rules".
-pub const BUCKET_NAME: &str = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$";
+    /// Id of a Pinpoint project.
+    APPLICATION_ID = r"^[0-9a-f]{32}$";
 
-/// Prefix of keys of objects: no control characters; 1 to 512 characters.
-pub const PREFIX: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+    /// Name of an S3 bucket; 3 to 63 characters. Amazon S3 user guide, "General purpose bucket naming rules".
+    BUCKET_NAME = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$";
 
-/// ARN of a KMS key; 20 to 256 characters. AWS KMS developer guide, "Key identifiers".
-pub const KEY_ARN: &str = r"^arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$";
+    /// Prefix of keys of objects: no control characters; 1 to 512 characters.
+    PREFIX = r"^[^\x00-\x1f\x7f-\x9f]+$";
 
-const ALL: [&str; 11] = [
-    ROLE_NAME,
-    ROLE_PATH,
-    DESCRIPTION,
-    POLICY_ARN,
-    TAG,
-    ACCOUNT_ID,
-    REGION,
-    APPLICATION_ID,
-    BUCKET_NAME,
-    PREFIX,
-    KEY_ARN,
-];
+    /// ARN of a KMS key; 20 to 256 characters. AWS KMS developer guide, "Key identifiers".
+    KEY_ARN = r"^arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$";
+}
 
 static COMPILED: LazyLock<BTreeMap<&'static str, Regex>> = LazyLock::new(|| {
     let compiled = ALL.iter().map(|pattern| Some((*pattern, Regex::new(pattern).ok()?)));

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use strum::VariantArray;
+
 /// Types of `status.conditions`. All but `Ready` are present only while they are true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum ConditionType {
     /// At the last complete look IAM was as declared.
     Ready,
@@ -18,15 +20,6 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
-    /// Every type that this controller writes.
-    pub const ALL: [Self; 5] = [
-        Self::Ready,
-        Self::Reconciling,
-        Self::Stalled,
-        Self::Drifted,
-        Self::Suspended,
-    ];
-
     /// The `type` in `status.conditions`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,7 +40,7 @@ impl fmt::Display for ConditionType {
 }
 
 /// Reasons of the `Ready` condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum Reason {
     /// IAM is as declared.
     Reconciled,
@@ -78,23 +71,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::Reconciled,
-        Self::Progressing,
-        Self::DriftDetected,
-        Self::InvalidSpec,
-        Self::PolicyNotAllowed,
-        Self::RoleNotOwned,
-        Self::AccessDenied,
-        Self::LimitExceeded,
-        Self::Throttled,
-        Self::AwsUnavailable,
-        Self::CredentialsUnavailable,
-        Self::Deleting,
-        Self::DeletionBlocked,
-    ];
-
     /// Whether it says that something failed, rather than how things go on.
     #[must_use]
     pub const fn is_failing(self) -> bool {

@@ -12,4 +12,4 @@ pub mod v1alpha1;
 
 pub use condition::{ConditionType, EventReason, Reason};
 pub use duration::duration;
-pub use names::{CONTROLLER, FINALIZER, INLINE_POLICY, OWNERSHIP_TAGS, REQUEST_ANNOTATION, Tag};
+pub use names::{CONTROLLER, FINALIZER, INLINE_POLICY, REQUEST_ANNOTATION, Tag};

@@ -1,5 +1,7 @@
 //! Names that other programs and people rely on.
 
+use strum::VariantArray;
+
 /// Field manager, reporter of events and application name in AWS' user agent.
 pub const CONTROLLER: &str = "pinpoint-import-role-controller";
 
@@ -13,7 +15,7 @@ pub const REQUEST_ANNOTATION: &str = "pinpoint-import.dev/reconcile-requested-at
 pub const INLINE_POLICY: &str = "PinpointImportBuckets";
 
 /// The ownership tags on an IAM role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Tag {
     /// The cluster's identity: uid of the `kube-system` namespace, or `--cluster-id`.
     Cluster,
@@ -24,9 +26,6 @@ pub enum Tag {
     /// Uid of the object.
     Uid,
 }
-
-/// All ownership tags.
-pub const OWNERSHIP_TAGS: [Tag; 4] = [Tag::Cluster, Tag::Namespace, Tag::Name, Tag::Uid];
 
 impl Tag {
     /// The tag's key in IAM.

@@ -6,6 +6,10 @@
     clippy::duplicated_attributes,
     reason = "each printer column has its own name and type"
 )]
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema puts a copy of the spec into a block, as public as the spec is"
+)]
 
 mod status;
 
@@ -14,10 +18,11 @@ use std::{collections::BTreeMap, time::Duration};
 use kube::{CustomResource, CustomResourceExt, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 pub use status::{Drift, DriftDifference, PinpointImportRoleStatus};
 
-use super::{bounds, duration};
+use super::{FINALIZER, bounds, duration};
 
 /// The IAM role through which Amazon Pinpoint imports segments from S3.
 ///
@@ -158,6 +163,15 @@ pub struct PinpointImportRoleSpec {
     pub interval: Option<String>,
 }
 
+impl PinpointImportRole {
+    /// Whether the object bears the finalizer.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let finalizers = self.metadata.finalizers.iter().flatten();
+        finalizers.into_iter().any(|finalizer| finalizer == FINALIZER)
+    }
+}
+
 impl PinpointImportRoleSpec {
     /// `interval` as a time; none where it is left out.
     ///
@@ -233,7 +247,7 @@ pub struct Bucket {
 }
 
 /// What becomes of policies that the spec does not declare.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum UndeclaredPolicies {
     /// They are taken off.
     #[default]
@@ -243,7 +257,7 @@ pub enum UndeclaredPolicies {
 }
 
 /// What becomes of changes that others make to the role.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum DriftPolicy {
     /// They are undone.
     #[default]
@@ -253,7 +267,7 @@ pub enum DriftPolicy {
 }
 
 /// Whether an existing role may be taken over.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum AdoptionPolicy {
     /// It stays whose it is.
     #[default]
@@ -263,7 +277,7 @@ pub enum AdoptionPolicy {
 }
 
 /// What becomes of the role when the object is deleted.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, VariantArray)]
 pub enum DeletionPolicy {
     /// It is deleted.
     #[default]
@@ -275,8 +289,9 @@ pub enum DeletionPolicy {
 /// Schemas that attributes can't say.
 mod schema {
     use schemars::{Schema, SchemaGenerator, json_schema};
+    use strum::VariantArray;
 
-    use crate::api::bounds;
+    use crate::api::{Tag, bounds};
 
     /// A set: server-side apply merges it by item, and the API server refuses repeats.
     pub(super) fn policy_arns(_: &mut SchemaGenerator) -> Schema {
@@ -291,6 +306,7 @@ mod schema {
 
     /// A map whose values have a schema, and whose keys have rules: structural schemas have no word for keys.
     pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+        let ownership: Vec<String> = Tag::VARIANTS.iter().map(|tag| format!("'{}'", tag.key())).collect();
         json_schema!({
             "type": "object",
             "maxProperties": 40,
@@ -309,7 +325,7 @@ mod schema {
                     "message": "keys of tags can't begin with aws:, which AWS keeps for itself",
                 },
                 {
-                    "rule": "self.all(k, !k.lowerAscii().matches('^pinpoint-import[.]dev/(cluster|namespace|name|uid)$'))",
+                    "rule": format!("self.all(k, !(k.lowerAscii() in [{}]))", ownership.join(", ")),
                     "message": "the ownership tags pinpoint-import.dev/cluster, /namespace, /name and /uid are set by the controller",
                 },
                 {

@@ -60,7 +60,7 @@ impl Accounts {
             let other = Other {
                 iam: iam.assuming(entry.role.clone()),
                 entry,
-                seats: Seats::new(concurrency.into()),
+                seats: Seats::new(concurrency),
             };
             (id, other)
         });
@@ -68,7 +68,7 @@ impl Accounts {
             others: others.collect(),
             iam,
             own,
-            seats: Seats::new(concurrency.into()),
+            seats: Seats::new(concurrency),
         }
     }
 

@@ -231,3 +231,132 @@ mod tests {
         assert!(cut > 100, "{cut}");
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+        sample::{Index, select},
+    };
+    use test_support::{
+        iam::{FakeIam, Fault, RoleBuilder, Rule},
+        search::search,
+    };
+    use tokio::runtime::Runtime;
+
+    use super::is_whole;
+    use crate::aws::Iam;
+
+    /// What IAM takes as a description or a tag's value (IAM API reference, `Tag`): no control characters but three.
+    const TEXT: &str = "[\t\n\r -~äß\u{ff}]{0,12}";
+
+    fn client(fake: &FakeIam) -> (Runtime, Iam) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let iam = runtime.block_on(Iam::for_test(&fake.endpoint()));
+        (runtime, iam)
+    }
+
+    /// What a role has comes through the wire as it is.
+    #[test]
+    fn a_role_is_read_as_it_is() {
+        let fake = FakeIam::start();
+        let (runtime, iam) = client(&fake);
+        let tags = btree_map("[a-z]{1,5}", TEXT, 0..4);
+        search(
+            "roles on the wire",
+            100,
+            &(TEXT, TEXT, tags),
+            |(description, trust, tags)| {
+                let mut role = RoleBuilder::new("r").description(&description).trust_policy(&trust);
+                for (key, value) in &tags {
+                    role = role.tag(key, value);
+                }
+                fake.put_role(role);
+                let head = runtime
+                    .block_on(iam.head("r"))
+                    .expect("it is whole")
+                    .expect("it is there");
+                fake.remove_role("r");
+                prop_assert_eq!(head.description, Some(description));
+                prop_assert_eq!(head.tags, tags);
+                // A text that begins with a brace is one that was not encoded.
+                prop_assert_eq!(head.trust, trust);
+                Ok(())
+            },
+        );
+    }
+
+    const ANSWER: &str = "<?xml version=\"1.0\"?><GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role>\
+        <Path>/</Path><RoleName>r</RoleName><RoleId>AROA1</RoleId><Arn>arn:aws:iam::123456789012:role/r</Arn>\
+        <CreateDate>2026-01-01T00:00:00Z</CreateDate><MaxSessionDuration>3600</MaxSessionDuration>\
+        <AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument><Tags><member><Key>a</Key><Value>b</Value></member></Tags>\
+        </Role></GetRoleResult></GetRoleResponse>";
+
+    fn torn() -> impl Strategy<Value = String> {
+        let odd = vec![
+            "",
+            "<",
+            ">",
+            "/",
+            "&",
+            "&#xFFFFFF;",
+            "&x;",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "<!DOCTYPE a [",
+            "<?x ?>",
+            "<a/>",
+            "<a>",
+            "</a>",
+            "xmlns:a=\"b\"",
+            "%",
+            "%ff",
+            "9",
+            "\u{0}",
+            "𝄞",
+        ];
+        vec((any::<Index>(), select(odd), 0_usize..6), 0..4).prop_map(|tears| {
+            let mut all: Vec<char> = ANSWER.chars().collect();
+            for (at, into, gone) in tears {
+                let at = at.index(all.len() + 1);
+                all.splice(at..(at + gone).min(all.len()), into.chars());
+            }
+            all.into_iter().collect()
+        })
+    }
+
+    /// Whatever became of an answer: the role, or a failure in words.
+    #[test]
+    fn no_torn_answer_makes_it_stumble() {
+        let fake = FakeIam::start();
+        let (runtime, iam) = client(&fake);
+        search("answers", 100, &torn(), |answer| {
+            fake.fault(Rule::new(Fault::Answer(answer.clone())).action("GetRole"));
+            if let Err(failure) = runtime.block_on(iam.head("r")) {
+                prop_assert!(failure.message.contains("reading role r"), "{}", failure.message);
+            }
+            Ok(())
+        });
+    }
+
+    /// No beginning of a whole answer is whole.
+    #[test]
+    fn no_beginning_is_whole() {
+        search("beginnings", 600, &(torn(), any::<Index>()), |(answer, at)| {
+            let answer = answer.trim_end();
+            let whole = is_whole(answer.as_bytes(), "GetRoleResponse");
+            let at = at.index(answer.len().max(1));
+            prop_assert!(
+                !(whole && is_whole(&answer.as_bytes()[..at], "GetRoleResponse")),
+                "{at}: {answer}"
+            );
+            Ok(())
+        });
+    }
+}

@@ -12,17 +12,18 @@ use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_iam::{
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextRef},
-    error::{ProvideErrorMetadata, SdkError},
-};
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_types::request_id::RequestId;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use serde::{Deserialize, Deserializer};
 use tracing::info;
 
-use super::{answer::WholeAnswersOnly, error, own::OwnWrites, sessions::Sessions, sweep};
+use super::{
+    answer::WholeAnswersOnly,
+    error,
+    loopback::LoopbackOnlyInClear,
+    own::OwnWrites,
+    sessions::{AssumedRole, Sessions},
+};
 use crate::{
     api::CONTROLLER,
     role::{Account, Failure},
@@ -38,41 +39,6 @@ pub struct IamSettings {
     pub calls_per_second: NonZeroU32,
     /// Most IAM calls at once after a quiet time.
     pub burst: NonZeroU32,
-}
-
-/// A role that is assumed, of another account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssumedRole {
-    /// ARN.
-    pub arn: String,
-    /// What the role's trust policy asks for as `sts:ExternalId`.
-    pub external_id: Option<ExternalId>,
-}
-
-/// An external id. Whoever knows it and may use the controller's account can be taken for the controller, so it is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ExternalId(String);
-
-impl ExternalId {
-    /// The text, for STS alone.
-    pub(super) fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ExternalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(not shown)")
-    }
-}
-
-impl<'de> Deserialize<'de> for ExternalId {
-    fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
-        // The error of another type would show the value.
-        let text = String::deserialize(written);
-        text.map(Self)
-            .map_err(|_| serde::de::Error::custom("external-id is not a text: put it in quotes"))
-    }
 }
 
 /// Told of every call, for metrics.
@@ -129,7 +95,8 @@ impl Iam {
     }
 
     /// Clients by what the SDK found. What every call is held to is put on here.
-    fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
+    #[must_use]
+    pub fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
         let iam = aws_sdk_iam::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
             .interceptor(WholeAnswersOnly)
@@ -145,7 +112,7 @@ impl Iam {
             settings,
             budget: budget(settings),
             watch,
-            page_timeouts: sweep::page_timeouts(),
+            page_timeouts: page_timeouts(),
             own: Arc::default(),
         }
     }
@@ -229,44 +196,14 @@ fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
     Arc::new(RateLimiter::direct(quota))
 }
 
-/// The endpoint would get requests in clear text.
-#[derive(Debug, thiserror::Error)]
-#[error("the endpoint is neither https nor on loopback: see AWS_ENDPOINT_URL_IAM and AWS_ENDPOINT_URL_STS")]
-pub(super) struct InClear;
-
-/// Refuses to send a request in clear text to another machine: it bears a signature and names of roles.
-#[derive(Debug)]
-pub(super) struct LoopbackOnlyInClear;
-
-impl Intercept for LoopbackOnlyInClear {
-    fn name(&self) -> &'static str {
-        "LoopbackOnlyInClear"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let uri = context.request().uri();
-        if uri.starts_with("https://") || uri.strip_prefix("http://").is_some_and(is_loopback) {
-            return Ok(());
-        }
-        Err(InClear.into())
-    }
-}
-
-pub(super) fn is_loopback(after_scheme: &str) -> bool {
-    let authority = after_scheme.split(['/', '?']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+/// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
+pub(super) fn page_timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(30))
+        .operation_attempt_timeout(Duration::from_secs(40))
+        .operation_timeout(Duration::from_mins(1))
+        .build()
 }
 
 #[cfg(test)]
@@ -290,27 +227,5 @@ impl Iam {
             burst: much,
         };
         Self::of(&shared, settings, Arc::new(Nobody))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_loopback;
-
-    #[test]
-    fn only_loopback_is_loopback() {
-        for yes in ["127.0.0.1:80/", "127.9.9.9", "localhost:5000/x", "[::1]:80/"] {
-            assert!(is_loopback(yes), "{yes}");
-        }
-        for no in [
-            "10.0.0.1/",
-            "127.0.0.1.example.com/",
-            "localhost.example.com",
-            "user@example.com",
-            "[::2]/",
-            "127.0.0.1@example.com/",
-        ] {
-            assert!(!is_loopback(no), "{no}");
-        }
     }
 }

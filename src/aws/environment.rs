@@ -14,7 +14,7 @@ use aws_config::profile::{self, ProfileSet};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_types::os_shim_internal::{Env, Fs};
 
-use super::client::is_loopback;
+use super::loopback::is_loopback;
 
 /// Checks a value; the error says what to write.
 type Check = fn(&str) -> Result<(), &'static str>;

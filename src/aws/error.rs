@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::{
     answer::NotWhole,
-    client::InClear,
+    loopback::InClear,
     words::{self, chain},
 };
 use crate::role::{
@@ -173,7 +173,7 @@ fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
         Class::Denied | Class::Invalid | Class::Limited | Class::Blocked => {
             format!("AWS answered {code}: {}", words::steady(message))
         }
-        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Credentials | Class::Exists => {
+        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Unseen | Class::Credentials | Class::Exists => {
             format!("AWS answered {code}")
         }
     }
@@ -182,7 +182,7 @@ fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
 /// What to do next.
 const fn advice(class: Class) -> &'static str {
     match class {
-        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Exists => "; it is tried again",
+        Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Unseen | Class::Exists => "; it is tried again",
         Class::Denied => "; allow the call in the IAM policy of the controller's role, or look for a denying policy",
         Class::Invalid => "; change the spec",
         Class::Limited => "; use less, or ask AWS to raise the quota",

@@ -173,7 +173,7 @@ where
     match answer {
         Ok(_) => Ok(()),
         Err(failed) if is_missing(&failed) => Err(Failure {
-            class: Class::Retryable,
+            class: Class::Unseen,
             message: format!("{attempt} failed: IAM does not know the role yet, or no longer; it is tried again"),
         }),
         Err(failed) => Err(error::failure(attempt, &failed)),
@@ -217,7 +217,7 @@ mod tests {
             let arn = || PolicyArn::parse(arn).expect("an ARN");
             for step in [Step::AttachPolicy(arn()), Step::PutBoundary(arn())] {
                 fake.remove_role("r");
-                assert_eq!(class_of(&iam, step.clone()).await, Class::Retryable, "{step:?}");
+                assert_eq!(class_of(&iam, step.clone()).await, Class::Unseen, "{step:?}");
                 fake.put_role(RoleBuilder::new("r"));
                 assert_eq!(class_of(&iam, step.clone()).await, Class::Invalid, "{step:?}");
             }
@@ -228,7 +228,7 @@ mod tests {
             Step::UpdateTrust("{}".to_owned()),
             Step::PutBucketPolicy("{}".to_owned()),
         ] {
-            assert_eq!(class_of(&iam, step.clone()).await, Class::Retryable, "{step:?}");
+            assert_eq!(class_of(&iam, step.clone()).await, Class::Unseen, "{step:?}");
         }
     }
 }

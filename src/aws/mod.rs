@@ -6,6 +6,7 @@ mod client;
 mod environment;
 mod error;
 mod execute;
+mod loopback;
 mod observe;
 mod own;
 mod pages;
@@ -16,8 +17,9 @@ mod sweep;
 mod words;
 
 pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
-pub use client::{AssumedRole, CallWatch, ExternalId, Iam, IamSettings};
+pub use client::{CallWatch, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;
 pub use queue::{Queue, QueueUrl};
 pub(crate) use seats::Lane;
+pub use sessions::{AssumedRole, ExternalId};

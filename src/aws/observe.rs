@@ -141,7 +141,7 @@ where
         .is_some_and(|answer| answer.code() == Some("NoSuchEntity"));
     if gone {
         return Failure {
-            class: Class::Retryable,
+            class: Class::Unseen,
             message: format!("{attempt} failed: the role changed while it was read; it is tried again"),
         };
     }

@@ -20,7 +20,12 @@ impl Pages {
     ///
     /// # Errors
     /// The list can't be completed: it says that it is cut short, but there is no way on, or the way on has been gone already.
-    pub fn next(&mut self, attempt: &str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, Failure> {
+    pub(super) fn next(
+        &mut self,
+        attempt: &str,
+        truncated: bool,
+        marker: Option<&str>,
+    ) -> Result<Option<String>, Failure> {
         let nonsense = |why| Err(error::nonsense(attempt, why));
         match marker.filter(|marker| !marker.is_empty()) {
             _ if !truncated => Ok(None),

@@ -8,9 +8,8 @@ use aws_config::{Region, timeout::TimeoutConfig};
 use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 
 use super::{
-    Iam,
-    client::{LoopbackOnlyInClear, is_loopback},
-    error,
+    Iam, error,
+    loopback::{LoopbackOnlyInClear, is_loopback},
 };
 use crate::role::{Account, Failure, name::is_account_id};
 
@@ -99,7 +98,7 @@ fn is_region(text: &str) -> bool {
 /// The region of `sqs.REGION.amazonaws.com`, `sqs-fips.REGION…`, `vpce-….sqs.REGION.vpce…` and the older `REGION.queue.amazonaws.com`.
 fn region(host: &str) -> Option<String> {
     let labels: Vec<&str> = host.split(['.', ':']).collect();
-    let of_aws = labels.iter().any(|label| *label == "amazonaws");
+    let of_aws = labels.contains(&"amazonaws");
     let after = labels.iter().position(|label| *label == "sqs" || *label == "sqs-fips");
     let found = match (after, labels.get(1)) {
         (Some(at), _) => labels.get(at + 1),

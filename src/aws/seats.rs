@@ -54,7 +54,7 @@ struct State {
 
 impl Seats {
     /// So many seats.
-    pub fn new(size: u16) -> Self {
+    pub(crate) fn new(size: u16) -> Self {
         Self(Arc::new(Mutex::new(State {
             size: size.into(),
             at_work: HashMap::new(),
@@ -67,7 +67,7 @@ impl Seats {
     }
 
     /// Waits for a seat; none if no further pass may begin.
-    pub async fn take(&self, namespace: &str, lane: Lane) -> Option<Seat> {
+    pub(crate) async fn take(&self, namespace: &str, lane: Lane) -> Option<Seat> {
         let seat = {
             let mut state = locked(&self.0);
             if state.closed {
@@ -83,7 +83,7 @@ impl Seats {
     }
 
     /// Lets no further pass begin. Those who wait go away with nothing.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut state = locked(&self.0);
         state.closed = true;
         state.waiting.clear();
@@ -276,7 +276,7 @@ mod tests {
         let mut gone = Box::pin(seats.take("a", Lane::Due));
         assert!(gone.as_mut().now_or_never().is_none());
         let next = seats.take("a", Lane::Due);
-        let next = tokio::time::timeout(Duration::from_secs(60), async {
+        let next = tokio::time::timeout(Duration::from_mins(1), async {
             let mut next = Box::pin(next);
             assert!(next.as_mut().now_or_never().is_none());
             drop(gone);

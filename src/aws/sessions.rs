@@ -1,19 +1,50 @@
 //! Sessions of an assumed role. The SDK keeps one until shortly before its end, and then asks for the next.
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, error::CredentialsError, future},
 };
+use serde::{Deserialize, Deserializer};
 
-use super::{AssumedRole, error};
+use super::{error, words::SessionRefused};
 use crate::{api::CONTROLLER, role::Failure};
 
-/// No session was opened: what a [`Failure`] says of it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct SessionRefused(pub(super) String);
+/// A role that is assumed, of another account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// ARN.
+    pub arn: String,
+    /// What the role's trust policy asks for as `sts:ExternalId`.
+    pub external_id: Option<ExternalId>,
+}
+
+/// An external id. Whoever knows it and may use the controller's account can be taken for the controller, so it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// The text, for STS alone.
+    fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+impl<'de> Deserialize<'de> for ExternalId {
+    fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
+        // The error of another type would show the value.
+        let text = String::deserialize(written);
+        text.map(Self)
+            .map_err(|_| serde::de::Error::custom("external-id is not a text: put it in quotes"))
+    }
+}
 
 /// Opens sessions. Not `aws_config`'s provider: its client would send requests in clear text to any endpoint.
 #[derive(Debug)]
@@ -23,7 +54,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub fn new(sts: aws_sdk_sts::Client, role: AssumedRole) -> Self {
+    pub(super) fn new(sts: aws_sdk_sts::Client, role: AssumedRole) -> Self {
         Self { sts, role }
     }
 

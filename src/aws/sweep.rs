@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_iam::{
     config::{Builder, retry::RetryConfig},
     primitives::{DateTime, DateTimeFormat},
@@ -28,16 +27,6 @@ const SMALLEST: i32 = 50;
 const TRIES: u32 = 10;
 /// First and longest wait between them.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(32));
-
-/// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
-pub(super) fn page_timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(30))
-        .operation_attempt_timeout(Duration::from_secs(40))
-        .operation_timeout(Duration::from_mins(1))
-        .build()
-}
 
 impl Iam {
     /// All roles of the account, with their policies, and the documents of its own managed policies. `progress` is told how many roles
@@ -188,7 +177,7 @@ fn written(time: &DateTime) -> Option<String> {
 mod tests {
     use test_support::iam::{FakeIam, Fault, RoleBuilder, Rule};
 
-    use super::*;
+    use super::{super::client::page_timeouts, *};
 
     async fn account(roles: usize, limit: Duration) -> (FakeIam, Iam) {
         let fake = FakeIam::start();

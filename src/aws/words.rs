@@ -10,7 +10,10 @@ use aws_sdk_sts::operation::{
 };
 use regex::{Captures, Regex};
 
-use super::sessions::SessionRefused;
+/// No session was opened: what a [`Failure`] says of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct SessionRefused(pub(super) String);
 
 /// What stands where something was taken out.
 const CUT: &str = "…";

@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     io::IsTerminal,
-    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,26 +11,17 @@ use std::{
 };
 
 use super::medium::say;
-use crate::aws::{CallWatch, Iam, IamSettings};
-
-/// How much of IAM's limits a command may use.
-#[derive(clap::Args, Clone, Debug)]
-pub(super) struct IamArgs {
-    /// Most IAM calls per second, on average. IAM throttles per account, and others need it too
-    #[arg(long, env = "PIR_IAM_CALLS_PER_SECOND", value_name = "CALLS", default_value = "20")]
-    iam_calls_per_second: NonZeroU32,
-
-    /// Most IAM calls at once after a quiet time
-    #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value = "100")]
-    iam_burst: NonZeroU32,
-}
+use crate::{
+    aws::{CallWatch, Iam},
+    config::BudgetArgs,
+};
 
 /// Counts the calls.
 #[derive(Debug, Default)]
 pub(super) struct Calls(AtomicUsize);
 
 impl Calls {
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -50,14 +40,10 @@ impl CallWatch for Calls {
     }
 }
 
-impl IamArgs {
-    pub async fn iam(&self, calls: &Arc<Calls>) -> Iam {
-        let settings = IamSettings {
-            calls_per_second: self.iam_calls_per_second,
-            burst: self.iam_burst,
-        };
-        Iam::from_environment(settings, Arc::clone(calls) as _).await
-    }
+/// IAM, with the credentials, the region and the endpoint of the environment.
+pub(super) async fn iam(budget: &BudgetArgs, calls: &Arc<Calls>) -> Result<Iam, String> {
+    let settings = budget.check().map_err(|problems| problems.join("; "))?;
+    Ok(Iam::from_environment(settings, Arc::clone(calls) as _).await)
 }
 
 /// Roles after which a log gets another line of how far a long reading is.

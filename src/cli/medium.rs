@@ -16,17 +16,17 @@ pub(super) struct Rendered(String);
 
 impl Rendered {
     /// What this program says without a word of others, such as its manual.
-    pub fn of_ours(text: String) -> Self {
+    pub(super) fn of_ours(text: String) -> Self {
         Self(text)
     }
 
     /// JSON, with a line break at its end.
-    pub fn json(value: &impl Serialize) -> Result<Self, String> {
+    pub(super) fn json(value: &impl Serialize) -> Result<Self, String> {
         let text = serde_json::to_string_pretty(value).map_err(|why| why.to_string())?;
         Ok(Self(plain_json(&text).into_owned() + "\n"))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -67,14 +67,14 @@ pub(super) enum Style {
 
 impl Terminal {
     /// Text on the line.
-    pub fn add(&mut self, text: impl Display) -> &mut Self {
+    pub(super) fn add(&mut self, text: impl Display) -> &mut Self {
         // Writing to a string can't fail.
         let _ = write!(Plain(&mut self.0), "{text}");
         self
     }
 
     /// Text on the line that stands out.
-    pub fn styled(&mut self, style: Style, text: impl Display) -> &mut Self {
+    pub(super) fn styled(&mut self, style: Style, text: impl Display) -> &mut Self {
         self.0 += match style {
             Style::Bold => "\x1b[1m",
             Style::Red => "\x1b[31m",
@@ -87,16 +87,16 @@ impl Terminal {
     }
 
     /// Ends the line.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.0.push('\n');
     }
 
     /// A line of its own.
-    pub fn line(&mut self, text: impl Display) {
+    pub(super) fn line(&mut self, text: impl Display) {
         self.add(text).end();
     }
 
-    pub fn rendered(self) -> Rendered {
+    pub(super) fn rendered(self) -> Rendered {
         Rendered(self.0)
     }
 }
@@ -107,19 +107,19 @@ pub(super) struct Markdown(String);
 
 impl Markdown {
     /// Markup.
-    pub fn markup(&mut self, markup: &'static str) -> &mut Self {
+    pub(super) fn markup(&mut self, markup: &'static str) -> &mut Self {
         self.0 += markup;
         self
     }
 
     /// Words in running text, as they are.
-    pub fn words(&mut self, text: impl Display) -> &mut Self {
+    pub(super) fn words(&mut self, text: impl Display) -> &mut Self {
         self.0 += &entities(&text.to_string());
         self
     }
 
     /// Text in the type of code: there nothing becomes a link, and nobody is mentioned. It may stand in a cell.
-    pub fn code(&mut self, text: impl Display) -> &mut Self {
+    pub(super) fn code(&mut self, text: impl Display) -> &mut Self {
         let text = plain(&text.to_string()).into_owned();
         // What could end the code or the cell, and spaces that would be taken off.
         let special = text.contains(['`', '|', '\\']) || text.starts_with(' ') || text.ends_with(' ');
@@ -133,7 +133,7 @@ impl Markdown {
     }
 
     /// Text in the type of code, within HTML.
-    pub fn code_in_html(&mut self, text: impl Display) -> &mut Self {
+    pub(super) fn code_in_html(&mut self, text: impl Display) -> &mut Self {
         self.0 += "<code>";
         self.words(text);
         self.0 += "</code>";
@@ -141,7 +141,7 @@ impl Markdown {
     }
 
     /// The lines of a difference, fenced by more backquotes than stand in them.
-    pub fn diff(&mut self, lines: &str) -> &mut Self {
+    pub(super) fn diff(&mut self, lines: &str) -> &mut Self {
         let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or_default();
         let fence = "`".repeat(3.max(longest + 1));
         let _ = writeln!(self.0, "{fence}diff");
@@ -154,17 +154,17 @@ impl Markdown {
     }
 
     /// Puts something after this.
-    pub fn append(&mut self, after: &Self) -> &mut Self {
+    pub(super) fn append(&mut self, after: &Self) -> &mut Self {
         self.0 += &after.0;
         self
     }
 
     /// Length in bytes, of which there are never fewer than characters, however these are counted.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub fn rendered(self) -> Rendered {
+    pub(super) fn rendered(self) -> Rendered {
         Rendered(self.0)
     }
 }
@@ -187,17 +187,17 @@ fn entities(text: &str) -> String {
 pub(super) struct Csv(csv::Writer<Vec<u8>>);
 
 impl Csv {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(csv::Writer::from_writer(Vec::new()))
     }
 
     /// A row.
-    pub fn row<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    pub(super) fn row<'a>(&mut self, cells: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
         let cells = cells.into_iter().map(no_formula);
         self.0.write_record(cells).map_err(|why| why.to_string())
     }
 
-    pub fn rendered(self) -> Result<Rendered, String> {
+    pub(super) fn rendered(self) -> Result<Rendered, String> {
         let written = self.0.into_inner().map_err(|why| why.to_string())?;
         String::from_utf8(written).map(Rendered).map_err(|why| why.to_string())
     }
@@ -223,7 +223,7 @@ pub(super) struct Yaml(String);
 
 impl Yaml {
     /// A line of comment.
-    pub fn comment(&mut self, text: impl Display) {
+    pub(super) fn comment(&mut self, text: impl Display) {
         let _ = write!(Plain(&mut self.0), "# {text}");
         self.0.push('\n');
     }
@@ -233,7 +233,7 @@ impl Yaml {
     ///
     /// # Errors
     /// It would not be read as it is meant.
-    pub fn document(self, object: Option<&serde_json::Value>) -> Result<Rendered, String> {
+    pub(super) fn document(self, object: Option<&serde_json::Value>) -> Result<Rendered, String> {
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
         let body = match object {
             Some(object) => serde_saphyr::to_string_with_options(object, options).map_err(|why| why.to_string())?,

@@ -61,10 +61,10 @@ pub fn main() -> ExitCode {
         Ok(found) => found,
         Err(why) => return refuse(&[why]),
     };
-    let talks_to_aws = matches!(
-        command,
-        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_)
-    );
+    let talks_to_aws = match &command {
+        Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_) => true,
+        Command::Crd | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
+    };
     if talks_to_aws && let Err(problems) = check_environment() {
         return refuse(&problems);
     }
@@ -84,11 +84,13 @@ pub fn main() -> ExitCode {
 fn command() -> Result<(Command, File), String> {
     let line = Line::try_parse().unwrap_or_else(|why| exit(&why)).command;
     let (name, path) = match &line {
-        Command::Run(args) => ("run", &args.config),
-        Command::Validate(args) => ("validate", &args.rules.config),
-        Command::Plan(args) => ("plan", &args.rules.config),
-        Command::Export(args) => ("export", &args.rules.config),
-        _ => return Ok((line, File::default())),
+        Command::Run(args) => ("run", &args.roles.config),
+        Command::Validate(args) => ("validate", &args.rules.roles.config),
+        Command::Plan(args) => ("plan", &args.rules.roles.config),
+        Command::Export(args) => ("export", &args.rules.roles.config),
+        Command::Crd | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
+            return Ok((line, File::default()));
+        }
     };
     let Some(path) = path else {
         return Ok((line, File::default()));
@@ -102,12 +104,16 @@ fn command() -> Result<(Command, File), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::CommandFactory;
 
     use super::Line;
 
+    /// And one that two commands share means the same in both: it is declared once.
     #[test]
     fn every_flag_has_an_environment_variable() {
+        let mut meanings = BTreeMap::new();
         let mut line = Line::command();
         line.build();
         line.clone().debug_assert();
@@ -121,6 +127,9 @@ mod tests {
             {
                 let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(name.starts_with("PIR_"), "{} --{}", command.get_name(), arg.get_id());
+                let meaning = arg.get_help().map(ToString::to_string);
+                let first = meanings.entry(name.to_owned()).or_insert_with(|| meaning.clone());
+                assert_eq!(*first, meaning, "{} --{}", command.get_name(), arg.get_id());
             }
         }
     }

@@ -21,7 +21,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Reads it. `id` is its identity where that is not the uid of `kube-system`.
-    pub async fn read(id: Option<&str>) -> Result<Self, String> {
+    pub(super) async fn read(id: Option<&str>) -> Result<Self, String> {
         let client = cluster::client().await?;
         let id = match id {
             Some(id) => id.to_owned(),
@@ -43,20 +43,20 @@ impl Cluster {
     }
 
     /// An object by its names.
-    pub fn object(&self, namespace: &str, name: &str) -> Option<&PinpointImportRole> {
+    pub(super) fn object(&self, namespace: &str, name: &str) -> Option<&PinpointImportRole> {
         self.objects
             .iter()
             .find(|object| object.namespace().as_deref() == Some(namespace) && object.name_any() == name)
     }
 
     /// Whether an owner that a role's tags name is there.
-    pub fn lives(&self, owner: &Owner) -> bool {
+    pub(super) fn lives(&self, owner: &Owner) -> bool {
         let named = self.object(&owner.namespace, &owner.name);
         named.is_some_and(|object| owner.uid.is_empty() || object.uid().as_deref() == Some(&owner.uid))
     }
 
     /// The object whose status has pinned this `RoleId`.
-    pub fn pinning(&self, role_id: &str) -> Option<&PinpointImportRole> {
+    pub(super) fn pinning(&self, role_id: &str) -> Option<&PinpointImportRole> {
         self.objects.iter().find(|object| {
             let status = object.status.as_ref();
             status.is_some_and(|status| status.role_id.as_deref() == Some(role_id))

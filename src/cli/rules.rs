@@ -1,17 +1,13 @@
 //! The flags by which commands know the controller's rules.
 
 use super::manifests::Rules;
-use crate::{
-    config::{File, GuardArgs},
-    role::RolePath,
-};
+use crate::config::{File, RoleArgs};
 
-/// The controller's settings, as far as they say what a role may be.
+/// Flags of commands that judge manifests as the controller would.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct RuleArgs {
-    /// The controller's settings file, whose rules then hold here too
-    #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
-    pub config: Option<String>,
+    #[command(flatten)]
+    pub roles: RoleArgs,
 
     /// Namespace of manifests that name none; for export, of those that it prints
     #[arg(
@@ -22,30 +18,17 @@ pub(super) struct RuleArgs {
         default_value = "default"
     )]
     namespace: String,
-
-    /// The controller's --role-path
-    #[arg(long, env = "PIR_ROLE_PATH", value_name = "PATH", default_value = "/")]
-    role_path: String,
-
-    #[command(flatten)]
-    guards: GuardArgs,
 }
 
 impl RuleArgs {
-    pub fn check(&self, file: File) -> Result<Rules, Vec<String>> {
-        let role_path = RolePath::parse(&self.role_path).map_err(|why| vec![format!("--role-path: {why}")]);
-        match (role_path, self.guards.check()) {
-            (Ok(role_path), Ok(guards)) if file.problems.is_empty() => Ok(Rules {
+    pub(super) fn check(&self, file: File) -> Result<Rules, Vec<String>> {
+        match self.roles.check() {
+            Ok((role_path, guards)) if file.problems.is_empty() => Ok(Rules {
                 role_path,
                 guards,
                 namespace: self.namespace.clone(),
             }),
-            (path, guards) => Err([
-                file.problems,
-                path.err().unwrap_or_default(),
-                guards.err().unwrap_or_default(),
-            ]
-            .concat()),
+            roles => Err([file.problems, roles.err().unwrap_or_default()].concat()),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct Found {
 
 impl Found {
     /// A file that can't be read, of which it is said `file: why` or `file:line: why`.
-    pub fn unread(kind: Kind, said: &str) -> Self {
+    pub(super) fn unread(kind: Kind, said: &str) -> Self {
         let (file, why) = said.split_once(':').unwrap_or(("", said));
         let line = why.split(':').next().and_then(|line| line.parse().ok());
         Self {

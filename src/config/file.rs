@@ -232,3 +232,48 @@ accounts:
         assert!(File::parse("a: b\na: c", &FLAGS).is_err());
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use proptest::{
+        collection::vec,
+        prelude::*,
+        sample::{Index, select},
+    };
+    use test_support::search::search;
+
+    use super::*;
+
+    const SAMPLE: &str = "resync-interval: 5m\niam-burst: 7\nallowed-policy-arns: ['arn:*:iam::aws:policy/AmazonS3*', b]\naccounts:\n  \
+        '222233334444': {role: 'arn:aws:iam::222233334444:role/a/pir', external-id: x, namespaces: [team-b]}\n";
+
+    /// Whatever became of a settings file: it is refused, or each of its settings is a flag or is said to be none.
+    #[test]
+    fn no_torn_file_makes_it_stumble() {
+        const FLAGS: [&str; 4] = ["config", "resync-interval", "iam-burst", "allowed-policy-arns"];
+        let odd = vec![
+            "", "\n", "  ", ": ", "{", "}", "[", "]", "&a ", "*a", "!x ", "'", "\"", "#", "---\n", "\u{0}", "𝄞", "~",
+            "1e3", "<<: ",
+        ];
+        let tears = vec((any::<Index>(), select(odd), 0_usize..4), 0..5);
+        search("settings files", 600, &tears, |tears| {
+            let mut all: Vec<char> = SAMPLE.chars().collect();
+            for (at, into, gone) in tears {
+                let at = at.index(all.len() + 1);
+                all.splice(at..(at + gone).min(all.len()), into.chars());
+            }
+            let text: String = all.into_iter().collect();
+            if let Ok(file) = File::parse(&text, &FLAGS) {
+                prop_assert!(
+                    file.flags.keys().all(|name| FLAGS[1..].contains(&name.as_str())),
+                    "{file:?}"
+                );
+                prop_assert!(
+                    file.accounts.iter().all(|(id, entry)| *id == entry.account.id),
+                    "{file:?}"
+                );
+            }
+            Ok(())
+        });
+    }
+}

@@ -1,16 +1,20 @@
 //! Settings of `run`: flags, environment and settings file as given ([`Args`], [`File`]), and checked ([`Settings`]).
 
 mod file;
+mod shared;
+mod values;
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use clap::Args as ClapArgs;
 
 pub use file::File;
+pub use shared::{BudgetArgs, ClusterArgs, RoleArgs, WatchArgs};
 
+use self::values::{Problems, address, cluster_id, duration, namespace, number, one_of};
 use crate::{
     aws::{Entry, IamSettings, QueueUrl},
-    role::{Guards, Patterns, PolicyArn, RoleName, RolePath},
+    role::{Guards, RolePath},
 };
 
 /// Flags of `run`. Credentials, region, endpoints and retries follow the AWS SDK's own environment (`AWS_REGION`, `AWS_PROFILE`,
@@ -18,26 +22,17 @@ use crate::{
 // All texts, so that [`Args::check`] can say everything that is wrong at once.
 #[derive(ClapArgs, Clone, Debug)]
 pub struct Args {
-    /// YAML file of settings: the names of these flags without the dashes, and `accounts`, the roles to assume in other accounts.
-    /// A flag comes before an environment variable, and this before the file
-    #[arg(long, env = "PIR_CONFIG", value_name = "FILE")]
-    pub config: Option<String>,
+    /// What a role may be.
+    #[command(flatten)]
+    pub roles: RoleArgs,
 
-    /// Watch the objects of these namespaces only. Default: all namespaces
-    #[arg(long, env = "PIR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
-    pub namespaces: Vec<String>,
+    /// Which objects are watched.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 
-    /// Watch only objects with these labels, such as shard=a; this, too, is a way to shard. Default: all
-    #[arg(long, env = "PIR_SELECTOR", value_name = "LABELS", default_value = "")]
-    pub selector: String,
-
-    /// Identity of the cluster in the roles' ownership tags. Default: the uid of the namespace kube-system
-    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
-    pub cluster_id: Option<String>,
-
-    /// Path of roles whose object declares none
-    #[arg(long, env = "PIR_ROLE_PATH", value_name = "PATH", default_value = "/")]
-    pub role_path: String,
+    /// Which cluster it is.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Time between full checks of a role whose object declares no interval, 5s to 24h, such as 10m or 90s
     #[arg(long, env = "PIR_RESYNC_INTERVAL", value_name = "DURATION", default_value = "10m")]
@@ -48,13 +43,9 @@ pub struct Args {
     #[arg(long, env = "PIR_IAM_SETTLE_TIME", value_name = "DURATION", default_value = "60s")]
     pub iam_settle_time: String,
 
-    /// Most IAM calls per second and account, on average. IAM throttles per account, and others need it too
-    #[arg(long, env = "PIR_IAM_CALLS_PER_SECOND", value_name = "CALLS", default_value = "20")]
-    pub iam_calls_per_second: String,
-
-    /// Most IAM calls at once in an account after a quiet time
-    #[arg(long, env = "PIR_IAM_BURST", value_name = "CALLS", default_value = "100")]
-    pub iam_burst: String,
+    /// How much of IAM's limits may be used.
+    #[command(flatten)]
+    pub budget: BudgetArgs,
 
     /// SQS queue of change messages, its URL or ARN, of which this controller is the only reader (see deploy/changes.yaml); read with
     /// the controller's own credentials. Default: none
@@ -83,10 +74,6 @@ pub struct Args {
     )]
     pub metrics_address: String,
 
-    /// What operators allow those who write objects
-    #[command(flatten)]
-    pub guards: GuardArgs,
-
     /// Take turns with other replicas by a Lease, true or false; needed wherever there is more than one
     #[arg(
         long,
@@ -106,38 +93,6 @@ pub struct Args {
     /// Form of the log: text, lines for people, or json, one object a line. What is logged is set by `RUST_LOG` (default: info)
     #[arg(long, env = "PIR_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: String,
-}
-
-/// Flags for what those who write objects can't get around. The commands that check manifests know them too.
-#[derive(ClapArgs, Clone, Debug)]
-pub struct GuardArgs {
-    /// Managed policies that objects may declare: ARNs, with * for any characters and ? for one
-    #[arg(
-        long,
-        env = "PIR_ALLOWED_POLICY_ARNS",
-        value_name = "PATTERNS",
-        value_delimiter = ',',
-        default_value = "arn:*:iam::aws:policy/AmazonS3ReadOnlyAccess"
-    )]
-    pub allowed_policy_arns: Vec<String>,
-
-    /// Permissions boundary that every role gets; an object that declares another is refused
-    #[arg(long, env = "PIR_PERMISSIONS_BOUNDARY", value_name = "ARN")]
-    pub permissions_boundary: Option<String>,
-
-    /// What the name of every role must begin with
-    #[arg(long, env = "PIR_ROLE_NAME_PREFIX", value_name = "TEXT", default_value = "")]
-    pub role_name_prefix: String,
-
-    /// Namespaces whose objects may adopt existing roles, with * and ?; empty: none
-    #[arg(
-        long,
-        env = "PIR_ADOPTION_NAMESPACES",
-        value_name = "PATTERNS",
-        value_delimiter = ',',
-        default_value = "*"
-    )]
-    pub adoption_namespaces: Vec<String>,
 }
 
 /// Form of the log.
@@ -193,6 +148,7 @@ impl Args {
         let mut problems = Problems(file.problems);
         // An empty text is an empty list: `PIR_NAMESPACES=` or `namespaces: []`.
         let namespaces: Vec<String> = self
+            .watch
             .namespaces
             .iter()
             .filter(|name| !name.is_empty())
@@ -203,19 +159,17 @@ impl Args {
         }
         let lease = self.leader_election_namespace.as_deref();
         problems.keep(lease.map_or(Ok(()), |name| namespace("--leader-election-namespace", name)));
-        problems.keep(self.cluster_id.as_deref().map_or(Ok(()), cluster_id));
-        let role_path = problems.keep(RolePath::parse(&self.role_path).map_err(|why| format!("--role-path: {why}")));
+        problems.keep(self.cluster.cluster_id.as_deref().map_or(Ok(()), cluster_id));
+        let roles = problems.keep_all(self.roles.check());
         let resync = problems.keep(duration("--resync-interval", &self.resync_interval, 5..=86_400));
         let settle = problems.keep(duration("--iam-settle-time", &self.iam_settle_time, 0..=600));
-        let calls = problems.keep(number("--iam-calls-per-second", &self.iam_calls_per_second, 1..=10_000));
-        let burst = problems.keep(number("--iam-burst", &self.iam_burst, 1..=10_000));
+        let iam = problems.keep_all(self.budget.check());
         let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
         let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
         let change_queue = problems.keep(queue.transpose());
         let concurrency = problems.keep(number("--concurrency", &self.concurrency, 1..=1000));
         let health_address = problems.keep(address("--health-address", &self.health_address));
         let metrics_address = problems.keep(address("--metrics-address", &self.metrics_address));
-        let guards = problems.keep_all(self.guards.check());
         let elects = problems.keep(one_of(
             "--leader-election",
             &self.leader_election,
@@ -225,22 +179,20 @@ impl Args {
         let log_format = problems.keep(one_of("--log-format", &self.log_format, formats));
 
         let settings = || {
+            let (role_path, guards) = roles?;
             Some(Settings {
                 namespaces,
-                selector: self.selector.clone(),
-                cluster_id: self.cluster_id.clone(),
-                role_path: role_path?,
+                selector: self.watch.selector.clone(),
+                cluster_id: self.cluster.cluster_id.clone(),
+                role_path,
                 resync: resync?,
                 settle: settle?,
-                iam: IamSettings {
-                    calls_per_second: calls.and_then(NonZeroU32::new)?,
-                    burst: burst.and_then(NonZeroU32::new)?,
-                },
+                iam: iam?,
                 change_queue: change_queue?,
                 concurrency: u16::try_from(concurrency?).ok()?,
                 health_address: health_address?,
                 metrics_address: metrics_address?,
-                guards: guards?,
+                guards,
                 accounts: file.accounts,
                 election: elects?.then(|| self.leader_election_namespace.clone()),
                 log_format: log_format?,
@@ -251,107 +203,6 @@ impl Args {
             _ => Err(problems.0),
         }
     }
-}
-
-impl GuardArgs {
-    /// Checks the flags.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them, one line each.
-    pub fn check(&self) -> Result<Guards, Vec<String>> {
-        let mut problems = Problems::default();
-        let boundary = self.permissions_boundary.as_deref();
-        let boundary = boundary.map(|arn| PolicyArn::parse(arn).map_err(|why| format!("--permissions-boundary {why}")));
-        let boundary = problems.keep(boundary.transpose());
-        let prefix = &self.role_name_prefix;
-        if !prefix.is_empty() && RoleName::parse(prefix).is_err() {
-            let why = "no role's name can begin so: at most 64 of letters, digits and _+=,.@-";
-            problems.0.push(format!("--role-name-prefix {prefix:?}: {why}"));
-        }
-        match boundary {
-            Some(boundary) if problems.0.is_empty() => Ok(Guards {
-                policy_arns: Patterns::new(&self.allowed_policy_arns),
-                boundary,
-                name_prefix: prefix.clone(),
-                adoption_namespaces: Patterns::new(&self.adoption_namespaces),
-            }),
-            _ => Err(problems.0),
-        }
-    }
-}
-
-/// All that is wrong.
-#[derive(Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn keep<T>(&mut self, checked: Result<T, String>) -> Option<T> {
-        checked.map_err(|problem| self.0.push(problem)).ok()
-    }
-
-    fn keep_all<T>(&mut self, checked: Result<T, Vec<String>>) -> Option<T> {
-        checked.map_err(|problems| self.0.extend(problems)).ok()
-    }
-}
-
-/// A Go duration within bounds, in seconds.
-fn duration(flag: &str, text: &str, bounds: RangeInclusive<u64>) -> Result<Duration, String> {
-    crate::api::duration(text)
-        .filter(|parsed| (Duration::from_secs(*bounds.start())..=Duration::from_secs(*bounds.end())).contains(parsed))
-        .ok_or_else(|| {
-            format!(
-                "{flag} {text:?} is not a duration between {}s and {}s, such as 90s or 10m",
-                bounds.start(),
-                bounds.end()
-            )
-        })
-}
-
-fn number(flag: &str, text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {
-    let parsed = u32::from_str(text).ok().filter(|parsed| bounds.contains(parsed));
-    parsed.ok_or_else(|| {
-        format!(
-            "{flag} {text:?} is not a number from {} to {}",
-            bounds.start(),
-            bounds.end()
-        )
-    })
-}
-
-fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{flag} {text:?} is not an IP address with a port, such as [::]:8080 or 0.0.0.0:8080"))
-}
-
-fn one_of<T: Copy, const N: usize>(flag: &str, text: &str, choices: [(&str, T); N]) -> Result<T, String> {
-    let found = choices.iter().find(|(name, _)| *name == text);
-    found.map(|(_, choice)| *choice).ok_or_else(|| {
-        format!(
-            "{flag} {text:?} is none of {}",
-            choices.map(|(name, _)| name).join(", ")
-        )
-    })
-}
-
-/// A name of a namespace (RFC 1123 label).
-fn namespace(flag: &str, name: &str) -> Result<(), String> {
-    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name.len() > 63 || !name.chars().all(sound) {
-        return Err(format!(
-            "{flag} {name:?} can't be the name of a namespace: 1 to 63 of a-z, 0-9 and -"
-        ));
-    }
-    Ok(())
-}
-
-fn cluster_id(id: &str) -> Result<(), String> {
-    let sound = |c: char| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c);
-    if id.is_empty() || id.len() > 256 || !id.chars().all(sound) {
-        return Err(format!(
-            "--cluster-id {id:?} can't be the value of a tag: 1 to 256 of letters, digits and _.:/=+-@"
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kube::{Client, Resource, ResourceExt};
+use tokio::time::Instant;
 
-use super::{objects, register::News};
+use super::register::News;
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     aws::Accounts,
@@ -80,14 +81,14 @@ impl Context {
     /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would
     /// remember of an object that is gone is forgotten with it.
     pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
-        let meeting = || Recent::meeting(objects::is_held(object), self.clock());
+        let meeting = || Recent::meeting(object.is_held(), self.clock());
         self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
     }
 
     /// What decisions about an object depend on beside the object itself, as of now.
     pub(super) fn known(&self, object: &PinpointImportRole) -> Known {
         Known {
-            owner: objects::owner(self, object),
+            owner: Owner::of_object(&self.settings.cluster, object),
             status: object.status.clone().unwrap_or_default(),
             recent: self.memory(object, |recent| recent.clone()),
             clock: self.clock(),
@@ -102,7 +103,7 @@ impl Context {
             status: &known.status,
             generation: object.metadata.generation.unwrap_or_default(),
             deleting: object.meta().deletion_timestamp.is_some(),
-            held: objects::is_held(object),
+            held: object.is_held(),
             guards: &self.settings.guards,
             role_path: &self.settings.role_path,
             recent: &known.recent,

@@ -12,7 +12,7 @@ use crate::{
     cluster::ApiError,
     role::{
         Head, Owner, Ownership,
-        decision::{Decision, End, Subject, begin, decide, subject, whose, without_account},
+        decision::{Decision, End, Subject, begin, decide, subject, unread, whose, without_account},
         outcome::Outcome,
         ownership::Rival,
     },
@@ -69,8 +69,11 @@ pub(super) async fn look(
     let reads = |name: &str| reads_document(object, name);
     let shown = match iam.policies(head.unwrap_or_default(), reads).await {
         Ok(shown) => shown,
-        Err(failure) => return Ok(Outcome::from(failure).into()),
+        Err(failure) => return Ok(unread(&situation, subject, failure).into()),
     };
+    context.memory(object, |recent| recent.saw_whole(&shown, context.clock()));
+    let known = context.known(object);
+    let situation = context.situation(object, &known);
     let decision = decide(&situation, subject, &whose, &shown);
     let is_ours = whose == Ownership::Owned || matches!(decision, Decision::End(End::Say(Outcome::InPlace(_))));
     Ok(Sight {

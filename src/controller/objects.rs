@@ -17,7 +17,7 @@ use crate::{
         v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     },
     cluster::{ApiError, bounded},
-    role::Owner,
+    role::{Owner, status::differs},
 };
 
 fn api(context: &Context, object: &PinpointImportRole) -> Api<PinpointImportRole> {
@@ -40,17 +40,12 @@ pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiE
     Ok(found.is_some_and(|found| owner.uid.is_empty() || found.uid().as_deref() == Some(&owner.uid)))
 }
 
-/// Whether the object bears the finalizer.
-pub(super) fn is_held(object: &PinpointImportRole) -> bool {
-    object.finalizers().iter().any(|held| held == FINALIZER)
-}
-
 /// Puts the finalizer on, before anything is made that would have to be cleaned up. Returns the object as it is then, if it changed.
 pub(super) async fn hold(
     context: &Context,
     object: &PinpointImportRole,
 ) -> Result<Option<PinpointImportRole>, ApiError> {
-    if is_held(object) || object.meta().deletion_timestamp.is_some() {
+    if object.is_held() || object.meta().deletion_timestamp.is_some() {
         return Ok(None);
     }
     let finalizers: Vec<_> = object
@@ -66,7 +61,7 @@ pub(super) async fn hold(
 
 /// Takes the finalizer off: the object may go.
 pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
-    if !is_held(object) {
+    if !object.is_held() {
         return Ok(());
     }
     let finalizers = object
@@ -106,16 +101,48 @@ async fn set_finalizers(
     .await
 }
 
-/// Writes the status by server-side apply: just our fields, and conditions of others stay.
+/// Writes the status of the object as it was read, and returns it as it is then. What others changed in the meantime and no status depends
+/// on (labels, annotations, conditions of theirs) does not keep it back.
+///
+/// # Errors
+/// A conflict: its declaration, its finalizers or our status are not as they were read, so that what a pass made of them may be wrong: it
+/// might pin a role that another pass found gone.
 pub(super) async fn write_status(
     context: &Context,
     object: &PinpointImportRole,
     status: &PinpointImportRoleStatus,
-) -> Result<(), ApiError> {
+) -> Result<PinpointImportRole, ApiError> {
+    let conflict = match apply_status(context, object, status).await {
+        Err(error) if error.is_conflict() => error,
+        answer => return answer,
+    };
+    match fresh(context, object).await? {
+        Some(found) if is_same(object, &found) => apply_status(context, &found, status).await,
+        _ => Err(conflict),
+    }
+}
+
+/// Whether an object is as it was read, in all that a pass goes by.
+fn is_same(read: &PinpointImportRole, found: &PinpointImportRole) -> bool {
+    let status = |object: &PinpointImportRole| object.status.clone().unwrap_or_default();
+    let going = |object: &PinpointImportRole| object.meta().deletion_timestamp.is_some();
+    read.metadata.generation == found.metadata.generation
+        && going(read) == going(found)
+        && read.is_held() == found.is_held()
+        && !differs(&status(read), &status(found))
+}
+
+/// By server-side apply: just our fields, and conditions of others stay. The resource version makes the API server refuse if the object
+/// has changed since it was read.
+async fn apply_status(
+    context: &Context,
+    object: &PinpointImportRole,
+    status: &PinpointImportRoleStatus,
+) -> Result<PinpointImportRole, ApiError> {
     let patch = json!({
         "apiVersion": PinpointImportRole::api_version(&()),
         "kind": PinpointImportRole::kind(&()),
-        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "metadata": {"name": object.name_any(), "uid": object.uid(), "resourceVersion": object.resource_version()},
         "status": status,
     });
     let params = PatchParams::apply(CONTROLLER).force();
@@ -124,7 +151,6 @@ pub(super) async fn write_status(
         api(context, object).patch_status(&object.name_any(), &params, &Patch::Apply(&patch)),
     )
     .await
-    .map(drop)
 }
 
 /// Publishes events. Their failure never fails a pass: the status has said it already.
@@ -157,16 +183,6 @@ pub(super) async fn publish(context: &Context, object: &PinpointImportRole, even
         if let Err(error) = bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
             warn!(%error, reason = event.reason, "the event is lost");
         }
-    }
-}
-
-/// Who the object is, in ownership tags.
-pub(super) fn owner(context: &Context, object: &PinpointImportRole) -> Owner {
-    Owner {
-        cluster: context.settings.cluster.clone(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_default(),
     }
 }
 

@@ -1,9 +1,13 @@
 //! One pass: read the object afresh, look at its role, do what is decided, say what came of it. What is decided is `role::decision`'s.
 
-use std::{ops::ControlFlow, sync::Arc, time::Instant};
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{Resource, ResourceExt, runtime::controller::Action};
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
     conclude::{conclude, learned, next_look},
@@ -14,6 +18,7 @@ use super::{
 use crate::{
     api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
     aws::Lane,
+    backoff,
     cluster::ApiError,
     role::{
         decision::{Decision, End},
@@ -22,6 +27,9 @@ use crate::{
         status::Learned,
     },
 };
+
+/// Time until the fresh pass over an object that changed during one: each conflict is a write of somebody else, so they end by themselves.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// One pass over an object.
 pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Context>) -> Result<Action, ApiError> {
@@ -42,7 +50,13 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
             context.forget(&cached.uid().unwrap_or_default());
             return Ok(Action::await_change());
         };
-        Box::pin(pass(&context, object, started)).await
+        match Box::pin(pass(&context, object, started)).await {
+            Err(error) if error.is_conflict() => {
+                debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
+                Ok(Action::requeue(backoff::jittered(AGAIN)))
+            }
+            answer => answer,
+        }
     }
     .instrument(span)
     .await

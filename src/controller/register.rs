@@ -16,7 +16,6 @@ use kube::{
     },
 };
 
-use super::objects::is_held;
 use crate::{
     api::{ConditionType, REQUEST_ANNOTATION, Reason, v1alpha1::PinpointImportRole},
     metrics::Watched,
@@ -43,19 +42,19 @@ pub(super) struct News {
 
 impl Register {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (store, writer) = reflector::store();
         Self { writer, store }
     }
 
     /// The objects, to read.
-    pub fn store(&self) -> Store<PinpointImportRole> {
+    pub(super) fn store(&self) -> Store<PinpointImportRole> {
         self.store.clone()
     }
 
     /// Takes an event in. A list that began anew (the watch was down for too long) tells only once it is whole: until then the store
     /// has what was there before, and an object that it does not have yet could not be looked at.
-    pub fn take(&mut self, event: &Event<PinpointImportRole>) -> News {
+    pub(super) fn take(&mut self, event: &Event<PinpointImportRole>) -> News {
         let (before, touched) = match event {
             Event::Init | Event::InitApply(_) => (Vec::new(), None),
             Event::InitDone => (self.store.state(), None),
@@ -108,7 +107,7 @@ fn hint(object: &PinpointImportRole) -> u64 {
 /// An object as the gauges see it; none if it is not ours any more: it is being deleted, and only finalizers of others keep it.
 pub(super) fn watched(object: &PinpointImportRole, resync: Duration) -> Option<Watched> {
     let goes = object.meta().deletion_timestamp.is_some();
-    if goes && !is_held(object) {
+    if goes && !object.is_held() {
         return None;
     }
     let reported = object.status.as_ref().filter(|status| {

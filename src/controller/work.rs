@@ -8,7 +8,8 @@ use crate::{
     role::{
         Change, Class, Failure, Head, Step,
         decision::{Aim, End, Subject, Work, after, blocked},
-        plan::{Progress, differences},
+        plan::differences,
+        progress::Progress,
         status,
     },
 };
@@ -31,8 +32,9 @@ pub(super) async fn declare(
     let generation = object.metadata.generation.unwrap_or_default();
     let next = status::intent(&before, generation, desired, &work.changes, &drift, &objects::now());
     if status::differs(&before, &next) {
-        objects::write_status(context, &object, &next).await?;
+        let written = objects::write_status(context, &object, &next).await?;
         tell(context, &object, &before, &next, None).await;
+        object.metadata.resource_version = written.metadata.resource_version;
         object.status = Some(next);
     }
     Ok(object)

@@ -17,12 +17,13 @@ use super::{
     events::Notice,
     outcome::{Did, Failures, Outcome},
     ownership::{Foreign, Rival, ownership},
-    plan::{Progress, adoption, plan, release, teardown},
+    plan::{adoption, plan, release, teardown},
+    progress::Progress,
     status::{applied, has_open_drift},
 };
 use crate::api::{
     EventReason, Reason,
-    v1alpha1::{DeletionPolicy, DriftPolicy},
+    v1alpha1::{AdoptionPolicy, DeletionPolicy, DriftPolicy},
 };
 
 /// First question: is there anything to look at? The next is about the account.
@@ -128,10 +129,8 @@ pub fn whose(
             rest(Outcome::Refused(Reason::RoleNotOwned, foreign.message(name.as_str())))
         }
         (Ownership::Foreign(foreign), Subject::Leaving(_)) => let_go(left(situation, head, &foreign)),
-        // The id that was given up, in an answer that may be older than the role made since.
-        (Ownership::Owned, _) if situation.gave_up(head) && situation.recent.may_lack_tags(situation.clock) => {
-            rest(situation.waiting(name))
-        }
+        // A role of ours, in an answer that may be older than the one made since: pinned now, it would make that one another's.
+        (Ownership::Owned, _) if situation.may_be_another(head) => rest(situation.waiting(name)),
         (whose @ (Ownership::Owned | Ownership::Adoptable), _) => match elsewhere(subject, head) {
             Some(outcome) => rest(outcome),
             None => ControlFlow::Continue(whose),
@@ -198,7 +197,7 @@ pub fn decide(situation: &Situation<'_>, subject: &Subject, whose: &Ownership, s
     };
     match (work.changes.is_empty(), work.late) {
         (true, true) => say(Outcome::Waiting),
-        (true, false) => say(Outcome::InPlace(did(situation, &work))),
+        (true, false) => say(Outcome::InPlace(did(situation, desired, &work))),
         (false, _) => by_policy(situation, desired, work),
     }
 }
@@ -243,14 +242,23 @@ fn leave(situation: &Situation<'_>, shown: &ObservedRole) -> Decision {
     })
 }
 
-/// What a pass did whose work is done, for its event.
-fn did(situation: &Situation<'_>, work: &Work) -> Did {
-    let first = situation.status.applied_generation.is_none();
+/// What was done once the role is as declared, for its event: told by the status, which says what was in place before. An earlier pass may
+/// have done the work, and not known it or not got to say so: an answer was lost, the status could not be written, the process was killed.
+fn did(situation: &Situation<'_>, desired: &DesiredRole, work: &Work) -> Did {
+    let status = situation.status;
+    let is_first = status.applied_generation.is_none();
+    let is_new = status
+        .applied_declaration
+        .as_ref()
+        .is_some_and(|hash| *hash != desired.hash());
+    // Of a role that was there already when this process first saw it the spec tells where it came from.
+    let is_found = situation.spec.adoption_policy == AdoptionPolicy::Adopt && !situation.recent.may_have_created();
     match work.aim {
         Aim::Repair => Did::Repaired,
         Aim::Adopt => Did::Adopted,
-        Aim::Create | Aim::Update if first => Did::Created,
-        _ if work.changes.is_empty() => Did::Nothing,
+        Aim::Update if is_first && is_found => Did::Adopted,
+        Aim::Create | Aim::Update if is_first => Did::Created,
+        _ if work.changes.is_empty() && !is_new => Did::Nothing,
         _ => Did::Updated,
     }
 }
@@ -268,6 +276,7 @@ pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress
         {
             End::Say(situation.waiting(name))
         }
+        Some(failures) if failures.worst.class == Class::Unseen => End::Say(unseen(situation, name, failures)),
         Some(failures) if failures.worst.class == Class::Exists => End::Say(taken(situation, name)),
         Some(failures) => End::Say(Outcome::Failed(failures)),
         None if incomplete => End::Say(situation.waiting(name)),
@@ -280,9 +289,29 @@ pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress
                 let note = format!("role {} stays in AWS, without ownership tags", role.head.arn);
                 End::LetGo(Some((EventReason::RoleRetained, note)))
             }
-            _ => End::Say(Outcome::InPlace(did(situation, work))),
+            _ => End::Say(Outcome::InPlace(match subject {
+                Subject::Role(desired) => did(situation, desired, work),
+                Subject::Leaving(_) => Did::Nothing,
+            })),
         },
     }
+}
+
+/// The outcome of a look in which the role was shown, and its policies could not be read.
+#[must_use]
+pub fn unread(situation: &Situation<'_>, subject: &Subject, failure: Failure) -> Outcome {
+    match failure.class {
+        Class::Unseen => unseen(situation, subject.name(), failure.into()),
+        _ => failure.into(),
+    }
+}
+
+/// IAM answers by something that it does not show: no failure as long as it may be late.
+fn unseen(situation: &Situation<'_>, name: &RoleName, failures: Failures) -> Outcome {
+    if situation.recent.may_be_late(situation.clock) {
+        return situation.waiting(name);
+    }
+    Outcome::Failed(failures)
 }
 
 /// IAM has a role of the name, and does not show it.
@@ -302,7 +331,7 @@ fn taken(situation: &Situation<'_>, name: &RoleName) -> Outcome {
 pub fn blocked(role: &str, profiles: &[String], failure: Failure) -> Failure {
     let Some(first) = profiles.first() else {
         return Failure {
-            class: Class::Retryable,
+            class: Class::Unseen,
             ..failure
         };
     };

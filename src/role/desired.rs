@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use strum::VariantArray;
 
 use super::{
     name::{Account, PolicyArn, RoleName, RolePath},
@@ -12,7 +13,7 @@ use super::{
     problem::{FieldPath, Problem},
 };
 use crate::api::{
-    CONTROLLER, OWNERSHIP_TAGS,
+    CONTROLLER, Tag,
     bounds::{self, fits},
     v1alpha1::{PinpointImportRoleSpec, UndeclaredPolicies},
 };
@@ -89,13 +90,33 @@ impl DesiredRole {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn declare(spec: &PinpointImportRoleSpec, owner: Owner, around: &Surroundings) -> Result<Self, Vec<Problem>> {
+        let PinpointImportRoleSpec {
+            // Parsed by functions that others ask too.
+            role_name: _,
+            managed_policy_arns: _,
+            buckets: _,
+            path,
+            description,
+            max_session_duration,
+            permissions_boundary,
+            tags,
+            trust,
+            undeclared_policies,
+            // How the controller goes about it, not what the role is: the decision reads these.
+            drift_policy: _,
+            adoption_policy: _,
+            deletion_policy: _,
+            account_id: _,
+            suspend: _,
+            interval: _,
+        } = spec;
         let mut problems = Vec::new();
         let name = keep(at("roleName", role_name(spec, &owner)), &mut problems);
-        let path = spec.path.as_deref().map(RolePath::parse);
+        let path = path.as_deref().map(RolePath::parse);
         let path = keep(at("path", path.transpose()), &mut problems);
-        let boundary = spec.permissions_boundary.as_deref().map(PolicyArn::parse);
+        let boundary = permissions_boundary.as_deref().map(PolicyArn::parse);
         let boundary = keep(at("permissionsBoundary", boundary.transpose()), &mut problems);
-        let trust = spec.trust.clone().unwrap_or_default();
+        let trust = trust.clone().unwrap_or_default();
         let trust = keep(TrustPolicy::declare(&trust, &around.account), &mut problems);
         let attached = keep(attached(spec, &around.account), &mut problems);
         let buckets = keep(buckets(spec, &around.account), &mut problems);
@@ -110,14 +131,14 @@ impl DesiredRole {
                     name,
                     path,
                     default_path: around.role_path.clone(),
-                    description: spec.description.clone(),
-                    max_session_duration: spec.max_session_duration,
+                    description: description.clone(),
+                    max_session_duration: *max_session_duration,
                     boundary,
-                    tags: spec.tags.clone(),
+                    tags: tags.clone(),
                     trust,
                     attached,
                     buckets,
-                    undeclared: spec.undeclared_policies,
+                    undeclared: *undeclared_policies,
                 })
             }
             _ => Err(problems),
@@ -323,7 +344,7 @@ fn problems_of_tags(tags: &BTreeMap<String, String>) -> Vec<Problem> {
     for (key, value) in tags {
         let mut tell = |message: &str| problems.push(Problem::new(field.key(key), message));
         let folded = key.to_lowercase();
-        if folded.starts_with("aws:") || OWNERSHIP_TAGS.iter().any(|tag| tag.key() == folded) {
+        if folded.starts_with("aws:") || Tag::VARIANTS.iter().any(|tag| tag.key() == folded) {
             tell("is kept for AWS or for the controller");
         }
         if !(1..=128).contains(&key.chars().count()) {

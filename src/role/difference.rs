@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use strum::VariantArray;
+
 use crate::{api::v1alpha1::DriftDifference, plain::plain};
 
 /// Longest text of a difference, in characters (contract, section 5).
 const LONGEST: usize = 300;
 
-/// The part of a role that differs, the most dangerous first. The text is `field` in `status.lastDrift.differences`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The part of a role that differs. The order of the variants is the order of their danger, the most dangerous first: it sorts what is
+/// told, and where there is no room for all it says what is left out. The text is `field` in `status.lastDrift.differences`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Field {
     /// The role itself.
     Role,
@@ -31,19 +34,6 @@ pub enum Field {
 }
 
 impl Field {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Role,
-        Self::TrustPolicy,
-        Self::ManagedPolicyArns,
-        Self::InlinePolicies,
-        Self::Buckets,
-        Self::PermissionsBoundary,
-        Self::MaxSessionDuration,
-        Self::Tags,
-        Self::Description,
-    ];
-
     /// The name that users read.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Change messages: which role somebody changed, in `CloudTrail`'s words.
 //!
-//! `CloudTrail` records a call of IAM, `EventBridge` wraps the record and a queue brings it ("AWS API Call via CloudTrail", `EventBridge` user
-//! guide; "CloudTrail record contents"). Messages may be lost, late, repeated or forged. So one says where to look and nothing else; what
+//! `CloudTrail` records a call of IAM, `EventBridge` wraps the record and a queue brings it ("AWS API Call via `CloudTrail`", `EventBridge` user
+//! guide; "`CloudTrail` record contents"). Messages may be lost, late, repeated or forged. So one says where to look and nothing else; what
 //! is wrong there the pass finds out by itself.
 
 use std::borrow::Cow;

@@ -16,6 +16,7 @@ pub mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod problem;
+pub mod progress;
 pub mod recent;
 pub mod review;
 pub mod situation;

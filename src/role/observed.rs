@@ -29,7 +29,9 @@ impl Head {
     /// The value of a tag. IAM takes keys that differ by case for the same ("Tagging IAM resources", IAM user guide).
     #[must_use]
     pub fn tag(&self, key: &str) -> Option<&str> {
-        let found = self.tags.iter().find(|(found, _)| same_key(found, key));
+        // The very key first: of letters beyond ASCII IAM does not say which are one, so a role may have both.
+        let like = || self.tags.iter().find(|(found, _)| same_key(found, key));
+        let found = self.tags.get_key_value(key).or_else(like);
         found.map(|(_, value)| value.as_str())
     }
 

@@ -1,10 +1,12 @@
 //! What came of a pass.
 
+use strum::VariantArray;
+
 use super::Difference;
 use crate::api::Reason;
 
 /// Class of a failed call: what it means for the object, whatever code AWS gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, VariantArray)]
 pub enum Class {
     /// AWS asks to slow down.
     Throttled,
@@ -12,6 +14,9 @@ pub enum Class {
     Retryable,
     /// It is not known whether it had an effect. The next pass looks before it writes again.
     Ambiguous,
+    /// It had no effect, for the sake of something that IAM does not show (yet, or any more): a role that was shown and is not known, or
+    /// what keeps a role from being deleted. The next pass looks again.
+    Unseen,
     /// AWS denies the call.
     Denied,
     /// AWS finds the call's content wrong.
@@ -34,6 +39,7 @@ impl Class {
             Self::Throttled => "throttled",
             Self::Retryable => "retryable",
             Self::Ambiguous => "ambiguous",
+            Self::Unseen => "unseen",
             Self::Denied => "denied",
             Self::Invalid => "invalid",
             Self::Blocked => "blocked",
@@ -48,7 +54,7 @@ impl Class {
     pub const fn reason(self) -> Reason {
         match self {
             Self::Throttled => Reason::Throttled,
-            Self::Retryable | Self::Ambiguous => Reason::AwsUnavailable,
+            Self::Retryable | Self::Ambiguous | Self::Unseen => Reason::AwsUnavailable,
             Self::Denied => Reason::AccessDenied,
             Self::Invalid => Reason::InvalidSpec,
             Self::Blocked => Reason::DeletionBlocked,
@@ -62,7 +68,7 @@ impl Class {
     #[must_use]
     pub const fn passes_by_itself(self) -> bool {
         match self {
-            Self::Throttled | Self::Retryable | Self::Ambiguous => true,
+            Self::Throttled | Self::Retryable | Self::Ambiguous | Self::Unseen => true,
             Self::Denied | Self::Invalid | Self::Blocked | Self::Limited | Self::Credentials | Self::Exists => false,
         }
     }
@@ -127,7 +133,7 @@ impl From<Failure> for Failures {
 }
 
 /// What became of the role in a pass that ended well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum Did {
     /// Nothing had to be done.
     Nothing,

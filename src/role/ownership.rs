@@ -5,8 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use strum::VariantArray;
+
 use super::{Head, policy::trust};
-use crate::api::{OWNERSHIP_TAGS, Tag, v1alpha1::AdoptionPolicy};
+use crate::api::{
+    Tag,
+    v1alpha1::{AdoptionPolicy, PinpointImportRole},
+};
 
 /// The object that a role belongs to, as the ownership tags say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +27,18 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// An object, as the ownership tags name it. `cluster` is the identity of its cluster.
+    #[must_use]
+    pub fn of_object(cluster: &str, object: &PinpointImportRole) -> Self {
+        let of = &object.metadata;
+        Self {
+            cluster: cluster.to_owned(),
+            namespace: of.namespace.clone().unwrap_or_default(),
+            name: of.name.clone().unwrap_or_default(),
+            uid: of.uid.clone().unwrap_or_default(),
+        }
+    }
+
     /// The ownership tags.
     #[must_use]
     pub fn tags(&self) -> BTreeMap<String, String> {
@@ -31,9 +48,9 @@ impl Owner {
             Tag::Name => &self.name,
             Tag::Uid => &self.uid,
         };
-        OWNERSHIP_TAGS
-            .into_iter()
-            .map(|tag| (tag.key().to_owned(), value(tag).clone()))
+        Tag::VARIANTS
+            .iter()
+            .map(|&tag| (tag.key().to_owned(), value(tag).clone()))
             .collect()
     }
 

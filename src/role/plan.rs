@@ -8,12 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use strum::VariantArray;
 
 use super::{
-    Change, DesiredRole, Difference, Failure, Field, Head, NewRole, ObservedRole, Premise, Step, observed::same_key,
+    Change, DesiredRole, Difference, Field, Head, NewRole, ObservedRole, PolicyArn, Premise, Step,
+    observed::same_key,
+    policy::{buckets::BucketPolicy, trust::TrustPolicy},
     step::role_settings,
 };
-use crate::api::{INLINE_POLICY, OWNERSHIP_TAGS, v1alpha1::UndeclaredPolicies};
+use crate::api::{INLINE_POLICY, Tag, v1alpha1::UndeclaredPolicies};
 
 /// What to do, in order.
 pub type Plan = Vec<Change>;
@@ -26,9 +29,28 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
     let Some(observed) = observed else {
         return creation(desired);
     };
-    let (add_tags, remove_tags) = tags(desired, observed, ours);
-    let trust = trust(desired, observed);
-    let boundary = boundary(desired, observed);
+    // Every part of a declaration is named here and in `creation`, so that a new one doesn't compile before somebody has thought of it.
+    let DesiredRole {
+        // Who owns the role is said by its tags, which `all_tags` has whole.
+        owner: _,
+        tags: _,
+        // IAM can't change these: the decision refuses before there is a plan.
+        name: _,
+        path: _,
+        default_path: _,
+        description,
+        max_session_duration,
+        boundary,
+        trust,
+        attached,
+        buckets,
+        undeclared,
+    } = desired;
+    let (add_tags, remove_tags) = self::tags(&desired.all_tags(), observed, ours);
+    let trust = self::trust(trust, observed);
+    let boundary = boundary
+        .as_ref()
+        .and_then(|declared| self::boundary(declared, observed));
     let (boundary_first, boundary_later) = match &observed.head.boundary {
         None => (boundary, None),
         Some(_) => (
@@ -37,7 +59,7 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
         ),
     };
     let frame_changes = trust.is_some() || boundary_later.is_some();
-    let (removals, additions) = policies(desired, observed, frame_changes);
+    let (removals, additions) = policies((attached, buckets.as_ref(), *undeclared), observed, frame_changes);
     add_tags
         .into_iter()
         .chain(boundary_first)
@@ -45,7 +67,11 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
         .chain(trust)
         .chain(boundary_later)
         .chain(additions)
-        .chain(description_and_session(desired, observed))
+        .chain(description_and_session(
+            description.as_ref(),
+            *max_session_duration,
+            &observed.head,
+        ))
         .chain(remove_tags)
         .collect()
 }
@@ -79,7 +105,7 @@ pub fn teardown(observed: &ObservedRole) -> Plan {
 /// What leaves the role and its policies to whoever wants them: the ownership tags go.
 #[must_use]
 pub fn release(role: &Head) -> Plan {
-    let is_ownership = |key: &&String| OWNERSHIP_TAGS.iter().any(|tag| same_key(tag.key(), key));
+    let is_ownership = |key: &&String| Tag::VARIANTS.iter().any(|tag| same_key(tag.key(), key));
     let keys: Vec<String> = role.tags.keys().filter(is_ownership).cloned().collect();
     if keys.is_empty() {
         return Plan::new();
@@ -95,108 +121,66 @@ pub fn differences(plan: &Plan) -> Vec<Difference> {
     all
 }
 
-/// How far the execution of a plan has come: which changes may be made, and what came of those that were tried.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    broken: BTreeSet<Premise>,
-    /// Calls that failed, in order.
-    pub failures: Vec<Failure>,
-    /// Whether something was left out, for want of what it needs.
-    pub incomplete: bool,
-    /// The role that was made.
-    pub made: Option<Head>,
-}
-
-impl Progress {
-    /// The start, where these premises don't hold (yet), since IAM is late to show them.
-    #[must_use]
-    pub fn without(late: &BTreeSet<Premise>) -> Self {
-        Self {
-            broken: late.clone(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether a change may be made now. One that may not is kept back, with all that hangs on it.
-    pub fn may(&mut self, change: &Change) -> bool {
-        let may = !change.needs.iter().any(|need| self.broken.contains(need));
-        if !may {
-            self.incomplete = true;
-            self.broken.extend(&change.secures);
-        }
-        may
-    }
-
-    /// Takes the answer of a change.
-    pub fn take(&mut self, change: &Change, answer: Result<Option<Head>, Failure>) {
-        match answer {
-            Ok(made) => self.made = made.or(self.made.take()),
-            Err(failure) => {
-                self.failures.push(failure);
-                self.broken.extend(&change.secures);
-            }
-        }
-    }
-
-    /// Whether a premise still holds, as far as the execution knows.
-    #[must_use]
-    pub fn holds(&self, premise: Premise) -> bool {
-        !self.broken.contains(&premise)
-    }
-}
-
 fn creation(desired: &DesiredRole) -> Plan {
+    let DesiredRole {
+        // These have a value on a new role even where none is declared.
+        owner: _,
+        path: _,
+        default_path: _,
+        description: _,
+        tags: _,
+        name,
+        max_session_duration,
+        boundary,
+        trust,
+        attached,
+        buckets,
+        undeclared,
+    } = desired;
     let new = NewRole {
         path: desired.first_path().clone(),
-        trust: desired.trust.document().to_owned(),
+        trust: trust.document().to_owned(),
         description: desired.first_description(),
-        max_session_duration: desired.max_session_duration,
-        boundary: desired.boundary.clone(),
+        max_session_duration: *max_session_duration,
+        boundary: boundary.clone(),
         tags: desired.all_tags(),
     };
-    let missing = Difference::new(
-        Field::Role,
-        format!("role {} does not exist", desired.name),
-        "the role exists",
-    );
+    let missing = Difference::new(Field::Role, format!("role {name} does not exist"), "the role exists");
     let create = Change {
         differences: vec![missing],
         ..Change::plain(Step::CreateRole(Box::new(new)))
     }
     .securing([Premise::Ours, Premise::Trust, Premise::Boundary]);
     // What follows is part of the same difference: a role that does not exist has no policies.
-    let (_, additions) = policies(desired, &ObservedRole::default(), false);
-    let additions = additions.into_iter().map(|change| {
-        let change = change.needing([Premise::Ours]);
-        Change {
-            differences: Vec::new(),
-            ..change
-        }
+    let nothing = ObservedRole::default();
+    let (_, additions) = policies((attached, buckets.as_ref(), *undeclared), &nothing, false);
+    let additions = additions.into_iter().map(|change| Change {
+        differences: Vec::new(),
+        ..change.needing([Premise::Ours])
     });
     [create].into_iter().chain(additions).collect()
 }
 
-fn trust(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
-    let differences = desired.trust.differences(&observed.head.trust);
+fn trust(declared: &TrustPolicy, observed: &ObservedRole) -> Option<Change> {
+    let differences = declared.differences(&observed.head.trust);
     if differences.is_empty() {
         return None;
     }
     let change = Change {
         differences,
         overwrites: Some(observed.head.trust.clone()),
-        ..Change::plain(Step::UpdateTrust(desired.trust.document().to_owned()))
+        ..Change::plain(Step::UpdateTrust(declared.document().to_owned()))
     }
     .securing([Premise::Trust]);
     // What takes nothing away can wait for undeclared policies to go. What does never waits: better that Pinpoint has for a while what
     // is not declared, than that a stranger keeps it.
-    if desired.trust.only_adds_to(&observed.head.trust) {
+    if declared.only_adds_to(&observed.head.trust) {
         return Some(change.needing([Premise::Removed]));
     }
     Some(change)
 }
 
-fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
-    let declared = desired.boundary.as_ref()?;
+fn boundary(declared: &PolicyArn, observed: &ObservedRole) -> Option<Change> {
     let found = observed.head.boundary.as_deref();
     if found == Some(declared.as_str()) {
         return None;
@@ -213,20 +197,17 @@ fn boundary(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
     Some(change.securing([Premise::Boundary]))
 }
 
-fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Option<Change> {
-    let head = &observed.head;
+fn description_and_session(description: Option<&String>, session: Option<i32>, head: &Head) -> Option<Change> {
     let mut differences = Vec::new();
-    if let Some(declared) = &desired.description
-        && declared != head.description.as_deref().unwrap_or_default()
-    {
-        let found = head.description.as_deref().unwrap_or_default();
+    let found = head.description.as_deref().unwrap_or_default();
+    if let Some(declared) = description.filter(|declared| *declared != found) {
         differences.push(Difference::new(
             Field::Description,
             format!("description is {found:?}"),
             format!("{declared:?}"),
         ));
     }
-    if let Some(declared) = desired.max_session_duration
+    if let Some(declared) = session
         && Some(declared) != head.max_session_duration
     {
         let found = head
@@ -239,13 +220,13 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
         ));
     }
     let step = Step::UpdateRole {
-        description: desired.description.clone().or_else(|| head.description.clone()),
-        max_session_duration: desired.max_session_duration.or(head.max_session_duration),
+        description: description.or(head.description.as_ref()).cloned(),
+        max_session_duration: session.or(head.max_session_duration),
     };
     if differences.is_empty() {
         return None;
     }
-    let longer = desired.max_session_duration > head.max_session_duration;
+    let longer = session > head.max_session_duration;
     let change = Change {
         differences,
         overwrites: Some(role_settings(head.description.as_ref(), head.max_session_duration)),
@@ -256,8 +237,11 @@ fn description_and_session(desired: &DesiredRole, observed: &ObservedRole) -> Op
 }
 
 /// Tags to set, and tags to take off.
-fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Option<Change>, Option<Change>) {
-    let declared = desired.all_tags();
+fn tags(
+    declared: &BTreeMap<String, String>,
+    observed: &ObservedRole,
+    ours: &[String],
+) -> (Option<Change>, Option<Change>) {
     let overwrites = Some(json!(observed.head.tags).to_string());
     let mut wrong: BTreeMap<String, String> = declared.clone();
     wrong.retain(|key, value| observed.head.tag(key) != Some(value));
@@ -297,9 +281,13 @@ fn tags(desired: &DesiredRole, observed: &ObservedRole, ours: &[String]) -> (Opt
 /// Policies to take off, and policies to put on. Where the frame changes between the two (the trust policy, or one boundary for another),
 /// a bucket policy that differs is taken off first: replaced before, it would give those who are not to be trusted what is declared;
 /// replaced after, it would give Pinpoint, or put under the other boundary, what is not.
-fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool) -> (Vec<Change>, Vec<Change>) {
-    let remove = desired.undeclared == UndeclaredPolicies::Remove;
-    let declared = |arn: &str| desired.attached.iter().any(|declared| declared.as_str() == arn);
+fn policies(
+    (attached, buckets, undeclared): (&BTreeSet<PolicyArn>, Option<&BucketPolicy>, UndeclaredPolicies),
+    observed: &ObservedRole,
+    frame_changes: bool,
+) -> (Vec<Change>, Vec<Change>) {
+    let remove = undeclared == UndeclaredPolicies::Remove;
+    let declared = |arn: &str| attached.iter().any(|declared| declared.as_str() == arn);
     let removal = |step: Step, differences: Vec<Difference>| {
         let change = Change {
             differences,
@@ -320,12 +308,9 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
         })
         .collect();
     // The bucket policy is the controller's own, so it goes with `spec.buckets` even where others' policies are kept.
-    let undeclared = observed.inline.iter().filter(|(name, _)| {
-        if name.as_str() == INLINE_POLICY {
-            desired.buckets.is_none()
-        } else {
-            remove
-        }
+    let undeclared = observed.inline.iter().filter(|(name, _)| match name.as_str() {
+        INLINE_POLICY => buckets.is_none(),
+        _ => remove,
     });
     removals.extend(undeclared.map(|(name, document)| {
         let words = format!("inline policy {name} exists");
@@ -334,7 +319,7 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
     }));
 
     let mut additions = Vec::new();
-    if let Some(buckets) = &desired.buckets {
+    if let Some(buckets) = buckets {
         let found = observed.inline.get(INLINE_POLICY);
         let mut differences = buckets.differences(found.map(|document| document.as_deref().unwrap_or_default()));
         if !differences.is_empty() {
@@ -349,10 +334,7 @@ fn policies(desired: &DesiredRole, observed: &ObservedRole, frame_changes: bool)
             });
         }
     }
-    let missing = desired
-        .attached
-        .iter()
-        .filter(|arn| !observed.attached.contains(arn.as_str()));
+    let missing = attached.iter().filter(|arn| !observed.attached.contains(arn.as_str()));
     additions.extend(missing.map(|arn| {
         let words = format!("managed policy {arn} is not attached");
         Change {

@@ -36,6 +36,39 @@ enum Overwritten {
     Inline(BTreeMap<String, Option<String>>),
 }
 
+impl Overwritten {
+    /// The same after a step.
+    fn after(self, step: &Step) -> Self {
+        let of = |role: ObservedRole| step.applied(&role);
+        match self {
+            Self::Head(head) => Self::Head(Box::new(of((*head).into()).head)),
+            Self::Attached(attached) => {
+                let role = ObservedRole {
+                    attached,
+                    ..ObservedRole::default()
+                };
+                Self::Attached(of(role).attached)
+            }
+            Self::Inline(inline) => {
+                let role = ObservedRole {
+                    inline,
+                    ..ObservedRole::default()
+                };
+                Self::Inline(of(role).inline)
+            }
+        }
+    }
+}
+
+/// A write whose answer was lost.
+#[derive(Clone, Debug)]
+struct Doubtful {
+    step: Step,
+    /// The answer that it made an old one, if it had its effect.
+    overwrote: Overwritten,
+    at: Duration,
+}
+
 /// A role without what is late about it.
 #[derive(Clone, Debug)]
 pub struct Settled {
@@ -62,8 +95,10 @@ pub struct Recent {
     created: Option<Duration>,
     /// The last write of tags, which may have had its effect.
     tagged: Option<Duration>,
-    /// Whether a `CreateRole` ever may have had its effect.
-    may_have_created: bool,
+    /// How many `CreateRole`s may have had their effect.
+    creations: u32,
+    /// Writes whose answers were lost, and whose effect no look has shown so far.
+    doubtful: Vec<Doubtful>,
     /// Since when IAM has shown no role without a break.
     absent_since: Option<Duration>,
     /// Since when IAM has refused `CreateRole`, without showing a role, because there is one.
@@ -90,6 +125,36 @@ impl Recent {
         }
     }
 
+    /// Takes note of a role that was wholly read: a write whose answer was lost had its effect, if that is shown. From then on what was
+    /// before it is late, as with any other write; with the effects of those before it, since they came in this order.
+    pub fn saw_whole(&mut self, shown: &ObservedRole, clock: Clock) {
+        let (done, left) = std::mem::take(&mut self.doubtful)
+            .into_iter()
+            .partition::<Vec<_>, _>(|write| write.step.applied(shown) == *shown);
+        self.doubtful = left;
+        if done.is_empty() {
+            return;
+        }
+        let before = |at: Duration| done.iter().take_while(move |write| write.at <= at);
+        let under =
+            |answer: &Overwritten, at| before(at).fold(answer.clone(), |answer, write| answer.after(&write.step));
+        let mut late: Vec<_> = self
+            .overwritten
+            .iter()
+            .map(|(answer, at)| (under(answer, *at), *at))
+            .collect();
+        for (nth, write) in done.iter().enumerate() {
+            let earlier = done.iter().take(nth);
+            let answer = earlier.fold(write.overwrote.clone(), |answer, write| answer.after(&write.step));
+            late.extend([(answer, clock.now), (write.overwrote.clone(), clock.now)]);
+        }
+        late.retain(|answer| !self.overwritten.contains(answer));
+        self.overwritten.extend(late);
+        let written = self.written.take().map_or_else(|| shown.clone(), |written| *written);
+        let written = done.iter().fold(written, |role, write| write.step.applied(&role));
+        self.written = Some(Box::new(written));
+    }
+
     /// Takes note of what came of a step. `before` is the role as it was before it.
     pub fn did(&mut self, step: &Step, before: Option<&ObservedRole>, answer: Result<(), &Failure>, clock: Clock) {
         if let (Step::CreateRole(_), Err(failure)) = (step, answer)
@@ -97,12 +162,14 @@ impl Recent {
         {
             self.taken_since.get_or_insert(clock.now);
             self.absent_since = None;
+            // The SDK tries again by itself: the role that is in the way may be the one that its first try made.
+            self.creations = self.creations.max(1);
         }
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
         }
         if matches!(step, Step::CreateRole(_)) {
-            self.may_have_created = true;
+            self.creations = self.creations.saturating_add(1);
             self.absent_since = None;
         }
         if matches!(step, Step::CreateRole(_) | Step::TagRole(_)) {
@@ -110,6 +177,12 @@ impl Recent {
         }
         // A write of unknown fate is not waited for: to send it again does no harm, and if it had its effect there is nothing to send.
         if answer.is_err() {
+            let overwrote = before.and_then(|before| overwrites(step, before));
+            self.doubtful.extend(overwrote.map(|overwrote| Doubtful {
+                step: step.clone(),
+                overwrote,
+                at: clock.now,
+            }));
             return;
         }
         if matches!(step, Step::CreateRole(_)) {
@@ -117,10 +190,25 @@ impl Recent {
         }
         if let Some(before) = before {
             self.tidy(clock);
+            self.write_over(step, before, clock);
             self.overwritten
                 .extend(overwrites(step, before).map(|answer| (answer, clock.now)));
             self.written = Some(Box::new(step.applied(before)));
         }
+    }
+
+    /// Takes note that a write took the place of others whose answers were lost, so that no look will tell what came of them.
+    fn write_over(&mut self, step: &Step, before: &ObservedRole, clock: Clock) {
+        let after = step.applied(before);
+        let (over, left) = std::mem::take(&mut self.doubtful)
+            .into_iter()
+            .partition::<Vec<_>, _>(|write| step.applied(&write.step.applied(before)) == after);
+        self.doubtful = left;
+        let late = over.into_iter().flat_map(|write| {
+            let made = overwrites(step, &write.step.applied(before));
+            made.into_iter().chain([write.overwrote])
+        });
+        self.overwritten.extend(late.map(|answer| (answer, clock.now)));
     }
 
     /// Whether a role that was made within the settle time may not be shown yet.
@@ -143,10 +231,30 @@ impl Recent {
         self.inherited.is_some_and(|met| clock.is_fresh(met))
     }
 
+    /// Whether a role that is shown as made for the object may be an older one than the last that was: more than one may have been made,
+    /// and IAM may be late to show the last.
+    #[must_use]
+    pub fn may_show_another(&self, clock: Clock) -> bool {
+        (self.inherited.is_some() || self.creations > 1) && self.may_lack_tags(clock)
+    }
+
+    /// Whether IAM may answer with what was before a write of this process, or of the one before it.
+    #[must_use]
+    pub fn may_be_late(&self, clock: Clock) -> bool {
+        let mut writes = self.overwritten.iter().map(|(_, at)| *at);
+        writes.any(|at| clock.is_fresh(at)) || self.just_created(clock) || self.may_lack_tags(clock)
+    }
+
+    /// Whether this process may have made the role.
+    #[must_use]
+    pub const fn may_have_created(&self) -> bool {
+        self.creations > 0
+    }
+
     /// Whether the role's absence is proven: seen for a settle time, or nobody can have made one.
     #[must_use]
     pub fn is_surely_absent(&self, clock: Clock) -> bool {
-        let never_made = self.inherited.is_none() && !self.may_have_created;
+        let never_made = self.inherited.is_none() && self.creations == 0;
         never_made || self.absent_since.is_some_and(|since| !clock.is_fresh(since))
     }
 
@@ -199,6 +307,8 @@ impl Recent {
     pub fn tidy(&mut self, clock: Clock) {
         self.overwritten.retain(|(_, at)| clock.is_fresh(*at));
         self.overwritten.shrink_to_fit();
+        self.doubtful.retain(|write| clock.is_fresh(write.at));
+        self.doubtful.shrink_to_fit();
         if self.overwritten.is_empty() {
             self.written = None;
         }
@@ -216,5 +326,41 @@ fn overwrites(step: &Step, before: &ObservedRole) -> Option<Overwritten> {
         Some(Overwritten::Inline(before.inline.clone()))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::{NewRole, RolePath};
+
+    /// The SDK tries `CreateRole` again by itself: after a lost answer it is told that the role exists.
+    #[test]
+    fn a_role_that_exists_may_have_been_made_by_the_try_before() {
+        let settle = Duration::from_mins(1);
+        let clock = |seconds| Clock {
+            now: Duration::from_secs(seconds),
+            settle,
+        };
+        let mut recent = Recent::meeting(false, clock(0));
+        recent.saw(None, clock(0));
+        assert!(recent.is_surely_absent(clock(0)), "nobody made one");
+
+        let exists = Failure {
+            class: Class::Exists,
+            message: String::new(),
+        };
+        let create = Step::CreateRole(Box::new(NewRole {
+            path: RolePath::default(),
+            trust: String::new(),
+            description: String::new(),
+            max_session_duration: None,
+            boundary: None,
+            tags: BTreeMap::new(),
+        }));
+        recent.did(&create, None, Err(&exists), clock(1));
+        recent.saw(None, clock(2));
+        assert!(!recent.is_surely_absent(clock(3)));
+        assert!(recent.is_surely_absent(clock(63)));
     }
 }

@@ -7,7 +7,7 @@ use super::{
     events::Notice,
     outcome::Outcome,
     ownership::Claim,
-    plan::Progress,
+    progress::Progress,
     recent::{Clock, Recent},
 };
 use crate::api::v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus};
@@ -112,10 +112,13 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether a role has the id that was given up when another was about to be made in its place.
-    pub(super) fn gave_up(&self, head: Option<&Head>) -> bool {
+    /// Whether a role that is ours by its tags, or by the id that was given up, may be shown by an answer that is older than another role
+    /// of ours. Nothing is pinned then that would tell them apart.
+    pub(super) fn may_be_another(&self, head: Option<&Head>) -> bool {
         let claim = self.claim();
-        claim.pinned.is_none() && claim.former.is_some() && claim.former == head.map(|head| head.id.as_str())
+        let gave_up = claim.former.is_some() && claim.former == head.map(|head| head.id.as_str());
+        let may_be_late = gave_up && self.recent.may_lack_tags(self.clock);
+        claim.pinned.is_none() && (may_be_late || self.recent.may_show_another(self.clock))
     }
 
     /// The outcome of waiting until IAM shows more.

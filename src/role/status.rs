@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use strum::VariantArray;
 
 use super::{
     Account, DesiredRole, Difference, Field, Head, Step,
@@ -234,7 +235,10 @@ fn note_drift(status: &mut PinpointImportRoleStatus, differences: &[Difference],
         // What was not listed comes after what was.
         let unlisted = |difference: &Difference| {
             let last = drift.differences.last().map(|last| last.field.as_str());
-            let last = Field::ALL.into_iter().find(|field| Some(field.as_str()) == last);
+            let last = Field::VARIANTS
+                .iter()
+                .copied()
+                .find(|field| Some(field.as_str()) == last);
             drift.unlisted() > 0 && last.is_none_or(|last| difference.field >= last)
         };
         // A role that was gone and is made anew has nothing of what was on it.
@@ -307,7 +311,10 @@ fn suspended(previous: &PinpointImportRoleStatus, generation: i64, now: &Time) -
 #[must_use]
 pub fn ready_reason(status: &PinpointImportRoleStatus) -> Option<Reason> {
     let ready = find(&status.conditions, ConditionType::Ready)?;
-    Reason::ALL.into_iter().find(|reason| reason.as_str() == ready.reason)
+    Reason::VARIANTS
+        .iter()
+        .copied()
+        .find(|reason| reason.as_str() == ready.reason)
 }
 
 /// The condition of a type.
@@ -343,7 +350,7 @@ pub fn differs(one: &PinpointImportRoleStatus, other: &PinpointImportRoleStatus)
 }
 
 fn ours(status: &PinpointImportRoleStatus) -> PinpointImportRoleStatus {
-    let conditions = ConditionType::ALL
+    let conditions = ConditionType::VARIANTS
         .iter()
         .filter_map(|type_| find(&status.conditions, *type_).cloned())
         .collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use test_support::iam::{Call, RoleState};
 
-use crate::world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World};
+use crate::world::{ADMIN, S3_READ_ONLY, Tamper, WIDE_TRUST, World};
 
 #[test]
 fn a_widened_trust_policy_and_an_attached_policy_are_undone_and_told() {
@@ -178,9 +178,6 @@ fn late_reads_of_iam_are_not_taken_for_drift() {
     );
     assert_eq!(world.condition("segments", "Ready").unwrap().0, "True");
 }
-
-/// What an intruder does.
-type Tamper = fn(&mut RoleState);
 
 /// Who may assume a role, and what it may then do, as far as these tests name it.
 fn powers(role: &RoleState) -> BTreeSet<(String, String)> {

@@ -59,6 +59,7 @@ fn hostile_roles(world: &World) -> usize {
     names.len()
 }
 
+/// Regression: U+2028 in a tag ended the comment that `export` writes it into, and began a document of its own in the YAML.
 #[test]
 fn hostile_roles_make_manifests_of_our_kind_only() {
     let world = World::without_controller("hostile-export");

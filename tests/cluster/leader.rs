@@ -98,6 +98,8 @@ fn one_that_is_cut_off_stops_before_another_takes_over() {
 }
 
 /// A name is no identity: it comes from the environment, and two containers may have the same.
+///
+/// Regression: two replicas with the same `HOSTNAME` each took the lease for their own, and both led.
 #[test]
 fn of_two_of_the_same_name_one_works() {
     let mut world = World::without_controller("leader-name");

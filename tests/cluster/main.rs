@@ -1,5 +1,10 @@
 //! The promises to users, on a real API server: the built binary as its own process, a strict fake of IAM on the other side.
 
+#![allow(
+    unreachable_pub,
+    reason = "nothing outside uses a test binary: pub is what its modules share"
+)]
+
 mod world;
 
 mod accounts;
@@ -15,6 +20,7 @@ mod faults;
 mod fields;
 mod guards;
 mod guide;
+mod helm;
 mod hostile;
 mod isolation;
 mod leader;

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use test_support::iam::RoleState;
 
-use crate::world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World};
+use crate::{
+    told::settled,
+    world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World},
+};
 
 /// Calls of a look that finds the role of the guide.
 const LOOK: [&str; 3] = ["GetRole", "ListAttachedRolePolicies", "ListRolePolicies"];
@@ -180,4 +183,26 @@ fn deletion() {
             "DeleteRole"
         ]
     );
+}
+
+#[test]
+fn a_suspended_object_that_is_being_deleted_costs_nothing_while_it_waits() {
+    let world = settled("told-suspended", &[("segments", json!({})), ("beside", json!({}))]);
+    world.patch("segments", &json!({"suspend": true}));
+    world.wait("suspension", || world.condition("segments", "Suspended"));
+    world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
+    world.wait_ready("segments", "False", "Deleting");
+    let (passes, looks) = (world.passes(), 20);
+    for _ in 0..looks {
+        world.look("beside");
+    }
+    let more = world.passes() - passes;
+    assert!(
+        more <= looks + 1,
+        "{more} passes, {looks} of them over the other object"
+    );
+    assert_eq!(world.calls_on("segments", "GetRole"), 0);
+    world.patch("segments", &json!({"suspend": false}));
+    world.wait_gone("segments");
+    assert_eq!(world.role("segments"), None);
 }

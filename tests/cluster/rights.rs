@@ -1,4 +1,5 @@
 //! `deploy/iam-policy.json`: the controller can do all its work with it, and whoever steals its session can do little beside.
+//! `cargo test --test cluster rights -- --nocapture` prints the tables.
 
 use std::fs;
 
@@ -16,6 +17,8 @@ const OTHER_BOUNDARY: &str = "arn:aws:iam::123456789012:policy/wide";
 const PATH: &str = "/pinpoint-import/";
 const CLUSTER: &str = "pinpoint-import.dev/cluster";
 const UID: &str = "pinpoint-import.dev/uid";
+const THEIRS: &str = "arn:aws:iam::222233334444:role/pinpoint-import-role-controller";
+const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1";
 
 /// A document of `deploy`, for the account of the fake.
 fn document(file: &str) -> String {
@@ -134,168 +137,91 @@ fn the_shipped_policy_is_enough_for_all_that_the_controller_does() {
     }
 }
 
-/// What somebody tries who has stolen the controller's AWS session.
+/// Parameters of a call.
+type Params = &'static [(&'static str, &'static str)];
+
+/// What somebody tries who has stolen the controller's AWS session: what it is, the action, the role, and the other parameters. `own` is a
+/// role that an object has.
+// A row is a line.
+#[rustfmt::skip]
+const ATTEMPTS: &[(&str, &str, &str, Params)] = &[
+    ("make a role without the boundary", "CreateRole", "New", &[NEW_PATH, TRUST, BY_CLUSTER, TO_US, BY_UID, UID_1]),
+    ("make a role with another boundary", "CreateRole", "New", &[NEW_PATH, TRUST, BOUND_WIDE, BY_CLUSTER, TO_US, BY_UID, UID_1]),
+    ("make a role outside the path", "CreateRole", "New", &[ROOT, TRUST, BOUND, BY_CLUSTER, TO_US, BY_UID, UID_1]),
+    ("make a role for another cluster", "CreateRole", "New", &[NEW_PATH, TRUST, BOUND, BY_CLUSTER, TO_ANOTHER, BY_UID, UID_1]),
+    ("attach another policy to an own role", "AttachRolePolicy", "own", &[POLICY_ADMIN]),
+    ("attach the allowed policy to a foreign role", "AttachRolePolicy", "Admin", &[POLICY_S3]),
+    ("attach to an own role that lost its boundary", "AttachRolePolicy", "Loose", &[POLICY_S3]),
+    ("write an inline policy to an own role that lost its boundary", "PutRolePolicy", "Loose", &[POLICY_NAME, DOCUMENT]),
+    ("open an administrator's role", "UpdateAssumeRolePolicy", "Admin", &[DOCUMENT]),
+    ("open an unowned role in the path", "UpdateAssumeRolePolicy", "InPath", &[DOCUMENT]),
+    ("open another cluster's role", "UpdateAssumeRolePolicy", "OtherCluster", &[DOCUMENT]),
+    ("delete a foreign role", "DeleteRole", "Admin", &[]),
+    ("detach a foreign role's policy", "DetachRolePolicy", "Admin", &[POLICY_ADMIN]),
+    ("claim a role outside the path", "TagRole", "Admin", &[BY_CLUSTER, TO_US, BY_UID, UID_1]),
+    ("claim another cluster's role", "TagRole", "OtherCluster", &[BY_CLUSTER, TO_US, BY_UID, UID_1]),
+    ("give an own role another owner", "TagRole", "own", &[("Tags.member.1.Key", UID), ("Tags.member.1.Value", "1")]),
+    ("give an own role to another cluster", "TagRole", "own", &[BY_CLUSTER, TO_ANOTHER]),
+    ("take the tags off another cluster's role", "UntagRole", "OtherCluster", &[("TagKeys.member.1", UID)]),
+    ("set another boundary", "PutRolePermissionsBoundary", "own", &[BOUND_WIDE]),
+    ("take the boundary off", "DeleteRolePermissionsBoundary", "own", &[]),
+    ("write a policy", "CreatePolicy", "", &[POLICY_NAME, DOCUMENT]),
+    ("list all roles", "ListRoles", "", &[]),
+    ("read the whole account", "GetAccountAuthorizationDetails", "", &[]),
+];
+
+// The words of that table.
+const NEW_PATH: (&str, &str) = ("Path", PATH);
+const ROOT: (&str, &str) = ("Path", "/");
+const TRUST: (&str, &str) = ("AssumeRolePolicyDocument", GUIDE_TRUST);
+const BOUND: (&str, &str) = ("PermissionsBoundary", BOUNDARY);
+const BOUND_WIDE: (&str, &str) = ("PermissionsBoundary", OTHER_BOUNDARY);
+const BY_CLUSTER: (&str, &str) = ("Tags.member.1.Key", CLUSTER);
+const TO_US: (&str, &str) = ("Tags.member.1.Value", "CLUSTER_ID");
+const TO_ANOTHER: (&str, &str) = ("Tags.member.1.Value", "another");
+const BY_UID: (&str, &str) = ("Tags.member.2.Key", UID);
+const UID_1: (&str, &str) = ("Tags.member.2.Value", "1");
+const POLICY_ADMIN: (&str, &str) = ("PolicyArn", ADMIN);
+const POLICY_S3: (&str, &str) = ("PolicyArn", S3_READ_ONLY);
+const POLICY_NAME: (&str, &str) = ("PolicyName", "x");
+const DOCUMENT: (&str, &str) = ("PolicyDocument", WIDE_TRUST);
+
+/// Actions that the fake has no call for.
+const NEVER: &[&str] = &[
+    "iam:PassRole",
+    "iam:CreateUser",
+    "iam:CreateAccessKey",
+    "iam:CreatePolicyVersion",
+    "sts:AssumeRole",
+    "s3:GetObject",
+];
+
 #[test]
-#[allow(clippy::too_many_lines, reason = "a table")]
 fn a_stolen_session_is_denied_everything_else() {
     let mut world = limited("aws-stolen");
     world.apply("segments", &json!({})).unwrap();
     world.wait_reconciled("segments");
     world.kill();
     let own = world.role_name("segments");
-    let boundary = BOUNDARY;
-    world.iam.put_role(RoleBuilder::new("Admin").attached(ADMIN));
-    world
-        .iam
-        .put_role(RoleBuilder::new("InPath").path(PATH).attached(ADMIN));
-    let other = RoleBuilder::new("OtherCluster")
-        .path(PATH)
-        .permissions_boundary(boundary);
-    world.iam.put_role(other.tag(CLUSTER, "another").tag(UID, "1"));
-    let loose = RoleBuilder::new("Loose")
-        .path(PATH)
-        .tag(CLUSTER, "CLUSTER_ID")
-        .tag(UID, "2");
-    world.iam.put_role(loose);
-    let tag = |n: usize, key: &str, value: &str| {
-        [
-            (format!("Tags.member.{n}.Key"), key.to_owned()),
-            (format!("Tags.member.{n}.Value"), value.to_owned()),
-        ]
-    };
-    let new = |path: &str, boundary: Option<&str>, cluster: &str| {
-        let mut params = vec![
-            ("RoleName".to_owned(), "New".to_owned()),
-            ("Path".to_owned(), path.to_owned()),
-            ("AssumeRolePolicyDocument".to_owned(), GUIDE_TRUST.to_owned()),
-        ];
-        params.extend(boundary.map(|arn| ("PermissionsBoundary".to_owned(), arn.to_owned())));
-        params.extend(tag(1, CLUSTER, cluster));
-        params.extend(tag(2, UID, "1"));
-        params
-    };
-    let on = |role: &str, more: &[(&str, &str)]| {
-        let mut params = vec![("RoleName".to_owned(), role.to_owned())];
-        params.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        params
-    };
-    let with_tags = |role: &str, tags: &[(&str, &str)]| {
-        let mut params = on(role, &[]);
-        for (n, (key, value)) in tags.iter().enumerate() {
-            params.extend(tag(n + 1, key, value));
-        }
-        params
-    };
-    let trust = [("PolicyDocument", WIDE_TRUST)];
-    let attempts = [
-        (
-            "make a role without the boundary",
-            "CreateRole",
-            new(PATH, None, "CLUSTER_ID"),
-        ),
-        (
-            "make a role with another boundary",
-            "CreateRole",
-            new(PATH, Some(OTHER_BOUNDARY), "CLUSTER_ID"),
-        ),
-        (
-            "make a role outside the path",
-            "CreateRole",
-            new("/", Some(boundary), "CLUSTER_ID"),
-        ),
-        (
-            "make a role for another cluster",
-            "CreateRole",
-            new(PATH, Some(boundary), "another"),
-        ),
-        (
-            "attach another policy to an own role",
-            "AttachRolePolicy",
-            on(&own, &[("PolicyArn", ADMIN)]),
-        ),
-        (
-            "attach the allowed policy to a foreign role",
-            "AttachRolePolicy",
-            on("Admin", &[("PolicyArn", S3_READ_ONLY)]),
-        ),
-        (
-            "attach to an own role that lost its boundary",
-            "AttachRolePolicy",
-            on("Loose", &[("PolicyArn", S3_READ_ONLY)]),
-        ),
-        (
-            "write an inline policy to an own role that lost its boundary",
-            "PutRolePolicy",
-            on("Loose", &[("PolicyName", "x"), trust[0]]),
-        ),
-        (
-            "open an administrator's role",
-            "UpdateAssumeRolePolicy",
-            on("Admin", &trust),
-        ),
-        (
-            "open an unowned role in the path",
-            "UpdateAssumeRolePolicy",
-            on("InPath", &trust),
-        ),
-        (
-            "open another cluster's role",
-            "UpdateAssumeRolePolicy",
-            on("OtherCluster", &trust),
-        ),
-        ("delete a foreign role", "DeleteRole", on("Admin", &[])),
-        (
-            "detach a foreign role's policy",
-            "DetachRolePolicy",
-            on("Admin", &[("PolicyArn", ADMIN)]),
-        ),
-        (
-            "claim a role outside the path",
-            "TagRole",
-            with_tags("Admin", &[(CLUSTER, "CLUSTER_ID"), (UID, "1")]),
-        ),
-        (
-            "claim another cluster's role",
-            "TagRole",
-            with_tags("OtherCluster", &[(CLUSTER, "CLUSTER_ID"), (UID, "1")]),
-        ),
-        (
-            "give an own role another owner",
-            "TagRole",
-            with_tags(&own, &[(UID, "1")]),
-        ),
-        (
-            "give an own role to another cluster",
-            "TagRole",
-            with_tags(&own, &[(CLUSTER, "another")]),
-        ),
-        (
-            "take the tags off another cluster's role",
-            "UntagRole",
-            on("OtherCluster", &[("TagKeys.member.1", UID)]),
-        ),
-        (
-            "set another boundary",
-            "PutRolePermissionsBoundary",
-            on(&own, &[("PermissionsBoundary", OTHER_BOUNDARY)]),
-        ),
-        ("take the boundary off", "DeleteRolePermissionsBoundary", on(&own, &[])),
-        (
-            "write a policy",
-            "CreatePolicy",
-            on("", &[("PolicyName", "x"), trust[0]]),
-        ),
-        ("list all roles", "ListRoles", vec![]),
-        ("read the whole account", "GetAccountAuthorizationDetails", vec![]),
-    ];
+    let in_path = |name: &str| RoleBuilder::new(name).path(PATH);
+    for role in [
+        RoleBuilder::new("Admin").attached(ADMIN),
+        in_path("InPath").attached(ADMIN),
+        in_path("OtherCluster")
+            .permissions_boundary(BOUNDARY)
+            .tag(CLUSTER, "another")
+            .tag(UID, "1"),
+        in_path("Loose").tag(CLUSTER, "CLUSTER_ID").tag(UID, "2"),
+    ] {
+        world.iam.put_role(role);
+    }
     let before = world.iam.roles();
     println!("| tried with the controller's AWS session | call | answer |\n| --- | --- | --- |");
-    for (what, action, params) in &attempts {
-        let params: Vec<(&str, &str)> = params
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .collect();
-        let answer = world.try_iam(action, &params);
+    for (what, action, role, more) in ATTEMPTS {
+        let role = if *role == "own" { own.as_str() } else { role };
+        let params = [&[("RoleName", role)][..], more].concat();
+        let params = if role.is_empty() { more } else { &params[..] };
+        let answer = world.try_iam(action, params);
         assert!(answer.contains("AccessDenied"), "{what}: {answer}");
         let how = if answer.contains("explicit deny") {
             "denied by a statement"
@@ -306,23 +232,24 @@ fn a_stolen_session_is_denied_everything_else() {
     }
     assert_eq!(world.iam.roles(), before);
 
-    // What the fake has no call for.
     let policy = Policy::parse(&document("iam-policy.json"));
-    for action in [
-        "iam:PassRole",
-        "iam:CreateUser",
-        "iam:CreateAccessKey",
-        "iam:CreatePolicyVersion",
-        "sts:AssumeRole",
-        "s3:GetObject",
-    ] {
-        let request = Request {
-            action: action.to_owned(),
-            resource: format!("arn:aws:iam::{ACCOUNT}:role{PATH}{own}"),
-            context: [].into(),
-        };
-        assert_eq!(policy.decide(&request), Decision::NotAllowed, "{action}");
+    for action in NEVER {
+        let role = format!("arn:aws:iam::{ACCOUNT}:role{PATH}{own}");
+        assert_eq!(decide(&policy, action, &role), Decision::NotAllowed, "{action}");
     }
+}
+
+/// The verdict of a policy upon a request that S3 makes for somebody, or somebody himself.
+fn decide(policy: &Policy, action: &str, resource: &str) -> Decision {
+    policy.decide(&Request {
+        action: action.to_owned(),
+        resource: resource.to_owned(),
+        context: [(
+            "kms:viaservice".to_owned(),
+            vec!["s3.us-east-1.amazonaws.com".to_owned()],
+        )]
+        .into(),
+    })
 }
 
 /// The other documents say what they should, and nothing is too long for IAM.
@@ -337,42 +264,25 @@ fn the_other_documents_are_as_narrow() {
     assert!(!policy.contains("PassRole"));
 
     let assume = Policy::parse(&document("iam-policy-accounts.json"));
-    let decide = |policy: &Policy, action: &str, resource: &str| {
-        policy.decide(&Request {
-            action: action.to_owned(),
-            resource: resource.to_owned(),
-            context: [(
-                "kms:viaservice".to_owned(),
-                vec!["s3.us-east-1.amazonaws.com".to_owned()],
-            )]
-            .into(),
-        })
-    };
-    let theirs = "arn:aws:iam::222233334444:role/pinpoint-import-role-controller";
-    assert_eq!(decide(&assume, "sts:AssumeRole", theirs), Decision::Allowed);
-    assert_eq!(
-        decide(&assume, "sts:AssumeRole", "arn:aws:iam::222233334444:role/Admin"),
-        Decision::NotAllowed
-    );
-
-    // Under the boundary a role reads S3 and decrypts, whatever is attached to it.
     let boundary = Policy::parse(&document("iam-boundary.json"));
-    let key = format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/1");
-    for (action, resource) in [
-        ("s3:GetObject", "arn:aws:s3:::a/b"),
-        ("s3:ListBucket", "arn:aws:s3:::a"),
-        ("kms:Decrypt", &key),
-    ] {
-        assert_eq!(decide(&boundary, action, resource), Decision::Allowed, "{action}");
-    }
-    for action in [
-        "s3:PutObject",
-        "s3:DeleteObject",
-        "iam:PassRole",
-        "sts:AssumeRole",
-        "kms:Encrypt",
-    ] {
-        assert_eq!(decide(&boundary, action, &key), Decision::NotAllowed, "{action}");
+    let object = "arn:aws:s3:::a/b";
+    let role = "arn:aws:iam::222233334444:role/Admin";
+    let verdicts = [
+        // The way into an account, and no other.
+        (&assume, "sts:AssumeRole", THEIRS, Decision::Allowed),
+        (&assume, "sts:AssumeRole", role, Decision::NotAllowed),
+        // Under the boundary a role reads S3 and decrypts, whatever is attached to it.
+        (&boundary, "s3:GetObject", object, Decision::Allowed),
+        (&boundary, "s3:ListBucket", "arn:aws:s3:::a", Decision::Allowed),
+        (&boundary, "kms:Decrypt", KEY, Decision::Allowed),
+        (&boundary, "s3:PutObject", object, Decision::NotAllowed),
+        (&boundary, "s3:DeleteObject", object, Decision::NotAllowed),
+        (&boundary, "iam:PassRole", role, Decision::NotAllowed),
+        (&boundary, "sts:AssumeRole", role, Decision::NotAllowed),
+        (&boundary, "kms:Encrypt", KEY, Decision::NotAllowed),
+    ];
+    for (policy, action, resource, verdict) in verdicts {
+        assert_eq!(decide(policy, action, resource), verdict, "{action} on {resource}");
     }
 
     let service_account = "pinpoint-import-system";

@@ -17,6 +17,7 @@ fn wait_counted(world: &World, objects: usize) {
     });
 }
 
+/// Regression: an object that left the selector stayed in the gauges, and `PinpointImportLooksTooOld` fired for it.
 #[test]
 fn gauges_tell_of_the_objects_that_are_watched_and_of_no_others() {
     let mut world = World::without_controller("watched-gauges");

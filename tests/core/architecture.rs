@@ -1,6 +1,12 @@
-//! Which room may use what (the picture is in `src/lib.rs`).
+//! Which room may use what (the picture is in `src/lib.rs`), and how large things are.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
+
+use crate::source::{Source, circles, files};
 
 /// A room and what it must not use.
 struct Room {
@@ -123,91 +129,100 @@ const ROOMS: &[Room] = &[
     },
 ];
 
-/// What a text of a room uses though it must not.
+/// Lines of a file of a room that have what must not be there.
 fn trespasses(room: &Room, text: &str) -> Vec<String> {
-    let name = room.at.trim_end_matches(".rs");
     let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-    let mut found = Vec::new();
-    // How far the lines of a `use crate::{` are indented.
-    let mut in_braces = None;
-    for line in code {
-        let indent = line.len() - line.trim_start().len();
-        found.extend(
-            room.without
-                .iter()
-                .filter(|word| line.contains(**word))
-                .map(|word| format!("uses {word}: {}", line.trim())),
-        );
-        // `crate::x::…`, and the lines of `use crate::{ x::…, … };`.
-        let mut used: Vec<&str> = line
-            .split("crate::")
-            .skip(1)
-            .filter(|rest| !rest.starts_with('{'))
-            .collect();
-        if in_braces == Some(indent) {
-            used.push(line.trim());
-        }
-        if line.contains("crate::{") {
-            in_braces = (!line.contains("};")).then_some(indent + 4);
-            used.extend(line.split("crate::{").nth(1).filter(|rest| !rest.is_empty()));
-        } else if line.trim_start().starts_with("};") {
-            in_braces = None;
-        }
-        for rest in used {
-            let room_used: String = rest
-                .chars()
-                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
-                .collect();
-            if !room_used.is_empty() && room_used != name && !room.may_use.contains(&room_used.as_str()) {
-                found.push(format!("uses the room {room_used}: {}", line.trim()));
-            }
-        }
-    }
-    found
+    let found = code.flat_map(|line| {
+        let words = room.without.iter().filter(move |word| line.contains(**word));
+        words.map(move |word| format!("uses {word}: {}", line.trim()))
+    });
+    found.collect()
 }
 
-fn files(at: &Path) -> Vec<std::path::PathBuf> {
-    if at.is_file() {
-        return vec![at.to_owned()];
-    }
-    let entries = fs::read_dir(at).unwrap_or_else(|error| panic!("{}: {error}", at.display()));
-    entries.flat_map(|entry| files(&entry.unwrap().path())).collect()
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn source() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+fn src() -> PathBuf {
+    root().join("src")
+}
+
+/// The room of a file.
+fn room(file: &str) -> &'static Room {
+    let name = file.split('/').next().unwrap_or_default();
+    let found = ROOMS.iter().find(|room| room.at == name);
+    found.unwrap_or_else(|| panic!("src/{file} belongs to no room: add it to ROOMS"))
 }
 
 #[test]
-fn every_room_uses_only_what_it_may() {
+fn no_room_has_what_it_must_not() {
     let mut found = Vec::new();
-    for room in ROOMS {
-        for file in files(&source().join(room.at)) {
-            let text = fs::read_to_string(&file).unwrap();
-            found.extend(
-                trespasses(room, &text)
-                    .into_iter()
-                    .map(|what| format!("{}: {what}", file.display())),
-            );
-        }
+    for file in files(&src()) {
+        let text = fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(src()).unwrap().display().to_string();
+        found.extend(
+            trespasses(room(&name), &text)
+                .iter()
+                .map(|what| format!("{name}: {what}")),
+        );
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
-fn every_file_belongs_to_a_room() {
-    for entry in fs::read_dir(source()).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(
-            ROOMS.iter().any(|room| room.at == name),
-            "src/{name} belongs to no room: add it to ROOMS"
-        );
+fn every_room_uses_only_what_it_may() {
+    let source = Source::read(&src());
+    for (file, used) in source.uses() {
+        let own = room(file);
+        for other in used {
+            let theirs = room(other).at;
+            let may = own.at == theirs || own.may_use.contains(&theirs.trim_end_matches(".rs"));
+            assert!(may, "{file} uses {other}, which its room may not");
+        }
+    }
+}
+
+/// A file that is read may be understood with what it uses, and nothing of what uses it.
+#[test]
+fn nothing_goes_in_circles_and_nothing_goes_back_up() {
+    for src in ["src", "tests/support/src"] {
+        let source = Source::read(&root().join(src));
+        let uses = source.uses();
+        assert_eq!(circles(&uses), BTreeSet::new(), "{src}: these files use each other");
+        assert_eq!(upwards(&uses), Vec::<String>::new(), "{src}");
+    }
+}
+
+/// Files that use something of the file of a room that they are in, which is there to say what the room has.
+fn upwards(uses: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<String> {
+    let is_above = |above: &str, file: &str| {
+        let folder = above.strip_suffix("mod.rs").or(above.strip_suffix(".rs"));
+        folder.is_some_and(|folder| file.starts_with(&format!("{}/", folder.trim_end_matches('/'))))
+    };
+    let all = uses
+        .iter()
+        .flat_map(|(file, used)| used.iter().map(move |above| (file, above)));
+    let up = all.filter(|(file, above)| is_above(above, file));
+    up.map(|(file, above)| format!("{file} uses {above}, of which it is a part"))
+        .collect()
+}
+
+/// What reviewers are told is for the commands: no pass depends on it.
+#[test]
+fn no_pass_uses_the_review() {
+    let source = Source::read(&src());
+    for (file, used) in source.uses() {
+        let is_review = |file: &str| file.starts_with("role/review/");
+        if is_review(file) || file.starts_with("cli/") {
+            continue;
+        }
+        assert!(!used.iter().any(|used| is_review(used)), "{file} uses role/review");
     }
 }
 
 #[test]
 fn files_stay_short_enough_to_be_read() {
-    for file in files(&source()) {
+    for file in files(&src()) {
         let text = fs::read_to_string(&file).unwrap();
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
         assert!(
@@ -218,25 +233,85 @@ fn files_stay_short_enough_to_be_read() {
     }
 }
 
-/// The test above can fail.
+/// The tests above can fail.
 #[test]
 fn trespasses_are_found() {
-    let core = ROOMS.iter().find(|room| room.at == "role").unwrap();
+    let core = room("role/plan.rs");
     for bad in [
         "use tokio::time::sleep;",
-        "use crate::aws::Iam;",
-        "use crate::{\n    api::Reason,\n    controller::Context,\n};",
-        "use crate::{controller::Context, api::Reason};",
         "    let now = std::time::Instant::now();",
         "pub async fn observe() {}",
     ] {
         assert!(!trespasses(core, bad).is_empty(), "{bad}");
     }
-    for good in [
-        "use crate::{\n    api::{\n        Reason,\n    },\n};",
-        "// what tokio would do",
-        "use crate::role::Plan;",
-    ] {
-        assert_eq!(trespasses(core, good), Vec::<String>::new(), "{good}");
+    assert_eq!(trespasses(core, "// what tokio would do"), Vec::<String>::new());
+}
+
+/// A small crate of files and their text.
+fn made(files: &[(&str, &str)]) -> Source {
+    let mut source = Source::default();
+    for (file, text) in files {
+        source.add(file, text);
     }
+    source
+}
+
+#[test]
+fn every_way_to_use_a_file_is_found() {
+    let room = [
+        ("lib.rs", "pub mod a; pub mod b;"),
+        ("a/mod.rs", "mod x; mod y; pub use x::X; use y::Y;"),
+        ("a/x.rs", "pub struct X; pub fn x() {}"),
+        ("a/y.rs", "pub struct Y;"),
+    ];
+    for (text, used) in [
+        ("use crate::a::X;", "a/x.rs"),
+        ("use super::a::{self, X as Z};", "a/x.rs"),
+        ("use crate::a; fn f(_: a::X) {}", "a/x.rs"),
+        ("use crate::{a::{Y}};", "a/y.rs"),
+        ("fn f() { crate::a::x::x() }", "a/x.rs"),
+        ("fn f() { super::a::x::x() }", "a/x.rs"),
+        ("use crate::a; fn f() { println!(\"{:?}\", a::X); }", "a/x.rs"),
+        ("mod deep { use super::super::a::X; }", "a/x.rs"),
+        ("use crate::a::Other;", "a/mod.rs"),
+    ] {
+        let source = made(&[&room[..], &[("b.rs", text)]].concat());
+        assert_eq!(source.uses()["b.rs"], BTreeSet::from([used]), "{text}");
+    }
+    for text in [
+        "#[cfg(test)] mod tests { use crate::a::X; }",
+        "pub use crate::a::X;",
+        "use crate::a; fn f(a: u8) -> u8 { a }",
+        "use std::fmt; fn f(_: fmt::Error) {}",
+        "pub(in crate::a) fn f() {}",
+    ] {
+        let source = made(&[&room[..], &[("b.rs", text)]].concat());
+        assert_eq!(source.uses()["b.rs"], BTreeSet::new(), "{text}");
+    }
+}
+
+#[test]
+fn circles_and_ways_up_are_found() {
+    let source = made(&[
+        ("a.rs", "use crate::b::B;"),
+        ("b.rs", "use crate::c::C;"),
+        ("c.rs", "use crate::d; fn f() { d::back() }"),
+        ("d/mod.rs", "mod e; pub use e::back; pub struct D;"),
+        ("d/e.rs", "use super::D; use crate::b; pub fn back(_: b::B) {}"),
+    ]);
+    let uses = source.uses();
+    assert_eq!(
+        circles(&uses),
+        BTreeSet::from([BTreeSet::from(["b.rs", "c.rs", "d/e.rs"])])
+    );
+    assert_eq!(upwards(&uses), ["d/e.rs uses d/mod.rs, of which it is a part"]);
+}
+
+#[test]
+fn functions_are_measured() {
+    let text = "impl A {\n    /// A.\n    #[must_use]\n    pub fn f(&self, a: u8,\n        b: u8) {\n    }\n}\n#[test]\nfn t() {}\n";
+    let functions = made(&[("a.rs", text)]).functions;
+    assert_eq!(functions.len(), 1);
+    assert_eq!(functions[0].at, "a.rs: f");
+    assert_eq!((functions[0].lines, functions[0].parameters), (3, 2));
 }

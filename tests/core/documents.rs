@@ -693,6 +693,7 @@ fn documents_that_permit_the_same_are_equal_both_ways() {
     }
 }
 
+/// Regression: of a key that is given twice the last was read, as if the first were not there.
 #[test]
 fn documents_that_do_not_are_told_apart_in_words() {
     for (what, declared, observed, words) in DIFFERENT {
@@ -706,6 +707,7 @@ fn documents_that_do_not_are_told_apart_in_words() {
     }
 }
 
+/// Regression: a list of nothing, which IAM's grammar does not have, was read as if it had.
 #[test]
 fn lists_of_nothing_are_refused() {
     for (what, document, words) in EMPTY {

@@ -91,6 +91,11 @@ fn who_else_may_assume_it() {
         (r#""Principal":"*""#, r#""Action":"*""#, "everybody (*)"),
         (r#""Principal":"*""#, r#""Action":"STS:assumer?le""#, "everybody (*)"),
         (r#""Principal":"*""#, r#""NotAction":"sts:TagSession""#, "everybody (*)"),
+        (
+            r#""NotPrincipal":{"Service":"pinpoint.us-east-1.amazonaws.com"}"#,
+            ASSUME,
+            "everything but pinpoint.us-east-1.amazonaws.com",
+        ),
     ];
     let mut cases = 0;
     for (principal, action, right) in others {
@@ -315,6 +320,14 @@ fn guarded_for_whom() {
             NOT,
         ),
         (r#"{"ArnLike":{"aws:SourceArn":"*"}}"#, NOT),
+        (
+            r#"{"StringLike":{"aws:SourceArn":"arn:aws:mobiletargeting:*:111111111111:*"}}"#,
+            NOT,
+        ),
+        (
+            r#"{"ArnLike":{"aws:SourceArn":"arn:aws:mobiletargeting:${aws:RequestedRegion}:111111111111:*"}}"#,
+            NOT,
+        ),
         (r#"{"StringLike":{"aws:SourceArn":"*:111111111111:*"}}"#, NOT),
         (r#"{"StringLike":{"aws:SourceAccount":"*"}}"#, NOT),
         (r#"{"StringLike":{"aws:SourceAccount":"11111111111?"}}"#, NOT),
@@ -400,7 +413,20 @@ fn what_it_reads() {
         ("s3:GetObject", "arn:aws-cn:s3:::*/*", "*"),
         ("s3:GetObject", "arn:*:s3:::*/*", "*"),
         ("s3:GetObject", "arn:aws:s3:::a*", "a*"),
-        ("s3:GetObject", "arn:aws:s3:::*-logs/*", "*-logs"),
+        ("s3:GetObject", "arn:aws:s3:::*-logs/*", "*-logs/*"),
+        ("s3:GetObject", "arn:aws:s3:::a*b/c", "a*b/c"),
+        ("s3:GetObject", "arn:aws:s3:::a?b/c/*", "a?b/c/*"),
+        ("s3:GetObject", "arn:aws:s3:::a?/c/*", "a?/c/*"),
+        (
+            "s3:GetObject",
+            "arn:aws:s3:::${aws:PrincipalTag/x}-a/*",
+            "${aws:PrincipalTag/x}-a/*",
+        ),
+        (
+            "s3:GetObject",
+            "arn:aws:s3:::data-${aws:PrincipalTag/x}/*",
+            "data-${aws:PrincipalTag/x}",
+        ),
         ("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/bucket}/*", "*"),
         ("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/bucket, 'x'}/*", "*"),
         (

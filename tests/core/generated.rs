@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use pinpoint_import_role_controller::{
     api::{
         INLINE_POLICY,
-        v1alpha1::{Application, Bucket, PinpointImportRoleSpec, Trust, UndeclaredPolicies},
+        v1alpha1::{
+            AdoptionPolicy, Application, Bucket, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, Trust,
+            UndeclaredPolicies,
+        },
     },
     role::{Account, DesiredRole, Head, ObservedRole, Owner, RolePath, Surroundings},
 };
@@ -15,6 +18,7 @@ use proptest::{
     prelude::*,
     sample::{select, subsequence},
 };
+use strum::VariantArray;
 
 const ARNS: [&str; 4] = [
     "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
@@ -93,7 +97,7 @@ prop_compose! {
         trust in option::of(trust()),
         managed_policy_arns in option::of(subsequence(ARNS.map(str::to_owned).to_vec(), 0..=4)),
         buckets in option::of(vec(bucket(), 1..3)),
-        keep in any::<bool>(),
+        undeclared_policies in select(UndeclaredPolicies::VARIANTS),
     ) -> PinpointImportRoleSpec {
         PinpointImportRoleSpec {
             description,
@@ -103,8 +107,16 @@ prop_compose! {
             trust,
             managed_policy_arns,
             buckets,
-            undeclared_policies: if keep { UndeclaredPolicies::Keep } else { UndeclaredPolicies::Remove },
-            ..PinpointImportRoleSpec::default()
+            undeclared_policies,
+            // These say which role it is, and how the controller goes about it; `passes.rs` sets them where it matters.
+            role_name: None,
+            path: None,
+            drift_policy: DriftPolicy::default(),
+            adoption_policy: AdoptionPolicy::default(),
+            deletion_policy: DeletionPolicy::default(),
+            account_id: None,
+            suspend: false,
+            interval: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Change messages: what a record of CloudTrail is read as, and the template that sends them.
+//! Change messages: what a record of `CloudTrail` is read as, and the template that sends them.
 
 use std::{collections::BTreeSet, fs};
 
@@ -6,7 +6,7 @@ use pinpoint_import_role_controller::role::message::{ChangeMessage, EVENTS, NoCh
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// A record as `EventBridge` sends it, of the shape in "AWS API Call via CloudTrail".
+/// A record as `EventBridge` sends it, of the shape in "AWS API Call via `CloudTrail`".
 fn record(event: &str) -> Value {
     json!({
         "version": "0",

@@ -8,6 +8,7 @@ use pinpoint_import_role_controller::{
     metrics::{Metrics, Pass, Watched},
 };
 use serde_json::Value;
+use strum::VariantArray;
 
 fn at(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -148,7 +149,7 @@ fn the_queries_of_the_dashboard_are_sound() {
 #[test]
 fn the_runbook_has_every_alert_reason_and_right() {
     let readme = read("deploy/README.md");
-    for reason in Reason::ALL {
+    for reason in Reason::VARIANTS {
         assert!(
             readme.contains(&format!("`{reason}`")),
             "{reason} is not in deploy/README.md"

@@ -17,20 +17,9 @@ use pinpoint_import_role_controller::{
     },
 };
 use proptest::{collection::vec, prelude::*, sample::select};
+use strum::VariantArray;
 
 use crate::generated::declare;
-
-const CLASSES: [Class; 9] = [
-    Class::Throttled,
-    Class::Retryable,
-    Class::Ambiguous,
-    Class::Denied,
-    Class::Invalid,
-    Class::Blocked,
-    Class::Limited,
-    Class::Credentials,
-    Class::Exists,
-];
 
 fn difference(what: &str) -> Difference {
     Difference::new(
@@ -42,14 +31,7 @@ fn difference(what: &str) -> Difference {
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
-        select(vec![
-            Did::Nothing,
-            Did::Created,
-            Did::Adopted,
-            Did::Updated,
-            Did::Repaired
-        ])
-        .prop_map(Outcome::InPlace),
+        select(Did::VARIANTS).prop_map(Outcome::InPlace),
         vec(select(vec!["a", "b", "c"]).prop_map(difference), 1..30).prop_map(Outcome::Reported),
         Just(Outcome::Waiting),
         select(vec![
@@ -58,7 +40,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             Reason::PolicyNotAllowed
         ])
         .prop_map(|reason| Outcome::Refused(reason, format!("{reason} it is"))),
-        vec(select(CLASSES.to_vec()), 1..4).prop_map(|classes| {
+        vec(select(Class::VARIANTS), 1..4).prop_map(|classes| {
             let failures = classes.into_iter().map(|class| Failure {
                 class,
                 message: format!("{class:?} it is; ü{}", "x".repeat(2000)),
@@ -167,7 +149,7 @@ proptest! {
 /// Every class has a reason that is there (contract, section 5).
 #[test]
 fn every_class_has_its_reason() {
-    let reasons = CLASSES.map(|class| class.reason().as_str());
+    let reasons: Vec<_> = Class::VARIANTS.iter().map(|class| class.reason().as_str()).collect();
     assert_eq!(
         reasons,
         [

@@ -31,7 +31,7 @@ pub(super) enum Management {
 
 impl Management {
     /// Who manages a role, and the names of the object. The pinned `RoleId` is the proof; tags are a claim (contract, section 4).
-    pub fn of(head: &Head, cluster: Option<&Cluster>) -> (Self, Option<String>) {
+    pub(super) fn of(head: &Head, cluster: Option<&Cluster>) -> (Self, Option<String>) {
         let owner = Owner::of(head);
         let named = owner
             .as_ref()
@@ -59,7 +59,7 @@ impl Management {
     }
 
     /// What is to be said about it.
-    pub fn finding(self) -> Option<Finding> {
+    pub(super) fn finding(self) -> Option<Finding> {
         let (severity, message) = match self {
             Self::Orphaned => (
                 Severity::Medium,
@@ -76,7 +76,7 @@ impl Management {
     }
 
     /// The words of a table, for an object's names.
-    pub fn words(self, object: &str) -> String {
+    pub(super) fn words(self, object: &str) -> String {
         match self {
             Self::Managed => object.to_owned(),
             Self::Unproven => format!("unproven: {object}"),

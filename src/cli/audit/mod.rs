@@ -11,13 +11,16 @@ use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use self::report::report;
 use super::{
     ending::finish,
-    iam::{Calls, IamArgs, progress},
+    iam::{Calls, iam, progress},
     medium::{Rendered, print, say},
     objects::Cluster,
 };
-use crate::role::{
-    policy::trust::{ENDED, WAY_OUT},
-    review::exposure::Severity,
+use crate::{
+    config::{BudgetArgs, ClusterArgs},
+    role::{
+        policy::trust::{ENDED, WAY_OUT},
+        review::exposure::Severity,
+    },
 };
 
 /// Flags of `audit`.
@@ -35,12 +38,11 @@ pub(super) struct AuditArgs {
     #[arg(long, env = "PIR_NO_CLUSTER", value_parser = FalseyValueParser::new())]
     no_cluster: bool,
 
-    /// Identity of the cluster in the ownership tags. Default: the uid of its namespace kube-system
-    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
-    cluster_id: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     #[command(flatten)]
-    iam: IamArgs,
+    budget: BudgetArgs,
 }
 
 /// Form of the output.
@@ -83,12 +85,12 @@ impl FailOn {
 pub(super) fn audit(args: &AuditArgs) -> ExitCode {
     finish(async {
         let calls = Arc::new(Calls::default());
-        let iam = args.iam.iam(&calls).await;
+        let iam = iam(&args.budget, &calls).await?;
         let account = iam.account().await.map_err(|failure| failure.message)?;
         let cluster = if args.no_cluster {
             None
         } else {
-            let read = Cluster::read(args.cluster_id.as_deref()).await;
+            let read = Cluster::read(args.cluster.cluster_id.as_deref()).await;
             Some(read.map_err(|why| format!("{why}; or give --no-cluster"))?)
         };
         let sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;

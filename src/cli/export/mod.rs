@@ -9,13 +9,13 @@ use clap::{Args, builder::FalseyValueParser};
 use self::manifest::manifest;
 use super::{
     ending::{finish, refuse},
-    iam::{Calls, IamArgs, progress},
+    iam::{Calls, iam, progress},
     medium::{Yaml, print, say},
     rules::RuleArgs,
 };
 use crate::{
     aws::Iam,
-    config::File,
+    config::{BudgetArgs, File},
     role::{ObservedRole, Owner, review::exposure::exposure},
 };
 
@@ -34,7 +34,7 @@ pub(super) struct ExportArgs {
     pub(super) rules: RuleArgs,
 
     #[command(flatten)]
-    iam: IamArgs,
+    budget: BudgetArgs,
 }
 
 /// Prints the manifests. What can't be exported, or not as it is, is said, and makes the exit code 1.
@@ -45,7 +45,7 @@ pub(super) fn export(args: &ExportArgs, file: File) -> ExitCode {
     };
     finish(async {
         let calls = Arc::new(Calls::default());
-        let iam = args.iam.iam(&calls).await;
+        let iam = iam(&args.budget, &calls).await?;
         let account = iam.account().await.map_err(|failure| failure.message)?;
         let found = if args.all {
             all(&iam).await?

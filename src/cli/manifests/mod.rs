@@ -11,5 +11,5 @@ mod yaml;
 
 pub(super) use check::{Checked, Declared, Rules, check};
 pub(super) use node::Node;
-pub(super) use read::{parse, read};
+pub(super) use read::{ManifestArgs, parse, read};
 pub(super) use sarif::{NOTED, sarif};

@@ -40,7 +40,7 @@ pub(super) struct Doubt {
 
 impl Doubt {
     /// One that makes the manifest a problem.
-    pub fn refused(message: impl Into<String>) -> Self {
+    pub(super) fn refused(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             refused: true,
@@ -48,7 +48,7 @@ impl Doubt {
     }
 
     /// One that is only said.
-    pub fn noted(message: impl Into<String>) -> Self {
+    pub(super) fn noted(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             refused: false,
@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         match &self.content {
             Content::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             Content::Scalar(_) | Content::List(_) => None,
@@ -70,7 +70,7 @@ impl Node {
     }
 
     /// The text of a key.
-    pub fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
         match &self.get(key)?.content {
             Content::Scalar(value) => value.as_str(),
             Content::List(_) | Content::Map(_) => None,
@@ -78,7 +78,7 @@ impl Node {
     }
 
     /// The line of a field, or of the nearest one above it that is there.
-    pub fn line_of(&self, path: &FieldPath) -> u64 {
+    pub(crate) fn line_of(&self, path: &FieldPath) -> u64 {
         self.line_below(path.segments())
     }
 
@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// How many values there are in this one, itself included.
-    pub fn values(&self) -> usize {
+    pub(crate) fn values(&self) -> usize {
         1 + match &self.content {
             Content::Scalar(_) => 0,
             Content::List(items) => items.iter().map(Node::values).sum(),
@@ -135,7 +135,7 @@ impl Node {
     }
 
     /// The value as JSON.
-    pub fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         match &self.content {
             Content::Scalar(value) => value.clone(),
             Content::List(items) => items.iter().map(Node::value).collect(),

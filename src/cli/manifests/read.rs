@@ -7,10 +7,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::Args;
+
 use super::{
     node::{Content, Node},
     yaml,
 };
+
+/// Which manifests. A command that can't do without says so of the group that bears this name.
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct ManifestArgs {
+    /// Manifests: files of YAML or JSON, folders with all that lies below them, or - for standard input; `plan` without any takes the
+    /// cluster's objects
+    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1..)]
+    pub file: Vec<PathBuf>,
+}
 
 /// A Kubernetes object in a file.
 #[derive(Clone, Debug)]

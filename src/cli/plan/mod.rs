@@ -7,7 +7,7 @@ mod text;
 mod watched;
 mod words;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum, builder::FalseyValueParser};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -23,19 +23,16 @@ use self::{
 };
 use super::{
     ending::{finish, refuse},
-    iam::{Calls, IamArgs, progress},
-    manifests::{self, Declared, Node, Rules, check},
+    iam::{Calls, iam, progress},
+    manifests::{self, Declared, ManifestArgs, Node, Rules, check},
     medium::{Rendered, print, say},
     objects::Cluster,
     rules::RuleArgs,
 };
 use crate::{
-    api::{
-        FINALIZER,
-        v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
-    },
+    api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     aws::{Accounts, Iam, Place},
-    config::File,
+    config::{BudgetArgs, ClusterArgs, File, WatchArgs},
     role::{
         Account, Head, ObservedRole, Owner, Problem,
         decision::{Decision, Situation, foresee, without_account},
@@ -55,15 +52,11 @@ const AT_ONCE: usize = 8;
 /// Flags of `plan`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct PlanArgs {
-    /// Manifests instead of the cluster's objects: files of YAML or JSON, folders with all that lies below them, or - for standard
-    /// input
-    #[arg(short = 'f', long = "file", env = "PIR_FILE", value_name = "PATH", num_args = 1..)]
-    file: Vec<PathBuf>,
+    #[command(flatten)]
+    manifests: ManifestArgs,
 
-    /// Identity of the cluster in the roles' ownership tags. With -f no cluster is asked then: a role is taken for an object's if its
-    /// tags name this cluster, namespace and name
-    #[arg(long, env = "PIR_CLUSTER_ID", value_name = "ID")]
-    cluster_id: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 
     /// Form of the output
     #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = Output::Text)]
@@ -73,19 +66,14 @@ pub(super) struct PlanArgs {
     #[arg(long, env = "PIR_FAIL_ON_WIDENING", value_parser = FalseyValueParser::new())]
     fail_on_widening: bool,
 
-    /// The controller's --namespaces: objects elsewhere are left out, and manifests for elsewhere are told apart
-    #[arg(long, env = "PIR_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
-    namespaces: Vec<String>,
-
-    /// The controller's --selector, likewise
-    #[arg(long, env = "PIR_SELECTOR", value_name = "LABELS", default_value = "")]
-    selector: String,
+    #[command(flatten)]
+    watch: WatchArgs,
 
     #[command(flatten)]
     pub(super) rules: RuleArgs,
 
     #[command(flatten)]
-    iam: IamArgs,
+    budget: BudgetArgs,
 }
 
 /// Form of the output.
@@ -117,7 +105,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         Ok(rules) => rules,
         Err(problems) => return refuse(&problems),
     };
-    let watched = match Watched::new(&args.namespaces, &args.selector) {
+    let watched = match Watched::new(&args.watch.namespaces, &args.watch.selector) {
         Ok(watched) => watched,
         Err(why) => return refuse(&[why]),
     };
@@ -126,10 +114,10 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             return Err("the manifests have problems: see above".to_owned());
         };
         let calls = Arc::new(Calls::default());
-        let cluster = match &args.cluster_id {
-            Some(_) if !args.file.is_empty() => None,
+        let cluster = match &args.cluster.cluster_id {
+            Some(_) if !args.manifests.file.is_empty() => None,
             id => Some(Cluster::read(id.as_deref()).await.map_err(|why| {
-                let way_out = if args.file.is_empty() {
+                let way_out = if args.manifests.file.is_empty() {
                     "; or name manifests with -f"
                 } else {
                     "; or give --cluster-id, to plan without the cluster"
@@ -137,7 +125,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
                 format!("{why}{way_out}")
             })?),
         };
-        let subjects = if args.file.is_empty() {
+        let subjects = if args.manifests.file.is_empty() {
             there(cluster.as_ref(), &watched)
         } else {
             declared
@@ -145,7 +133,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
                 .map(|declared| subject(declared, cluster.as_ref()))
                 .collect()
         };
-        let iam = args.iam.iam(&calls).await;
+        let iam = iam(&args.budget, &calls).await?;
         let own = iam.account().await.map_err(|failure| failure.message)?;
         let (_told, known) = watch::channel(Some(Ok(own)));
         let accounts = Accounts::new(iam, known, accounts, 1);
@@ -154,6 +142,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             subjects.into_iter().partition(|subject| outside(subject).is_none());
         let found = observe(&subjects, &accounts).await?;
         let id = args
+            .cluster
             .cluster_id
             .as_deref()
             .or(cluster.as_ref().map(|cluster| cluster.id.as_str()))
@@ -209,7 +198,7 @@ fn verdict(args: &PlanArgs, report: &Report) -> ExitCode {
 
 /// The objects of the manifests; none if these have problems, which are told then. No cluster and no AWS is asked for that.
 fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, String> {
-    let (found, unread) = manifests::read(&args.file);
+    let (found, unread) = manifests::read(&args.manifests.file);
     let checked = check(&found, rules);
     if unread.is_empty() && checked.problems.is_empty() {
         return Ok(Some(checked.sound));
@@ -333,13 +322,13 @@ async fn read(iam: &Iam, names: Vec<(usize, String)>) -> Result<Vec<(usize, Opti
     all.map_err(|failure| failure.message)
 }
 
+/// The object as ownership tags will name it: a new one has no uid yet.
 fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
-    Owner {
-        cluster: cluster.to_owned(),
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_else(|| "(the new object's)".to_owned()),
+    let mut owner = Owner::of_object(cluster, object);
+    if owner.uid.is_empty() {
+        "(the new object's)".clone_into(&mut owner.uid);
     }
+    owner
 }
 
 /// What the controller would decide.
@@ -359,7 +348,7 @@ fn predict(
         status,
         generation: object.metadata.generation.unwrap_or_default(),
         deleting: object.metadata.deletion_timestamp.is_some(),
-        held: object.finalizers().iter().any(|held| held == FINALIZER),
+        held: object.is_held(),
         guards: &rules.guards,
         role_path: &rules.role_path,
         recent: &Recent::default(),

@@ -224,7 +224,7 @@ fn action(decision: &Decision) -> (Action, Option<(String, String)>) {
 }
 
 impl ObjectPlan {
-    pub fn new(
+    pub(super) fn new(
         object: &PinpointImportRole,
         file: Option<String>,
         account: Option<&Account>,
@@ -270,12 +270,12 @@ impl ObjectPlan {
     }
 
     /// `namespace/name`.
-    pub fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 
     /// A manifest that the controller would not watch.
-    pub fn unwatched(object: &PinpointImportRole, file: Option<String>, why: &str) -> Self {
+    pub(super) fn unwatched(object: &PinpointImportRole, file: Option<String>, why: &str) -> Self {
         let owner = named(object);
         Self {
             role: role(object, &owner),
@@ -309,7 +309,7 @@ fn role(object: &PinpointImportRole, owner: &Owner) -> String {
 }
 
 impl Report {
-    pub fn new(objects: impl Iterator<Item = ObjectPlan>) -> Self {
+    pub(super) fn new(objects: impl Iterator<Item = ObjectPlan>) -> Self {
         let mut summary = Summary::default();
         let objects: Vec<ObjectPlan> = objects.collect();
         for object in &objects {
@@ -338,7 +338,7 @@ impl Report {
     }
 
     /// All notes, each with the objects that it is about.
-    pub fn notes(&self) -> BTreeMap<&Note, Vec<String>> {
+    pub(super) fn notes(&self) -> BTreeMap<&Note, Vec<String>> {
         let mut all: BTreeMap<&Note, Vec<String>> = BTreeMap::new();
         for object in &self.objects {
             for note in &object.notes {
@@ -349,7 +349,7 @@ impl Report {
     }
 
     /// Whether anything would be written.
-    pub fn changes(&self) -> bool {
+    pub(super) fn changes(&self) -> bool {
         let summary = &self.summary;
         summary.create + summary.adopt + summary.change + summary.delete + summary.retain > 0
     }

@@ -24,7 +24,7 @@ impl Watched {
     ///
     /// # Errors
     /// The selector is none.
-    pub fn new(namespaces: &[String], selector: &str) -> Result<Self, String> {
+    pub(super) fn new(namespaces: &[String], selector: &str) -> Result<Self, String> {
         Ok(Self {
             namespaces: namespaces.iter().filter(|name| !name.is_empty()).cloned().collect(),
             written: selector.to_owned(),
@@ -36,7 +36,7 @@ impl Watched {
     ///
     /// # Errors
     /// Why it would not.
-    pub fn covers(&self, object: &PinpointImportRole) -> Result<(), String> {
+    pub(super) fn covers(&self, object: &PinpointImportRole) -> Result<(), String> {
         let namespace = object.namespace().unwrap_or_default();
         if !self.namespaces.is_empty() && !self.namespaces.contains(&namespace) {
             return Err(format!("namespace {namespace} is not among --namespaces"));

@@ -17,7 +17,7 @@ pub(super) struct Budget(usize);
 
 impl Budget {
     /// The budget of a document.
-    pub fn of_document() -> Self {
+    pub(super) fn of_document() -> Self {
         Self(BYTES)
     }
 
@@ -25,7 +25,7 @@ impl Budget {
     ///
     /// # Errors
     /// More would be spent than is left.
-    pub fn spend(&mut self, bytes: usize) -> Result<(), String> {
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), String> {
         match self.0.checked_sub(bytes) {
             Some(left) => self.0 = left,
             None => {

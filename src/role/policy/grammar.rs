@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
-    Conditions, Effect, Folded, Grant, Principal, Scope,
     budget::{Budget, Heap, nodes},
+    grant::{Conditions, Effect, Folded, Grant, Principal, Scope},
     json,
 };
 use crate::role::name::{is_account_id, is_partition};

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     api::{
         INLINE_POLICY,
-        v1alpha1::{Application, Bucket, PinpointImportRoleSpec},
+        v1alpha1::{
+            AdoptionPolicy, Application, Bucket, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, Trust,
+            UndeclaredPolicies,
+        },
     },
     role::{
-        Account, DesiredRole, FieldPath, Guards, ObservedRole, Owner, Problem, RolePath, Step, Surroundings,
+        Account, DesiredRole, Guards, ObservedRole, Owner, RolePath, Step, Surroundings,
         plan::plan,
         policy::{Effect, Meaning, Scope, trust::obstacle_to_adoption},
     },
@@ -58,39 +61,76 @@ pub fn export(role: &ObservedRole, purpose: &Purpose<'_>) -> Result<Exported, St
             "{obstacle}; adoption takes only roles that trust Pinpoint and nobody else, so narrow its trust policy first"
         ));
     }
-    let mut spec = Map::new();
-    spec.insert("roleName".to_owned(), role.head.name.clone().into());
-    spec.insert("path".to_owned(), role.head.path.clone().into());
-    if let Some(seconds) = role.head.max_session_duration.filter(|seconds| *seconds != 3600) {
-        spec.insert("maxSessionDuration".to_owned(), seconds.into());
-    }
-    if let Some(boundary) = &role.head.boundary {
-        spec.insert("permissionsBoundary".to_owned(), boundary.clone().into());
-    }
-    let trust = trust(&role.head.trust, purpose.account);
-    if !trust.is_null() {
-        spec.insert("trust".to_owned(), trust);
-    }
-    if let Some(Some(document)) = role.inline.get(INLINE_POLICY) {
-        spec.insert("buckets".to_owned(), buckets(document));
-    }
-    spec.insert("managedPolicyArns".to_owned(), role.attached.iter().cloned().collect());
-    spec.retain(|field, _| !purpose.without.contains_key(field));
-    let left = leave(&mut spec, role, purpose);
-    spec.insert("adoptionPolicy".to_owned(), "Adopt".into());
-    spec.insert("deletionPolicy".to_owned(), "Retain".into());
+    let (mut spec, left) = declaration(role, purpose);
     let without = purpose.without.iter().filter(|(field, _)| is_enforced(field));
     let mut unsaid: Vec<String> = without.map(|(field, why)| format!("{field}, of which {why}")).collect();
     unsaid.extend(changes(&spec, role, purpose));
-    if !unsaid.is_empty() {
-        spec.insert("suspend".to_owned(), true.into());
-    }
+    spec.suspend = !unsaid.is_empty();
     Ok(Exported {
         refused: refused(&spec, role, purpose),
-        spec: Value::Object(spec),
+        spec: written(&spec),
         left,
         unsaid,
     })
+}
+
+/// The spec that says of a role what a spec can, and what it leaves as it is. Every field is named, so that a new one doesn't compile
+/// before somebody has thought of it.
+fn declaration(role: &ObservedRole, purpose: &Purpose<'_>) -> (PinpointImportRoleSpec, Vec<String>) {
+    let has = |field: &str| !purpose.without.contains_key(field);
+    let ObservedRole { head, attached, inline } = role;
+    let bucket_policy = inline.get(INLINE_POLICY).and_then(Option::as_deref);
+    let mut kept: Vec<&str> = inline.keys().map(String::as_str).collect();
+    kept.retain(|name| *name != INLINE_POLICY);
+    let mut left = left_out(&kept, role, purpose);
+    let mut arns: Vec<String> = attached.iter().cloned().collect();
+    if !has("managedPolicyArns") {
+        left.push(format!(
+            "managed policies that are not declared are kept: {}",
+            arns.join(", ")
+        ));
+        kept.extend(attached.iter().map(String::as_str));
+        arns.clear();
+    }
+    let spec = PinpointImportRoleSpec {
+        role_name: Some(head.name.clone()).filter(|_| has("roleName")),
+        path: Some(head.path.clone()).filter(|_| has("path")),
+        // Where a spec has none, the role keeps its own.
+        description: None,
+        tags: BTreeMap::new(),
+        // Any role that nobody changed has 3600.
+        max_session_duration: head
+            .max_session_duration
+            .filter(|seconds| *seconds != 3600 && has("maxSessionDuration")),
+        permissions_boundary: head.boundary.clone().filter(|_| has("permissionsBoundary")),
+        trust: trust(&head.trust, purpose.account).filter(|_| has("trust")),
+        managed_policy_arns: Some(arns),
+        buckets: bucket_policy.map(buckets).filter(|_| has("buckets")),
+        undeclared_policies: if kept.is_empty() {
+            UndeclaredPolicies::Remove
+        } else {
+            UndeclaredPolicies::Keep
+        },
+        drift_policy: DriftPolicy::Repair,
+        adoption_policy: AdoptionPolicy::Adopt,
+        // Whoever tries the manifest and takes it back has lost nothing.
+        deletion_policy: DeletionPolicy::Retain,
+        // The controller's own account is the one that was read.
+        account_id: None,
+        suspend: false,
+        interval: None,
+    };
+    (spec, left)
+}
+
+/// The spec as a manifest has it: without what says no more than leaving it out does.
+fn written(spec: &PinpointImportRoleSpec) -> Value {
+    let mut fields = json!(spec);
+    let defaults = json!(PinpointImportRoleSpec::default());
+    if let Some(fields) = fields.as_object_mut() {
+        fields.retain(|field, value| defaults.get(field) != Some(value));
+    }
+    fields
 }
 
 /// Whether leaving a field out changes the role.
@@ -98,37 +138,19 @@ fn is_enforced(field: &str) -> bool {
     ["trust", "buckets"].contains(&field)
 }
 
-/// Says what is left as it is, and lets the spec leave it.
-fn leave(spec: &mut Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'_>) -> Vec<String> {
+/// What is left as it is, but for managed policies. `kept` are the inline policies of others.
+fn left_out(kept: &[&str], role: &ObservedRole, purpose: &Purpose<'_>) -> Vec<String> {
     let mut left: Vec<String> = purpose
         .without
         .iter()
         .filter(|(field, _)| !is_enforced(field))
         .map(|(field, why)| format!("{field} is left out, and what it is about as it is: {why}"))
         .collect();
-    let mut kept: Vec<&str> = role
-        .inline
-        .keys()
-        .map(String::as_str)
-        .filter(|name| *name != INLINE_POLICY)
-        .collect();
     if !kept.is_empty() {
         left.push(format!(
             "inline policies that a spec can't declare are kept: {}",
             kept.join(", ")
         ));
-    }
-    if !spec.contains_key("managedPolicyArns") {
-        spec.insert("managedPolicyArns".to_owned(), Value::Array(Vec::new()));
-        let arns: Vec<&str> = role.attached.iter().map(String::as_str).collect();
-        left.push(format!(
-            "managed policies that are not declared are kept: {}",
-            arns.join(", ")
-        ));
-        kept.extend(arns);
-    }
-    if !kept.is_empty() {
-        spec.insert("undeclaredPolicies".to_owned(), "Keep".into());
     }
     if let Some(description) = role.head.description.as_ref().filter(|text| !text.is_empty()) {
         left.push(format!("the description is left as it is: {description:?}"));
@@ -141,7 +163,7 @@ fn leave(spec: &mut Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'
 }
 
 /// What the controller would change beside tags.
-fn changes(spec: &Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'_>) -> Vec<String> {
+fn changes(spec: &PinpointImportRoleSpec, role: &ObservedRole, purpose: &Purpose<'_>) -> Vec<String> {
     let owner = Owner {
         cluster: "cluster".to_owned(),
         namespace: "namespace".to_owned(),
@@ -153,9 +175,7 @@ fn changes(spec: &Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'_>
         // The role is there, and stays where it is.
         role_path: RolePath::parse(&role.head.path).unwrap_or_default(),
     };
-    let spec = serde_json::from_value::<PinpointImportRoleSpec>(Value::Object(spec.clone()))
-        .map_err(|why| vec![Problem::new(FieldPath::of(&["spec"]), why.to_string())]);
-    let mut desired = match spec.and_then(|spec| DesiredRole::declare(&spec, owner, &around)) {
+    let mut desired = match DesiredRole::declare(spec, owner, &around) {
         Ok(desired) => desired,
         Err(problems) => return problems.iter().map(ToString::to_string).collect(),
     };
@@ -170,17 +190,16 @@ fn changes(spec: &Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'_>
 }
 
 /// What the guards would refuse, with the setting that would allow it.
-fn refused(spec: &Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'_>) -> Vec<String> {
+fn refused(spec: &PinpointImportRoleSpec, role: &ObservedRole, purpose: &Purpose<'_>) -> Vec<String> {
     let guards = purpose.guards;
-    let declared = spec.get("managedPolicyArns").and_then(Value::as_array);
-    let arns = declared.into_iter().flatten().filter_map(Value::as_str);
+    let arns = spec.managed_policy_arns.iter().flatten();
     let mut refused: Vec<String> = arns
         .filter(|arn| !guards.policy_arns.fit(arn))
         .map(|arn| format!("managed policy {arn} may not be attached; --allowed-policy-arns would have to name it"))
         .collect();
     if let (Some(forced), Some(found)) = (&guards.boundary, &role.head.boundary)
         && forced.as_str() != found
-        && spec.contains_key("permissionsBoundary")
+        && spec.permissions_boundary.is_some()
     {
         refused.push(format!(
             "permissions boundary {found} is not {forced}, which every role gets; --permissions-boundary would have to name it, or nothing"
@@ -201,11 +220,9 @@ fn refused(spec: &Map<String, Value>, role: &ObservedRole, purpose: &Purpose<'_>
     refused
 }
 
-/// `spec.trust` for a trust policy, as far as it can say it; null where it needs none.
-fn trust(document: &str, account: &Account) -> Value {
-    let Ok(meaning) = Meaning::parse(document) else {
-        return Value::Null;
-    };
+/// `spec.trust` for a trust policy, as far as it can say it; none where it needs none.
+fn trust(document: &str, account: &Account) -> Option<Trust> {
+    let meaning = Meaning::parse(document).ok()?;
     let mut applications: Vec<Application> = Vec::new();
     let mut source = None;
     for (key, values) in meaning.grants.iter().flat_map(|grant| &grant.conditions) {
@@ -220,18 +237,11 @@ fn trust(document: &str, account: &Account) -> Value {
     applications.sort();
     applications.dedup();
     let implied = !applications.is_empty() && source.as_deref() == Some(account.id.as_str());
-    let mut trust = Map::new();
-    if !applications.is_empty() {
-        trust.insert("applications".to_owned(), json!(applications));
-    }
-    if let Some(source) = source.filter(|_| !implied) {
-        trust.insert("sourceAccount".to_owned(), source.into());
-    }
-    if trust.is_empty() {
-        Value::Null
-    } else {
-        Value::Object(trust)
-    }
+    let trust = Trust {
+        applications: Some(applications).filter(|applications| !applications.is_empty()),
+        source_account: source.filter(|_| !implied),
+    };
+    (trust != Trust::default()).then_some(trust)
 }
 
 /// `arn:<partition>:mobiletargeting:<region>:<account>:apps/<id>`
@@ -247,7 +257,7 @@ fn application(arn: &str) -> Option<Application> {
 }
 
 /// `spec.buckets` for a document that may be one of ours. Which key belongs to which bucket is known for one bucket only.
-fn buckets(document: &str) -> Value {
+fn buckets(document: &str) -> Vec<Bucket> {
     let grants = Meaning::parse(document)
         .map(|meaning| meaning.grants)
         .unwrap_or_default();
@@ -274,5 +284,5 @@ fn buckets(document: &str) -> Value {
             kms_key_arn: keys.first().cloned().filter(|_| objects.len() == 1),
         })
     });
-    json!(buckets.collect::<Vec<_>>())
+    buckets.collect()
 }

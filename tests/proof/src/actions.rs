@@ -1,9 +1,10 @@
 //! What may happen next, and what comes of it.
 
 use pinpoint_import_role_controller::{
-    api::OWNERSHIP_TAGS,
+    api::Tag,
     role::{Class, ObservedRole, Step},
 };
+use strum::VariantArray;
 
 use crate::{
     iam::Role,
@@ -207,7 +208,7 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
         Move::Shorten => head.max_session_duration = Some(3600),
         Move::Strip => head
             .tags
-            .retain(|key, _| OWNERSHIP_TAGS.iter().all(|tag| tag.key() != key)),
+            .retain(|key, _| Tag::VARIANTS.iter().all(|tag| tag.key() != key)),
         Move::Claim => claim(&mut role.shown),
         _ => {}
     }

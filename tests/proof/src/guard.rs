@@ -9,12 +9,13 @@ use pinpoint_import_role_controller::{
         recent::{Clock, Recent},
     },
 };
+use strum::VariantArray;
 
 use crate::scenes::Name;
 
 /// A rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the table below says what each is")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
+#[allow(missing_docs, reason = "`words` says what each is")]
 pub enum Guard {
     AttachNeedsTrust,
     AttachNeedsBoundary,
@@ -48,183 +49,100 @@ pub enum Guard {
     NoAdoptionOnDeletion,
     FinalizerFirst,
     IntentFirst,
+    MayBeAnother,
+    LostAnswers,
+    Unseen,
+    StatusVersion,
 }
-
-/// What a guard is for, and the scene in which the world goes wrong without it; none: no counterexample is known.
-pub struct Entry {
-    /// The rule.
-    pub guard: Guard,
-    /// In words.
-    pub words: &'static str,
-    /// Where a counterexample is looked for.
-    pub scene: Name,
-}
-
-const fn entry(guard: Guard, scene: Name, words: &'static str) -> Entry {
-    Entry { guard, words, scene }
-}
-
-/// All of them.
-pub const ALL: &[Entry] = &[
-    entry(
-        Guard::AttachNeedsTrust,
-        Name::Opened,
-        "AttachRolePolicy needs the declared trust policy",
-    ),
-    entry(
-        Guard::AttachNeedsBoundary,
-        Name::Unbounded,
-        "AttachRolePolicy needs the declared boundary",
-    ),
-    entry(
-        Guard::BucketsNeedTrust,
-        Name::Buckets,
-        "PutRolePolicy needs the declared trust policy",
-    ),
-    entry(
-        Guard::BucketsNeedBoundary,
-        Name::BucketsUnbounded,
-        "PutRolePolicy needs the declared boundary",
-    ),
-    entry(
-        Guard::TrustNeedsRemoved,
-        Name::Narrowed,
-        "a trust policy that only adds needs undeclared policies gone",
-    ),
-    entry(
-        Guard::BoundaryNeedsRemoved,
-        Name::Rebound,
-        "another boundary needs undeclared policies gone",
-    ),
-    entry(
-        Guard::BoundaryNeedsTrust,
-        Name::ReboundOpen,
-        "another boundary needs the declared trust policy",
-    ),
-    entry(
-        Guard::SessionNeedsTrust,
-        Name::Session,
-        "a longer session needs the declared trust policy",
-    ),
-    entry(
-        Guard::AdoptionNeedsTags,
-        Name::Adoption,
-        "adoption needs the ownership tags on the role first",
-    ),
-    entry(
-        Guard::PoliciesNeedCreation,
-        Name::Taken,
-        "what follows CreateRole needs its success",
-    ),
-    entry(
-        Guard::DeletionNeedsRemoved,
-        Name::Leaving,
-        "DeleteRole needs all policies gone",
-    ),
-    entry(
-        Guard::Settled,
-        Name::Repaired,
-        "an answer that shows what we overwrote is late (Recent::settled)",
-    ),
-    entry(
-        Guard::Unproven,
-        Name::Unproven,
-        "what is late is not proven: what needs it waits",
-    ),
-    entry(
-        Guard::YoungProcess,
-        Name::Repaired,
-        "a young process believes no drift and no absence (Recent::meeting, is_unsure)",
-    ),
-    entry(
-        Guard::ForeignMayLackTags,
-        Name::Deleted,
-        "a role may not be shown as ours yet (may_lack_tags)",
-    ),
-    entry(
-        Guard::DeniedMayLackTags,
-        Name::ByTags,
-        "a denied call may be one that our tags have not reached yet (may_lack_tags)",
-    ),
-    entry(
-        Guard::SurelyAbsent,
-        Name::Young,
-        "absence proves nothing before a settle time (is_surely_absent)",
-    ),
-    entry(
-        Guard::JustCreated,
-        Name::Creation,
-        "a role just made may not be shown (just_created)",
-    ),
-    entry(
-        Guard::DoubtfulAbsence,
-        Name::Doubtful,
-        "a young process gives no pinned id up",
-    ),
-    entry(
-        Guard::FormerRole,
-        Name::Former,
-        "the id given up is ours still, should the role be there (formerRoleId)",
-    ),
-    entry(
-        Guard::Pin,
-        Name::Replaced,
-        "another RoleId than the pinned one is not ours",
-    ),
-    entry(
-        Guard::PinnedWithoutTags,
-        Name::Stripped,
-        "the pinned RoleId without tags is ours",
-    ),
-    entry(
-        Guard::PinnedOfAnother,
-        Name::Claimed,
-        "the pinned RoleId with another owner's uid is his",
-    ),
-    entry(
-        Guard::Unpinned,
-        Name::Young,
-        "nothing pinned, our tags, trusts Pinpoint alone: ours",
-    ),
-    entry(
-        Guard::CopiedTags,
-        Name::Copied,
-        "nothing pinned, our tags, trusts others: not ours",
-    ),
-    entry(Guard::Untagged, Name::Taken, "nothing pinned, no tags: not ours"),
-    entry(
-        Guard::AdoptionTrust,
-        Name::AdoptionOpen,
-        "adopted is what trusts Pinpoint alone",
-    ),
-    entry(
-        Guard::AdoptionRival,
-        Name::AdoptionRival,
-        "a live owner's role is not adopted",
-    ),
-    entry(
-        Guard::AdoptionUnknownRival,
-        Name::AdoptionUnknown,
-        "an owner that can't be looked up counts as live",
-    ),
-    entry(
-        Guard::NoAdoptionOnDeletion,
-        Name::AdoptionLeaving,
-        "an object that goes adopts nothing",
-    ),
-    entry(
-        Guard::FinalizerFirst,
-        Name::Young,
-        "the finalizer comes before CreateRole",
-    ),
-    entry(
-        Guard::IntentFirst,
-        Name::Deleted,
-        "what is about to be done is written before it is done",
-    ),
-];
 
 impl Guard {
+    /// What it says.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::AttachNeedsTrust => "AttachRolePolicy needs the declared trust policy",
+            Self::AttachNeedsBoundary => "AttachRolePolicy needs the declared boundary",
+            Self::BucketsNeedTrust => "PutRolePolicy needs the declared trust policy",
+            Self::BucketsNeedBoundary => "PutRolePolicy needs the declared boundary",
+            Self::TrustNeedsRemoved => "a trust policy that only adds needs undeclared policies gone",
+            Self::BoundaryNeedsRemoved => "another boundary needs undeclared policies gone",
+            Self::BoundaryNeedsTrust => "another boundary needs the declared trust policy",
+            Self::SessionNeedsTrust => "a longer session needs the declared trust policy",
+            Self::AdoptionNeedsTags => "adoption needs the ownership tags on the role first",
+            Self::PoliciesNeedCreation => "what follows CreateRole needs its success",
+            Self::DeletionNeedsRemoved => "DeleteRole needs all policies gone",
+            Self::Settled => "an answer that shows what we overwrote is late (Recent::settled)",
+            Self::Unproven => "what is late is not proven: what needs it waits",
+            Self::YoungProcess => "a young process believes no drift and no absence (Recent::meeting, is_unsure)",
+            Self::ForeignMayLackTags => "a role may not be shown as ours yet (may_lack_tags)",
+            Self::DeniedMayLackTags => "a denied call may be one that our tags have not reached yet (may_lack_tags)",
+            Self::SurelyAbsent => "absence proves nothing before a settle time (is_surely_absent)",
+            Self::JustCreated => "a role just made may not be shown (just_created)",
+            Self::DoubtfulAbsence => "a young process gives no pinned id up",
+            Self::FormerRole => "the id given up is ours still, should the role be there (formerRoleId)",
+            Self::Pin => "another RoleId than the pinned one is not ours",
+            Self::PinnedWithoutTags => "the pinned RoleId without tags is ours",
+            Self::PinnedOfAnother => "the pinned RoleId with another owner's uid is his",
+            Self::Unpinned => "nothing pinned, our tags, trusts Pinpoint alone: ours",
+            Self::CopiedTags => "nothing pinned, our tags, trusts others: not ours",
+            Self::Untagged => "nothing pinned, no tags: not ours",
+            Self::AdoptionTrust => "adopted is what trusts Pinpoint alone",
+            Self::AdoptionRival => "a live owner's role is not adopted",
+            Self::AdoptionUnknownRival => "an owner that can't be looked up counts as live",
+            Self::NoAdoptionOnDeletion => "an object that goes adopts nothing",
+            Self::FinalizerFirst => "the finalizer comes before CreateRole",
+            Self::IntentFirst => "what is about to be done is written before it is done",
+            Self::MayBeAnother => "a role that tags make ours may not be the last that was made (may_show_another)",
+            Self::LostAnswers => "a write without an answer had its effect once that is shown (Recent::saw_whole)",
+            Self::Unseen => "what IAM does not show yet is waited for (Class::Unseen)",
+            Self::StatusVersion => "a status is written to the object as it was read",
+        }
+    }
+
+    /// The scene in which the world goes wrong without it.
+    #[must_use]
+    #[expect(clippy::match_same_arms, reason = "a table, in the order of the rules")]
+    pub const fn scene(self) -> Name {
+        match self {
+            Self::AttachNeedsTrust => Name::Opened,
+            Self::AttachNeedsBoundary => Name::Unbounded,
+            Self::BucketsNeedTrust => Name::Buckets,
+            Self::BucketsNeedBoundary => Name::BucketsUnbounded,
+            Self::TrustNeedsRemoved => Name::Narrowed,
+            Self::BoundaryNeedsRemoved => Name::Rebound,
+            Self::BoundaryNeedsTrust => Name::ReboundOpen,
+            Self::SessionNeedsTrust => Name::Session,
+            Self::AdoptionNeedsTags => Name::Adoption,
+            Self::PoliciesNeedCreation => Name::Taken,
+            Self::DeletionNeedsRemoved => Name::Leaving,
+            Self::Settled => Name::Repaired,
+            Self::Unproven => Name::Unproven,
+            Self::YoungProcess => Name::Repaired,
+            Self::ForeignMayLackTags => Name::Deleted,
+            Self::DeniedMayLackTags => Name::ByTags,
+            Self::SurelyAbsent => Name::Young,
+            Self::JustCreated => Name::Creation,
+            Self::DoubtfulAbsence => Name::Doubtful,
+            Self::FormerRole => Name::Former,
+            Self::Pin => Name::Replaced,
+            Self::PinnedWithoutTags => Name::Stripped,
+            Self::PinnedOfAnother => Name::Claimed,
+            Self::Unpinned => Name::Young,
+            Self::CopiedTags => Name::Copied,
+            Self::Untagged => Name::Taken,
+            Self::AdoptionTrust => Name::AdoptionOpen,
+            Self::AdoptionRival => Name::AdoptionRival,
+            Self::AdoptionUnknownRival => Name::AdoptionUnknown,
+            Self::NoAdoptionOnDeletion => Name::AdoptionLeaving,
+            Self::FinalizerFirst => Name::Young,
+            Self::IntentFirst => Name::Deleted,
+            Self::MayBeAnother => Name::DeletedTwice,
+            Self::LostAnswers => Name::Lost,
+            Self::Unseen => Name::Creation,
+            Self::StatusVersion => Name::Stale,
+        }
+    }
+
     /// The work without what the rule puts into it.
     #[must_use]
     pub fn strip(self, mut work: Work) -> Work {

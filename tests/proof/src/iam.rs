@@ -1,9 +1,10 @@
 //! IAM: strict, and late to show what was done.
 
 use pinpoint_import_role_controller::{
-    api::OWNERSHIP_TAGS,
-    role::{Class, Head, ObservedRole, Step},
+    api::{INLINE_POLICY, Tag},
+    role::{Change, Class, Head, ObservedRole, Step},
 };
+use strum::VariantArray;
 
 use crate::sealed::Sealed;
 
@@ -31,8 +32,6 @@ pub struct Version {
     pub role: Option<Sealed<Role>>,
     /// Whether others than controllers brought it about.
     pub by_others: bool,
-    /// Whether the answer of the call that brought it about was lost.
-    pub is_unknown: bool,
 }
 
 /// IAM, with all that it may still show. The last version is the truth.
@@ -50,7 +49,6 @@ impl Iam {
             since: 0,
             role: None,
             by_others: false,
-            is_unknown: false,
         };
         Self {
             versions: vec![nothing],
@@ -76,7 +74,6 @@ impl Iam {
             since: tick,
             role: role.map(Sealed::new),
             by_others,
-            is_unknown: false,
         });
     }
 
@@ -93,7 +90,7 @@ impl Iam {
         self.versions.drain(..old);
         // When the oldest came makes no difference any more, nor who brought it about.
         self.versions[0].since = 0;
-        (self.versions[0].by_others, self.versions[0].is_unknown) = (false, false);
+        self.versions[0].by_others = false;
     }
 
     /// What answers of a kind may show, the truth first, each once: how many versions ago it was, at the latest.
@@ -124,25 +121,16 @@ impl Iam {
         newer.into_iter().any(|version| version.by_others)
     }
 
-    /// The answer of the last call is lost.
-    pub fn lose(&mut self) {
-        if let Some(last) = self.versions.last_mut() {
-            last.is_unknown = true;
-        }
-    }
-
-    /// Whether a look at the version so many ago shows neither what others did, nor what was done by a call whose answer was lost.
-    #[must_use]
-    pub fn misleads(&self, age: u8) -> bool {
-        let newer = self.versions.iter().rev().take(age.into());
-        newer.into_iter().any(|version| version.by_others || version.is_unknown)
-    }
-
     /// Whether, where IAM judges by tags, those of the role may not have arrived yet.
     #[must_use]
     pub fn may_lack_tags(&self) -> bool {
         let ownership = |role: Option<&ObservedRole>| {
-            role.map(|role| OWNERSHIP_TAGS.map(|tag| role.head.tag(tag.key()).map(str::to_owned)))
+            role.map(|role| {
+                Tag::VARIANTS
+                    .iter()
+                    .map(|tag| role.head.tag(tag.key()).map(str::to_owned))
+                    .collect::<Vec<_>>()
+            })
         };
         self.answers(ownership).len() > 1
     }
@@ -173,17 +161,18 @@ impl Iam {
             (Step::UntagRole(_) | Step::DetachPolicy(_) | Step::DeleteInlinePolicy { .. } | Step::DeleteRole, None) => {
                 Ok(None)
             }
-            (_, None) => Err(Class::Retryable),
+            (_, None) => Err(Class::Unseen),
             (Step::DeleteRole, Some(role)) if !role.shown.attached.is_empty() || !role.shown.inline.is_empty() => {
-                Err(Class::Retryable)
+                Err(Class::Unseen)
             }
             (Step::DeleteRole, Some(_)) => {
                 self.change(tick, None, false);
                 Ok(None)
             }
             (step, Some(role)) => {
-                let shown = step.applied(&role.shown);
-                if shown != role.shown {
+                let mut shown = Some(role.shown.clone());
+                apply(&mut shown, step);
+                if let Some(shown) = shown.filter(|shown| *shown != role.shown) {
                     self.change(tick, Some(Role { shown, ..role }), false);
                 }
                 Ok(None)
@@ -192,21 +181,72 @@ impl Iam {
     }
 }
 
-/// A role after a step that IAM takes.
+/// Carries out a step as IAM does, and not as the product believes that it does (`Step::applied`).
+///
+/// # Panics
+/// IAM would refuse the step.
 pub fn apply(role: &mut Option<ObservedRole>, step: &Step) {
-    *role = match (step, role.take()) {
-        (Step::CreateRole(new), _) => Some(ObservedRole::from(Head {
-            name: NAME.to_owned(),
-            arn: format!("arn:aws:iam::123456789012:role/{NAME}"),
-            id: "AROANEW".to_owned(),
-            path: new.path.to_string(),
-            trust: new.trust.clone(),
-            description: Some(new.description.clone()),
-            max_session_duration: Some(new.max_session_duration.unwrap_or(3600)),
-            boundary: new.boundary.as_ref().map(ToString::to_string),
-            tags: new.tags.clone(),
-        })),
-        (Step::DeleteRole, _) | (_, None) => None,
-        (step, Some(role)) => Some(step.applied(&role)),
-    };
+    if let Step::CreateRole(new) = step {
+        assert!(role.is_none(), "CreateRole on a role that exists");
+        *role = Some(ObservedRole {
+            head: Head {
+                name: NAME.to_owned(),
+                arn: format!("arn:aws:iam::123456789012:role/{NAME}"),
+                id: "AROANEW".to_owned(),
+                path: new.path.to_string(),
+                trust: new.trust.clone(),
+                description: Some(new.description.clone()),
+                max_session_duration: Some(new.max_session_duration.unwrap_or(3600)),
+                boundary: new.boundary.as_ref().map(ToString::to_string),
+                tags: new.tags.clone(),
+            },
+            ..ObservedRole::default()
+        });
+        return;
+    }
+    if *step == Step::DeleteRole {
+        let gone = role.take().expect("DeleteRole on a role that exists");
+        assert!(gone.attached.is_empty() && gone.inline.is_empty(), "DeleteConflict");
+        return;
+    }
+    let ObservedRole { head, attached, inline } = role.as_mut().expect("a step on a role that exists");
+    match step {
+        Step::CreateRole(_) | Step::DeleteRole => {}
+        Step::TagRole(tags) => {
+            for (key, value) in tags {
+                head.tags.retain(|known, _| !known.eq_ignore_ascii_case(key));
+                head.tags.insert(key.clone(), value.clone());
+            }
+            assert!(head.tags.len() <= 50, "LimitExceeded");
+        }
+        Step::UntagRole(keys) => head
+            .tags
+            .retain(|known, _| !keys.iter().any(|key| key.eq_ignore_ascii_case(known))),
+        Step::PutBoundary(arn) => head.boundary = Some(arn.to_string()),
+        Step::UpdateTrust(document) => head.trust.clone_from(document),
+        Step::UpdateRole {
+            description,
+            max_session_duration,
+        } => {
+            head.description = description.clone().or(head.description.take());
+            head.max_session_duration = max_session_duration.or(head.max_session_duration);
+        }
+        Step::DetachPolicy(arn) => drop(attached.remove(arn)),
+        Step::AttachPolicy(arn) => drop(attached.insert(arn.to_string())),
+        Step::DeleteInlinePolicy { name, .. } => drop(inline.remove(name)),
+        Step::PutBucketPolicy(document) => drop(inline.insert(INLINE_POLICY.to_owned(), Some(document.clone()))),
+    }
+}
+
+/// The role after a whole plan.
+///
+/// # Panics
+/// IAM would refuse a step of it.
+#[must_use]
+pub fn after(role: Option<&ObservedRole>, plan: &[Change]) -> Option<ObservedRole> {
+    let mut role = role.cloned();
+    for change in plan {
+        apply(&mut role, &change.step);
+    }
+    role
 }

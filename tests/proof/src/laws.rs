@@ -12,7 +12,8 @@ use pinpoint_import_role_controller::{
         events::Notice,
         outcome::Outcome,
         ownership::Rival,
-        plan::{Progress, plan},
+        plan::plan,
+        progress::Progress,
     },
 };
 

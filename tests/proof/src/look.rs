@@ -30,13 +30,12 @@ impl Model {
         pass.head = world.iam.shown(age).map(|role| role.head.clone());
         pass.start = world.iam.role().cloned();
         pass.unseen = world.iam.hides(age);
-        pass.misled = world.iam.misleads(age);
         let (head, clock) = (pass.head.clone(), world.clock(&world.replicas[r]));
         self.remember(world, r, &pass.object, |recent| recent.saw(head.as_ref(), clock));
         let decision = self.whose(world, r, &pass);
         match decision {
             ControlFlow::Break(decision) => {
-                if pass.misled {
+                if pass.unseen {
                     world.untold = Untold::ANYTHING;
                 }
                 self.decided(world, r, pass, decision, None)
@@ -98,9 +97,17 @@ impl Model {
             let outcome = Outcome::Refused(Reason::RoleNotOwned, message);
             return ControlFlow::Break(Decision::End(End::Say(outcome)));
         }
-        self.asking(world, replica, &object, &recent, |situation| {
-            whose(situation, subject, head.as_ref(), &rival)
-        })
+        let ask = |recent: &Recent| {
+            self.asking(world, replica, &object, recent, |situation| {
+                whose(situation, subject, head.as_ref(), &rival)
+            })
+        };
+        if self.without == Some(Guard::MayBeAnother)
+            && let verdict @ ControlFlow::Continue(_) = ask(&Recent::default())
+        {
+            return verdict;
+        }
+        ask(&recent)
     }
 
     fn rival(&self, world: &World, r: usize, pass: &Pass) -> Rival {
@@ -130,22 +137,22 @@ impl Model {
             return self.end_failed(world, r, pass, answer);
         };
         pass.unseen |= world.iam.hides(age);
-        pass.misled |= world.iam.misleads(age);
         pass.start = world.iam.role().cloned();
         let role = world.iam.shown(age).cloned();
-        // It is misled, or was shown one role and, a call later, the policies of another, or none yet.
-        let is_same = role.as_ref().map(|role| &role.head.id) == pass.head.as_ref().map(|head| &head.id);
-        if pass.misled || !is_same {
+        if pass.unseen {
             world.untold = Untold::ANYTHING;
         }
         let Some(role) = role else {
-            return self.end_failed(world, r, pass, Answer::Fails(Class::Retryable));
+            return self.end_failed(world, r, pass, Answer::Fails(Class::Unseen));
         };
         let head = pass.head.clone().unwrap_or_default();
         let shown = ObservedRole { head, ..role };
         let Some(subject) = &pass.subject else { return Ok(()) };
-        let mut recent = self.recent(world, r, &pass.object);
         let clock = world.clock(&world.replicas[r]);
+        if self.without != Some(Guard::LostAnswers) {
+            self.remember(world, r, &pass.object, |recent| recent.saw_whole(&shown, clock));
+        }
+        let mut recent = self.recent(world, r, &pass.object);
         if self.without == Some(Guard::Settled) {
             // Nothing is remembered of writes; whether the process is young is.
             recent = Sealed::new(if recent.is_unsure(clock) {

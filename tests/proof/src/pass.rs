@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use pinpoint_import_role_controller::role::{
     Class, Failure, Head, ObservedRole, Ownership,
-    decision::{Aim, Decision, End, Subject, Work, after, begin, subject},
+    decision::{Aim, Decision, End, Subject, Work, after, begin, subject, unread},
     events::events,
     outcome::Outcome,
-    plan::{Progress, differences},
+    plan::differences,
+    progress::Progress,
     recent::Recent,
     status::differs,
 };
@@ -32,8 +33,6 @@ pub struct Pass {
     pub began: u8,
     /// Whether others did something that the look does not show.
     pub unseen: bool,
-    /// Whether the look shows neither that, nor what was done by a call whose answer was lost.
-    pub misled: bool,
     /// What `GetRole` showed.
     pub head: Option<Head>,
     /// The role as the pass knows it.
@@ -133,7 +132,6 @@ impl Model {
             subject,
             began: world.tick,
             unseen: false,
-            misled: false,
             head: None,
             known: None,
             start: None,
@@ -181,7 +179,8 @@ impl Model {
             Stage::Declare(work) => {
                 let before = pass.object.status.clone();
                 let next = intent(world, &pass, &work);
-                let written = answer != Answer::Fails(Class::Retryable) && write_status(world, &pass.object, &next);
+                let fails = answer == Answer::Fails(Class::Retryable);
+                let written = !fails && write_status(self, world, &pass.object, &next);
                 if answer != Answer::Well(0) || !written {
                     return Ok(());
                 }
@@ -263,12 +262,9 @@ impl Model {
                 laws::not_in_vain(&pass, &change.step)?;
                 laws::untouched(self, &world.replicas[r], &pass, &work, &change.step)?;
                 let done = world.iam.execute(world.tick, &change.step, pass.object.uid);
-                // What the look did not show is in the way, or is written over.
-                if done.is_err() || pass.unseen {
+                // What others did after the look, or it did not show, is in the way or is written over.
+                if pass.unseen {
                     world.untold = Untold::ANYTHING;
-                }
-                if answer == Answer::Lost {
-                    world.iam.lose();
                 }
                 let after = world.iam.role().cloned();
                 laws::never_wider(&pass, &change.step, &progress, before.as_ref(), after.as_ref())?;
@@ -303,7 +299,10 @@ impl Model {
             } else {
                 let role = work.role(&progress);
                 let mut recent = self.recent(world, r, &pass.object);
-                if self.without == Some(Guard::DeniedMayLackTags) {
+                let is = |class| progress.failures.iter().any(|failure| failure.class == class);
+                if self.without == Some(Guard::DeniedMayLackTags)
+                    || self.without == Some(Guard::Unseen) && is(Class::Unseen)
+                {
                     recent = Sealed::new(Recent::default());
                 }
                 let Some(subject) = &pass.subject else { return Ok(()) };
@@ -316,7 +315,6 @@ impl Model {
         // What writes nothing is no call.
         if let Stage::Conclude(end, role) = &pass.stage {
             laws::ready_is_true(self, &world.replicas[r], &pass, end, world)?;
-            laws::refusal_is_true(world, &pass, end)?;
             let next = said(world, &pass, end, role.as_ref());
             if next.is_some_and(|next| !differs(&pass.object.status, &next)) {
                 self.finish(world, r, &pass);
@@ -331,7 +329,14 @@ impl Model {
     pub(crate) fn end_failed(&self, world: &mut World, r: usize, mut pass: Pass, answer: Answer) -> Result<(), Broken> {
         let Answer::Fails(class) = answer else { return Ok(()) };
         let message = format!("the look failed: {class:?}");
-        let outcome = Outcome::from(Failure { class, message });
+        let (failure, mut recent) = (Failure { class, message }, self.recent(world, r, &pass.object));
+        if self.without == Some(Guard::Unseen) {
+            recent = Sealed::new(Recent::default());
+        }
+        let Some(subject) = &pass.subject else { return Ok(()) };
+        let outcome = self.asking(world, &world.replicas[r], &pass.object, &recent, |situation| {
+            unread(situation, subject, failure)
+        });
         pass.stage = Stage::Conclude(End::Say(outcome), None);
         self.skip(world, r, pass)
     }
@@ -355,7 +360,11 @@ impl Model {
             }
             return Ok(());
         };
-        let written = !is_lost && write_status(world, &pass.object, &next);
+        let written = !is_lost && write_status(self, world, &pass.object, &next);
+        if written {
+            // What is said is judged once it is said: the API server refuses what was made of an object that is not as it was read.
+            laws::refusal_is_true(world, pass, end)?;
+        }
         if written && answer == Answer::Well(0) {
             let End::Say(outcome) = end else { return Ok(()) };
             laws::tell(self, world, &events(&pass.object.status, &next, Some(outcome)))?;

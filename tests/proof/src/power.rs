@@ -11,7 +11,7 @@ use pinpoint_import_role_controller::{
     },
 };
 
-use crate::iam::apply;
+use crate::iam::after;
 
 /// One thing that somebody can do with a role.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,12 @@ pub struct Power {
 /// A session of more than an hour, as something that can be done.
 const LONG_SESSION: &str = "a long session";
 
+/// Who may assume a role.
+#[must_use]
+pub fn who(role: Option<&ObservedRole>) -> BTreeSet<Grant> {
+    role.map(|role| allowed(&role.head.trust)).unwrap_or_default()
+}
+
 /// All that can be done with a role.
 #[must_use]
 pub fn powers(role: Option<&ObservedRole>) -> BTreeSet<Power> {
@@ -41,15 +47,23 @@ pub fn powers(role: Option<&ObservedRole>) -> BTreeSet<Power> {
     if role.head.max_session_duration.is_some_and(|seconds| seconds > 3600) {
         what.insert(LONG_SESSION.to_owned());
     }
-    let who = allowed(&role.head.trust);
     let power = |who: &Grant, what: &String| Power {
         who: who.clone(),
         what: what.clone(),
         within: role.head.boundary.clone().filter(|_| what != LONG_SESSION),
     };
-    who.iter()
+    who(Some(role))
+        .iter()
         .flat_map(|who| what.iter().map(move |what| power(who, what)))
         .collect()
+}
+
+/// What a role's policies let whom do, whatever boundary holds him and however long he may stay. By this the core's laws judge the steps
+/// of any plan: in one that changes trust policy, boundary and session, these come one after the other.
+#[must_use]
+pub fn powers_by_policies(role: Option<&ObservedRole>) -> BTreeSet<Power> {
+    let all = powers(role).into_iter().filter(|power| power.what != LONG_SESSION);
+    all.map(|power| Power { within: None, ..power }).collect()
 }
 
 /// What may be possible during a pass that began with this role: what was, and what is declared.
@@ -60,11 +74,7 @@ pub fn permitted(desired: Option<&DesiredRole>, start: Option<&ObservedRole>) ->
         .into_iter()
         .flat_map(|desired| [(desired, start), (desired, None)])
     {
-        let mut end = from.1.cloned();
-        for change in plan(from.0, from.1, &[]) {
-            apply(&mut end, &change.step);
-        }
-        permitted.extend(powers(end.as_ref()));
+        permitted.extend(powers(after(from.1, &plan(from.0, from.1, &[])).as_ref()));
     }
     permitted
 }
@@ -76,11 +86,15 @@ pub fn gained(
     after: Option<&ObservedRole>,
     permitted: &BTreeSet<Power>,
 ) -> Option<Power> {
-    let before = powers(before);
-    powers(after).into_iter().find(|power| {
-        let is_less_than = |wide: &Power| covers(wide, power);
-        !before.iter().any(is_less_than) && !permitted.iter().any(is_less_than)
-    })
+    beyond(powers(after), &powers(before).union(permitted).cloned().collect())
+}
+
+/// One of these powers that is neither an allowed one nor less than one.
+#[must_use]
+pub fn beyond(powers: BTreeSet<Power>, allowed: &BTreeSet<Power>) -> Option<Power> {
+    powers
+        .into_iter()
+        .find(|power| !allowed.iter().any(|wide| covers(wide, power)))
 }
 
 /// Whether one power is the other under fewer conditions, or the same.
@@ -95,7 +109,8 @@ fn covers(wide: &Power, narrow: &Power) -> bool {
             .all(|(key, values)| less.conditions.get(key) == Some(values))
 }
 
-/// What a document allows. One that can't be read allows what nothing else does.
+/// What a document allows. One that can't be read allows what nothing else does: somebody unknown something unknown. So whatever is added
+/// beside it counts as wider.
 fn allowed(document: &str) -> BTreeSet<Grant> {
     let unknown = || Grant {
         effect: Effect::Allow,

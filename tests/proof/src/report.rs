@@ -8,13 +8,21 @@ use std::{
     thread,
 };
 
-use crate::{guard, scene::Scene, scenes::Name, search::search, world::Model};
+use strum::VariantArray;
+
+use crate::{guard::Guard, scene::Scene, scenes::Name, search::search, world::Model};
 
 /// Searches all scenes, up to so many states each, and prints what was visited. Says whether all laws hold.
 #[must_use]
 pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
+    scenes(Name::VARIANTS, bounded, most)
+}
+
+/// The same for some scenes.
+#[must_use]
+pub fn scenes(names: &[Name], bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let (states, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    side_by_side(&Name::ALL, |name| {
+    side_by_side(names, |name| {
         let model = Model {
             scene: bounded(*name),
             without: None,
@@ -30,7 +38,7 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
     let broken = broken.into_inner();
     println!(
         "{} scenes, {} states, {broken} broken",
-        Name::ALL.len(),
+        names.len(),
         states.into_inner()
     );
     broken == 0
@@ -39,11 +47,22 @@ pub fn all_scenes(bounded: impl Fn(Name) -> Scene + Sync, most: usize) -> bool {
 /// Takes each rule out, and prints what goes wrong then. Says whether something does for every one.
 #[must_use]
 pub fn all_guards(most: usize) -> bool {
+    guards(most, &|_| true)
+}
+
+/// The same for some of them.
+#[must_use]
+pub fn guards(most: usize, is_meant: &dyn Fn(&str) -> bool) -> bool {
+    let entries: Vec<Guard> = Guard::VARIANTS
+        .iter()
+        .copied()
+        .filter(|guard| is_meant(&format!("{guard:?}")))
+        .collect();
     let necessary = AtomicUsize::new(0);
-    side_by_side(guard::ALL, |entry| {
+    side_by_side(&entries, |guard| {
         let model = Model {
-            scene: entry.scene.scene(),
-            without: Some(entry.guard),
+            scene: guard.scene().scene(),
+            without: Some(*guard),
         };
         let found = search(&model, most);
         let law = found.broken.as_ref().map_or("no counterexample", |trace| &trace.law.0);
@@ -51,13 +70,14 @@ pub fn all_guards(most: usize) -> bool {
         let steps = found.broken.as_ref().map_or(0, |trace| trace.path.len());
         println!(
             "{:?}: {}\n    {steps} steps: {law:.120}\n    {found}",
-            entry.guard, entry.words
+            guard,
+            guard.words()
         );
         necessary.fetch_add(usize::from(found.broken.is_some()), Ordering::Relaxed);
     });
     let necessary = necessary.into_inner();
-    println!("{necessary} of {} guards shown necessary", guard::ALL.len());
-    necessary == guard::ALL.len()
+    println!("{necessary} of {} guards shown necessary", entries.len());
+    necessary == entries.len()
 }
 
 /// Works on all items, as many at once as there are processors.

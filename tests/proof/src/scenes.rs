@@ -2,6 +2,7 @@
 //! does, in every order.
 
 use pinpoint_import_role_controller::api::v1alpha1::{DeletionPolicy, DriftPolicy, PinpointImportRoleSpec};
+use strum::VariantArray;
 
 use crate::{
     scene::{Bounds, Edit, Move, Scene, Settings},
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A scene.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 #[allow(missing_docs, reason = "the scenes say what each is")]
 pub enum Name {
     Creation,
@@ -44,45 +45,12 @@ pub enum Name {
     Changed,
     Reported,
     Replicas,
+    DeletedTwice,
+    Lost,
+    Stale,
 }
 
 impl Name {
-    /// All of them.
-    pub const ALL: [Self; 32] = [
-        Self::Creation,
-        Self::Young,
-        Self::Opened,
-        Self::Narrowed,
-        Self::Unbounded,
-        Self::Rebound,
-        Self::ReboundOpen,
-        Self::Session,
-        Self::Buckets,
-        Self::BucketsUnbounded,
-        Self::Repaired,
-        Self::Unproven,
-        Self::Deleted,
-        Self::Doubtful,
-        Self::Former,
-        Self::Replaced,
-        Self::Stripped,
-        Self::Claimed,
-        Self::Copied,
-        Self::Taken,
-        Self::Adoption,
-        Self::AdoptionOpen,
-        Self::AdoptionRival,
-        Self::AdoptionUnknown,
-        Self::AdoptionLeaving,
-        Self::Leaving,
-        Self::Remade,
-        Self::Retained,
-        Self::ByTags,
-        Self::Changed,
-        Self::Reported,
-        Self::Replicas,
-    ];
-
     /// The scene, with bounds that a search of seconds visits.
     #[must_use]
     pub fn scene(self) -> Scene {
@@ -99,6 +67,7 @@ impl Name {
             | Self::Changed
             | Self::Reported
             | Self::Replicas
+            | Self::Stale
             | Self::Former => self.edited(),
             _ => self.drifted(),
         }
@@ -109,6 +78,9 @@ impl Name {
     pub fn smaller(self) -> Scene {
         let mut scene = self.scene();
         let bounds = &mut scene.bounds;
+        if matches!(self, Self::DeletedTwice | Self::Lost) {
+            return scene;
+        }
         if !scene.prelude.is_empty() || bounds.edits > 1 {
             bounds.moves = 0;
         } else if bounds.moves + bounds.edits > 0 {
@@ -257,6 +229,19 @@ impl Name {
                 bounds: bounds(1, 0, 1, 1, 0),
                 ..drift("deleted", guide(), &[], &[Move::Delete])
             },
+            Self::DeletedTwice => Scene {
+                bounds: bounds(2, 0, 2, 0, 0),
+                ..drift("deleted twice, under two restarts", guide(), &[], &[Move::Delete])
+            },
+            Self::Lost => Scene {
+                bounds: bounds(1, 1, 0, 1, 0),
+                ..drift(
+                    "mended by a call without an answer",
+                    guide(),
+                    &[],
+                    &[Move::LetIn, Move::Attach],
+                )
+            },
             Self::Doubtful => Scene {
                 replicas: 1,
                 settings: vec![settings("c", None), settings("c", Some(OURS))],
@@ -352,6 +337,14 @@ impl Name {
                 moves: vec![Move::LetIn, Move::Attach, Move::Delete],
                 bounds: bounds(2, 0, 0, 1, 0),
                 ..edit("drift is reported", &[])
+            },
+            Self::Stale => Scene {
+                at_rest: false,
+                moves: vec![Move::Strip],
+                bounds: bounds(1, 0, 0, 0, 0),
+                replicas: 2,
+                lag: 0,
+                ..edit("a stale pass ends late", &[])
             },
             Self::Former => Scene {
                 at_rest: false,

@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -95,7 +95,7 @@ impl ControlPlane {
     pub fn start_api_server(&mut self) -> Result<(), String> {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let log = self.folder.path().join("kube-apiserver.log");
-        let server = Guarded::start(
+        let mut server = Guarded::start(
             Command::new(self.binaries.join("kube-apiserver"))
                 .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port))
                 .arg("--bind-address=127.0.0.1")
@@ -115,26 +115,23 @@ impl ControlPlane {
             Some(self.folder.path()),
         )
         .map_err(text)?;
-        let server = self.api_server.insert(server);
-        let start = Instant::now();
-        loop {
+        let ready = || {
             let ready = kubectl(&self.binaries, self.folder.path())
                 .args(["get", "--raw", "/readyz", "--request-timeout=5s"])
                 .output()
                 .is_ok_and(|output| output.status.success());
             // `default` and `kube-system` are made a moment after readiness.
-            let namespaces = ready
+            ready
                 && kubectl(&self.binaries, self.folder.path())
                     .args(["get", "namespace", "default", "kube-system", "-o", "name"])
                     .output()
-                    .is_ok_and(|output| output.status.success());
-            if namespaces {
-                return Ok(());
-            }
-            if server.ended().map_err(text)?.is_some() || start.elapsed() > LONGEST_START {
-                return Err(format!("kube-apiserver did not become ready:\n{}", tail(&log)));
-            }
-            std::thread::sleep(Duration::from_millis(100));
+                    .is_ok_and(|output| output.status.success())
+        };
+        if server.until(LONGEST_START, ready).map_err(text)? {
+            self.api_server = Some(server);
+            Ok(())
+        } else {
+            Err(format!("kube-apiserver did not become ready:\n{}", tail(&log)))
         }
     }
 
@@ -193,6 +190,17 @@ impl ControlPlane {
     /// What the API server said.
     pub fn apply(&self, manifest: &str) -> Result<String, String> {
         self.feed(&["apply", "-f", "-"], manifest)
+    }
+
+    /// `kubectl apply` of these, among which the CRD is, and waits until it is served. Returns what the first printed.
+    ///
+    /// # Errors
+    /// What the API server said.
+    pub fn install(&self, arguments: &[&str]) -> Result<String, String> {
+        let applied = self.run(&[&["apply"], arguments].concat())?;
+        let crd = "crd/pinpointimportroles.pinpoint-import.dev";
+        self.run(&["wait", "--for=condition=Established", crd])?;
+        Ok(applied)
     }
 
     /// Runs `kubectl` with a text as standard input.

@@ -6,8 +6,10 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use crate::waiting::until;
 
 /// How long a child may take to end after SIGTERM before it is killed.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
@@ -91,19 +93,28 @@ impl Guarded {
     /// # Errors
     /// It did not end in time.
     pub fn wait(&mut self, longest: Duration) -> io::Result<ExitStatus> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+        let ended = until(longest, || self.child.try_wait().transpose());
+        ended.unwrap_or_else(|| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("still running after {longest:?}"),
+            ))
+        })
+    }
+
+    /// Waits until the child is ready; false if it ended before, or was not in time.
+    ///
+    /// # Errors
+    /// The system does not say whether it runs.
+    pub fn until(&mut self, longest: Duration, mut ready: impl FnMut() -> bool) -> io::Result<bool> {
+        let known = until(longest, || {
+            if ready() {
+                Some(Ok(true))
+            } else {
+                self.ended().map(|ended| ended.map(|_| false)).transpose()
             }
-            if start.elapsed() > longest {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    format!("still running after {longest:?}"),
-                ));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        });
+        known.unwrap_or(Ok(false))
     }
 }
 

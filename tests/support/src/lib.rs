@@ -1,11 +1,14 @@
 //! What the tests and the demo stand on: a real control plane, a strict fake of IAM, moto, and child processes that never outlive
-//! their starter. Nothing of the controller is used here, so that both sides of a test are independent.
+//! their starter. None of the controller's code is used here, so that both sides of a test are independent.
 
 pub mod control_plane;
 pub mod guarded;
 pub mod iam;
 pub mod moto;
 pub mod policy;
+pub mod product;
 pub mod proxy;
+pub mod search;
 pub mod soak;
 pub mod sqs;
+pub mod waiting;

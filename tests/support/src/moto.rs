@@ -5,10 +5,10 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use crate::guarded::Guarded;
+use crate::{guarded::Guarded, product};
 
 /// How long moto may take to start; on an idle machine it is 3 s.
 const LONGEST_START: Duration = Duration::from_mins(1);
@@ -42,13 +42,10 @@ impl Moto {
             Some(folder.path()),
         )
         .map_err(text)?;
-        let start = Instant::now();
-        while !answers(port) {
-            if server.ended().map_err(text)?.is_some() || start.elapsed() > LONGEST_START {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                return Err(format!("moto did not start:\n{log}"));
-            }
-            std::thread::sleep(Duration::from_millis(100));
+        let answers = || product::get(port, "/moto-api/").is_some_and(|(status, _)| status == 200);
+        if !server.until(LONGEST_START, answers).map_err(text)? {
+            let log = std::fs::read_to_string(&log).unwrap_or_default();
+            return Err(format!("moto did not start:\n{log}"));
         }
         Ok(Self {
             _server: server,
@@ -147,18 +144,6 @@ fn python() -> Result<String, String> {
         return Err("moto could not be installed; see above".to_owned());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn answers(port: u16) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /moto-api/ HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer)?;
-        Ok(answer.starts_with(b"HTTP/1.") && answer.ends_with(b"200"))
-    };
-    ask().unwrap_or(false)
 }
 
 fn text(error: impl std::fmt::Display) -> String {

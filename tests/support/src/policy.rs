@@ -1,5 +1,5 @@
-//! Evaluates an identity-based policy as AWS does, as far as the policies of this project need it: IAM user guide, "Policy evaluation
-//! logic", "IAM JSON policy elements: Condition operators" and "… Variables and tags".
+//! Evaluates an identity-based policy or a trust policy as AWS does, as far as the policies of this project need it: IAM user guide,
+//! "Policy evaluation logic", "IAM JSON policy elements: Condition operators", "… Principal" and "… Variables and tags".
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,15 @@ pub struct Request {
     pub context: Context,
 }
 
+/// Who makes a call, as a trust policy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Such as `Service` or `AWS`.
+    pub kind: &'a str,
+    /// Such as `ec2.amazonaws.com`, or an ARN.
+    pub name: &'a str,
+}
+
 /// What a policy says of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -30,11 +39,25 @@ pub enum Decision {
     Denied,
 }
 
-/// An identity-based policy.
+/// A policy.
 #[derive(Clone, Debug)]
 pub struct Policy {
     statements: Vec<Map<String, Value>>,
+    /// Whether `${…}` are variables in it.
+    variables: bool,
 }
+
+const ELEMENTS: [&str; 9] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
 
 impl Policy {
     /// Reads a policy document.
@@ -44,24 +67,35 @@ impl Policy {
     #[must_use]
     pub fn parse(document: &str) -> Self {
         let document: Value = serde_json::from_str(document).expect("JSON");
-        assert_eq!(document["Version"], "2012-10-17", "variables need this version");
         let statements: Vec<Map<String, Value>> = list(&document["Statement"])
             .into_iter()
             .map(|statement| statement.as_object().expect("a statement").clone())
             .collect();
         for key in statements.iter().flat_map(Map::keys) {
-            let known = ["Sid", "Effect", "Action", "NotAction", "Resource", "Condition"].contains(&key.as_str());
-            assert!(known, "{key} is not evaluated");
+            assert!(ELEMENTS.contains(&key.as_str()), "{key} is not evaluated");
         }
-        Self { statements }
+        Self {
+            statements,
+            variables: document["Version"] == "2012-10-17",
+        }
     }
 
-    /// What the policy says of a call.
+    /// What an identity-based policy says of a call.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
+        self.decision(|statement| self.applies(statement, request))
+    }
+
+    /// What a trust policy says of somebody's call.
+    #[must_use]
+    pub fn decide_for(&self, caller: Caller<'_>, request: &Request) -> Decision {
+        self.decision(|statement| is_meant(statement, caller) && self.applies(statement, request))
+    }
+
+    fn decision(&self, applies: impl Fn(&Map<String, Value>) -> bool) -> Decision {
         let speaks = |effect: &str| {
-            let of = self.statements.iter().filter(|statement| statement["Effect"] == effect);
-            of.into_iter().any(|statement| applies(statement, request))
+            let mut of = self.statements.iter().filter(|statement| statement["Effect"] == effect);
+            of.any(&applies)
         };
         match (speaks("Deny"), speaks("Allow")) {
             (true, _) => Decision::Denied,
@@ -71,59 +105,99 @@ impl Policy {
     }
 }
 
-fn applies(statement: &Map<String, Value>, request: &Request) -> bool {
-    let any = |values: &Value, text: &str, fold: bool| {
-        texts(values).iter().any(|pattern| {
-            let pattern = if fold { pattern.to_lowercase() } else { pattern.clone() };
-            compile(&pattern, &request.context).is_some_and(|pattern| glob(&pattern, text))
-        })
-    };
-    let action = request.action.to_lowercase();
-    let acts = match (statement.get("Action"), statement.get("NotAction")) {
-        (Some(these), None) => any(these, &action, true),
-        (None, Some(but)) => !any(but, &action, true),
-        _ => panic!("a statement has Action or NotAction"),
-    };
-    acts && any(&statement["Resource"], &request.resource, false)
-        && statement.get("Condition").is_none_or(|condition| {
-            let operators = condition.as_object().expect("Condition is an object");
-            operators.iter().all(|(operator, keys)| {
-                let keys = keys.as_object().expect("an object of keys");
-                keys.iter()
-                    .all(|(key, values)| holds(operator, key, values, &request.context))
-            })
-        })
+/// Whether a caller is among the principals of a statement.
+fn is_meant(statement: &Map<String, Value>, caller: Caller<'_>) -> bool {
+    match (statement.get("Principal"), statement.get("NotPrincipal")) {
+        (Some(these), None) => is_one_of(these, caller),
+        (None, Some(but)) => !is_one_of(but, caller),
+        _ => panic!("a statement has Principal or NotPrincipal"),
+    }
 }
 
-/// One operator on one key. Several values are alternatives, but for negated operators, which ask for none of them.
-fn holds(operator: &str, key: &str, values: &Value, context: &Context) -> bool {
+/// Everybody is `"*"`, or `{"AWS": "*"}`; an account, by its id or its root, is all who belong to it.
+fn is_one_of(principals: &Value, caller: Caller<'_>) -> bool {
+    let Some(by_kind) = principals.as_object() else {
+        return principals == "*";
+    };
+    by_kind.iter().any(|(kind, names)| {
+        texts(names).iter().any(|name| match (kind.as_str(), name.as_str()) {
+            ("AWS", "*") => true,
+            (_, "*") => kind == caller.kind,
+            ("AWS", account) if caller.kind == "AWS" => {
+                let id = account.strip_suffix(":root").and_then(|root| root.split(':').nth(4));
+                account == caller.name || caller.name.split(':').nth(4) == Some(id.unwrap_or(account))
+            }
+            (_, name) => kind == caller.kind && name == caller.name,
+        })
+    })
+}
+
+impl Policy {
+    fn applies(&self, statement: &Map<String, Value>, request: &Request) -> bool {
+        let context = self.variables.then_some(&request.context);
+        let any = |values: &Value, text: &str, fold: bool| {
+            texts(values).iter().any(|pattern| {
+                let pattern = if fold { pattern.to_lowercase() } else { pattern.clone() };
+                compile(&pattern, context).is_some_and(|pattern| glob(&pattern, text))
+            })
+        };
+        let action = request.action.to_lowercase();
+        let acts = match (statement.get("Action"), statement.get("NotAction")) {
+            (Some(these), None) => any(these, &action, true),
+            (None, Some(but)) => !any(but, &action, true),
+            _ => panic!("a statement has Action or NotAction"),
+        };
+        // A trust policy has neither.
+        let on = match (statement.get("Resource"), statement.get("NotResource")) {
+            (Some(these), None) => any(these, &request.resource, false),
+            (None, Some(but)) => !any(but, &request.resource, false),
+            _ => true,
+        };
+        acts && on
+            && statement.get("Condition").is_none_or(|condition| {
+                let operators = condition.as_object().expect("Condition is an object");
+                operators.iter().all(|(operator, keys)| {
+                    let keys = keys.as_object().expect("an object of keys");
+                    let mut keys = keys.iter();
+                    keys.all(|(key, values)| {
+                        holds(&operator.to_lowercase(), key, values, &request.context, self.variables)
+                    })
+                })
+            })
+    }
+}
+
+/// One operator, in lower case, on one key. Several values are alternatives, but for negated operators, which ask for none of them.
+fn holds(operator: &str, key: &str, values: &Value, context: &Context, variables: bool) -> bool {
     let present = context.get(&key.to_lowercase());
     let (set, operator) = match operator.split_once(':') {
         Some((set, operator)) => (Some(set), operator),
         None => (None, operator),
     };
-    if operator == "Null" {
+    if operator == "null" {
         return texts(values)
             .iter()
             .any(|wanted| (wanted == "true") == present.is_none());
     }
     let (operator, if_exists) = operator
-        .strip_suffix("IfExists")
+        .strip_suffix("ifexists")
         .map_or((operator, false), |name| (name, true));
-    let negated = operator.contains("Not");
+    let negated = operator.contains("not");
     let Some(found) = present else {
-        // "If the key is not present, the condition does not match", but a negated one does, and `ForAllValues` of nothing.
-        return if_exists || negated || set == Some("ForAllValues");
+        // "If the key is not present, the condition does not match", but a negated one does, and `ForAllValues` of nothing;
+        // `ForAnyValue` of nothing never does.
+        return if_exists || set == Some("forallvalues") || negated && set.is_none();
     };
     let one = |found: &String| {
+        let variables = variables.then_some(context);
         let matches = texts(values)
             .iter()
-            .any(|wanted| compare(operator, wanted, found, context));
+            .any(|wanted| compare(operator, wanted, found, variables));
         matches != negated
     };
     match set {
-        Some("ForAllValues") => found.iter().all(one),
-        Some("ForAnyValue") => found.iter().any(one),
+        Some("forallvalues") => found.iter().all(one),
+        Some("foranyvalue") => found.iter().any(one),
         None => {
             assert_eq!(
                 found.len(),
@@ -136,15 +210,18 @@ fn holds(operator: &str, key: &str, values: &Value, context: &Context) -> bool {
     }
 }
 
-fn compare(operator: &str, wanted: &str, found: &str, context: &Context) -> bool {
+fn compare(operator: &str, wanted: &str, found: &str, context: Option<&Context>) -> bool {
     let Some(pattern) = compile(wanted, context) else {
         return false;
     };
+    let text = || pattern.iter().map(|token| token.text()).collect::<String>();
+    let numbers = || Some((found.parse::<f64>().ok()?, text().parse::<f64>().ok()?));
     match operator {
-        "StringEquals" | "StringNotEquals" => pattern.iter().map(|token| token.text()).collect::<String>() == found,
-        "StringLike" | "StringNotLike" => glob(&pattern, found),
+        "stringequals" | "stringnotequals" => text() == found,
+        "stringequalsignorecase" | "stringnotequalsignorecase" => text().to_lowercase() == found.to_lowercase(),
+        "stringlike" | "stringnotlike" => glob(&pattern, found),
         // Both take wildcards, within each of the six parts of an ARN.
-        "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => {
+        "arnequals" | "arnlike" | "arnnotequals" | "arnnotlike" => {
             let parts: Vec<&str> = found.splitn(6, ':').collect();
             let patterns: Vec<&str> = wanted.splitn(6, ':').collect();
             parts.len() == 6
@@ -154,7 +231,12 @@ fn compare(operator: &str, wanted: &str, found: &str, context: &Context) -> bool
                     .zip(&parts)
                     .all(|(pattern, part)| compile(pattern, context).is_some_and(|pattern| glob(&pattern, part)))
         }
-        "Bool" => wanted.eq_ignore_ascii_case(found),
+        "numericequals" | "numericnotequals" => {
+            numbers().is_some_and(|(found, wanted)| found.total_cmp(&wanted).is_eq())
+        }
+        "numericlessthan" => numbers().is_some_and(|(found, wanted)| found < wanted),
+        "numericgreaterthanequals" => numbers().is_some_and(|(found, wanted)| found >= wanted),
+        "bool" => wanted.eq_ignore_ascii_case(found),
         other => panic!("{other} is not evaluated"),
     }
 }
@@ -177,11 +259,13 @@ impl Token {
 }
 
 /// A pattern with its variables filled in, whose values are no patterns. None where a variable has no value: then nothing matches.
-fn compile(pattern: &str, context: &Context) -> Option<Vec<Token>> {
+/// Without a context it has no variables.
+fn compile(pattern: &str, context: Option<&Context>) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
-        if let Some((name, after)) = rest.strip_prefix("${").and_then(|inside| inside.split_once('}')) {
+        let variable = rest.strip_prefix("${").and_then(|inside| inside.split_once('}'));
+        if let (Some((name, after)), Some(context)) = (variable, context) {
             let value = match name {
                 "*" | "?" | "$" => name.to_owned(),
                 key => match context.get(&key.to_lowercase()).map(Vec::as_slice) {
@@ -348,6 +432,12 @@ mod tests {
             "of nothing, all are"
         );
         assert!(!holds(json!({"ForAnyValue:StringEquals": {"k": "b"}}), &[]));
+        assert!(
+            !holds(json!({"ForAnyValue:StringNotEquals": {"k": "b"}}), &[]),
+            "of nothing, none is"
+        );
+        assert!(holds(json!({"stringequals": {"k": "b"}}), &[("k", &["b"])]));
+        assert!(holds(json!({"NumericEquals": {"k": 1}}), &[("k", &["1.0"])]));
     }
 
     /// "IAM policy elements: Variables and tags": the value is no pattern; without a value the statement does not apply.
@@ -366,5 +456,39 @@ mod tests {
         let literal = json!({"Effect": "Allow", "Action": "*", "Resource": "a${*}b"});
         assert_eq!(decide(&literal, "x:y", "a*b", &[]), Decision::Allowed);
         assert_eq!(decide(&literal, "x:y", "acb", &[]), Decision::NotAllowed);
+    }
+
+    /// "IAM JSON policy elements: Principal": whole accounts, everybody, all but some.
+    #[test]
+    fn principals() {
+        let decide = |principal: Value, kind: &str, name: &str| {
+            let mut statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole"});
+            statement
+                .as_object_mut()
+                .unwrap()
+                .append(&mut principal.as_object().unwrap().clone());
+            let request = Request {
+                action: "sts:AssumeRole".to_owned(),
+                resource: String::new(),
+                context: Context::new(),
+            };
+            let policy = Policy::parse(&json!({"Statement": statement}).to_string());
+            policy.decide_for(Caller { kind, name }, &request) == Decision::Allowed
+        };
+        let eve = "arn:aws:iam::999999999999:user/eve";
+        for account in ["999999999999", "arn:aws:iam::999999999999:root", eve, "*"] {
+            assert!(
+                decide(json!({"Principal": {"AWS": [account]}}), "AWS", eve),
+                "{account}"
+            );
+            assert!(
+                !decide(json!({"NotPrincipal": {"AWS": account}}), "AWS", eve),
+                "{account}"
+            );
+        }
+        assert!(!decide(json!({"Principal": {"AWS": "111111111111"}}), "AWS", eve));
+        assert!(decide(json!({"Principal": "*"}), "Service", "ec2.amazonaws.com"));
+        let ec2 = json!({"Principal": {"Service": "ec2.amazonaws.com"}});
+        assert!(decide(ec2.clone(), "Service", "ec2.amazonaws.com") && !decide(ec2, "Service", "s3.amazonaws.com"));
     }
 }

@@ -45,7 +45,7 @@ pub(super) struct Assumers {
 
 impl Assumers {
     /// Those of a trust policy that can't be read.
-    pub fn unknown() -> Self {
+    pub(super) fn unknown() -> Self {
         Self {
             others: BTreeSet::new(),
             guarded: Guarded::No,
@@ -124,7 +124,8 @@ fn includes_pinpoint(grant: &Grant) -> bool {
             "Service" => who.value.contains(['*', '?']) && WildMatch::new(&who.value).matches(PINPOINT),
             _ => false,
         },
-        Some(Scope::AllBut(these)) => !these.iter().any(is_pinpoint),
+        // A regional name leaves out the region's, and a name in another case may leave out nobody.
+        Some(Scope::AllBut(these)) => !these.iter().any(|who| who.kind == "Service" && who.value == PINPOINT),
         None => false,
     };
     meant && !ties(grant).any(|tie| tie.of == Of::Principal)
@@ -218,7 +219,7 @@ fn ties(grant: &Grant) -> impl Iterator<Item = Tie> {
     let alone = |values: &BTreeSet<String>| Some(values.first()?.clone()).filter(|_| values.len() == 1);
     grant.conditions.iter().filter_map(move |((operator, key), values)| {
         let value = alone(values).filter(|_| asks(operator))?;
-        tie(&key.lower(), &value)
+        tie(&key.lower(), &value, operator.lower().ends_with("stringlike"))
     })
 }
 
@@ -236,10 +237,16 @@ fn asks(operator: &Folded) -> bool {
     .contains(&operator)
 }
 
-/// What a value of a key holds somebody to; none if a wildcard or a variable leaves it open.
-fn tie(key: &str, value: &str) -> Option<Tie> {
+/// What a value of a key holds somebody to; none if a wildcard or a variable leaves it open. `spans`: a wildcard may stand for several
+/// parts of an ARN, so that one before the account leaves the account open.
+fn tie(key: &str, value: &str, spans: bool) -> Option<Tie> {
     let account = |text: &str| is_account_id(text).then(|| To::Account(text.to_owned()));
-    let of_arn = || account(value.split(':').nth(4)?);
+    let of_arn = || {
+        let mut parts = value.split(':');
+        let open = |part: &str| part.contains('$') || spans && part.contains(['*', '?']);
+        let fixed = !parts.by_ref().take(4).any(open);
+        account(parts.next().filter(|_| fixed)?)
+    };
     // A path is o-…/r-…/ou-…/: below the organization it may be open.
     let organization = || {
         let id = value.split('/').next().unwrap_or_default();

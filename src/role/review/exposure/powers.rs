@@ -252,7 +252,7 @@ fn bucket(pattern: &str, variables: bool) -> Reads {
             if !WildMatch::new(service).matches("s3") {
                 return Reads::Nothing;
             }
-            let (name, key) = path.split_once('/').unwrap_or((path, ""));
+            let (name, key) = name_and_key(path, variables);
             if name == "accesspoint" && !(region.is_empty() && account.is_empty()) {
                 return Reads::Some(format!("accesspoint/{}", key.split('/').next().unwrap_or_default()));
             }
@@ -261,11 +261,30 @@ fn bucket(pattern: &str, variables: bool) -> Reads {
             if only_the_bucket || resolved(name, variables).contains('$') {
                 return Reads::Nothing;
             }
-            Reads::Some(name.to_owned())
+            // A wildcard stands for `/` too, so before the end of the name it may end in the key, and the bucket be any that begins so.
+            let open_end = resolved(name, variables);
+            let inner = open_end.trim_end_matches('*').contains(['*', '?']);
+            Reads::Some(if inner { path } else { name }.to_owned())
         }
         // A wildcard may stand for several parts.
         _ if wild(pattern) => Reads::Some(pattern.to_owned()),
         _ => Reads::Nothing,
+    }
+}
+
+/// A path taken apart at its first `/` that is not part of a variable's name, such as `${aws:PrincipalTag/team}`.
+fn name_and_key(path: &str, variables: bool) -> (&str, &str) {
+    let mut from = 0;
+    loop {
+        let rest = &path[from..];
+        let Some(slash) = rest.find('/') else {
+            return (path, "");
+        };
+        let variable = rest[..slash].find("${").filter(|_| variables);
+        match variable.and_then(|begin| rest[begin..].find('}').map(|end| begin + end + 1)) {
+            Some(end) => from += end,
+            None => return (&path[..from + slash], &path[from + slash + 1..]),
+        }
     }
 }
 

@@ -3,8 +3,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -12,6 +11,8 @@ use test_support::{
     control_plane::ControlPlane,
     guarded::Guarded,
     iam::{FakeIam, RoleBuilder},
+    product,
+    waiting::until,
 };
 
 /// Time of each IAM call, as in the measurements of the best-known peer.
@@ -75,13 +76,8 @@ fn plan(count: usize) -> Result<(), String> {
 /// Runs a command to its end, and prints what it took.
 fn command(what: &str, iam: &FakeIam, arguments: &[&str]) -> Result<(), String> {
     let started = Instant::now();
-    let mut child = Command::new(binary()?)
+    let mut child = product::command(&product::beside_this_binary()?, &iam.endpoint(), "bench")
         .args(arguments)
-        .env("AWS_ENDPOINT_URL_IAM", iam.endpoint())
-        .env("AWS_ENDPOINT_URL_STS", iam.endpoint())
-        .env("AWS_ACCESS_KEY_ID", "bench")
-        .env("AWS_SECRET_ACCESS_KEY", "bench")
-        .env("AWS_REGION", "us-east-1")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -103,11 +99,6 @@ fn command(what: &str, iam: &FakeIam, arguments: &[&str]) -> Result<(), String> 
     Ok(())
 }
 
-fn binary() -> Result<PathBuf, String> {
-    let here = std::env::current_exe().map_err(|error| error.to_string())?;
-    Ok(here.with_file_name("pinpoint-import-role-controller"))
-}
-
 /// Manifests of the shortest kind.
 fn objects(count: usize) -> String {
     let objects: Vec<String> = (0..count)
@@ -125,27 +116,11 @@ fn measure(count: usize) -> Result<(), String> {
     let iam = FakeIam::start();
     iam.set_latency(LATENCY);
     iam.set_quotas(|quotas| quotas.roles = count + 1);
-    plane.run(&["apply", "-f", "crds/pinpointimportroles.yaml"])?;
-    plane.run(&[
-        "wait",
-        "--for=condition=Established",
-        "crd/pinpointimportroles.pinpoint-import.dev",
-    ])?;
+    plane.install(&["-f", "crds/pinpointimportroles.yaml"])?;
     let log = plane.folder().join("controller.log");
-    let mut run = Command::new(binary()?);
-    run.args([
-        "run",
-        "--health-address=127.0.0.1:0",
-        "--metrics-address=127.0.0.1:0",
-        "--iam-calls-per-second=10000",
-        "--iam-burst=10000",
-    ])
-    .env("KUBECONFIG", plane.kubeconfig())
-    .env("AWS_ENDPOINT_URL_IAM", iam.endpoint())
-    .env("AWS_ENDPOINT_URL_STS", iam.endpoint())
-    .env("AWS_ACCESS_KEY_ID", "bench")
-    .env("AWS_SECRET_ACCESS_KEY", "bench")
-    .env("AWS_REGION", "us-east-1");
+    let binary = product::beside_this_binary()?;
+    let mut run = product::controller(&binary, &plane.kubeconfig(), &iam.endpoint(), "bench");
+    run.args(["--iam-calls-per-second=10000", "--iam-burst=10000"]);
     // The objects are there first: kubectl would take longer to make them than the controller to bring their roles there.
     plane.feed(&["create", "-f", "-"], &objects(count))?;
     let started = Instant::now();
@@ -185,14 +160,7 @@ fn ready(plane: &ControlPlane) -> usize {
 }
 
 fn wait(what: &str, mut there: impl FnMut() -> bool) -> Result<(), String> {
-    let start = Instant::now();
-    while !there() {
-        if start.elapsed() > Duration::from_mins(5) {
-            return Err(format!("waited in vain for {what}"));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
+    until(Duration::from_mins(5), || there().then_some(())).ok_or_else(|| format!("waited in vain for {what}"))
 }
 
 /// A line of `/proc/<pid>/status`, in MiB.

@@ -2,15 +2,14 @@
 
 use std::{
     fs,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    path::PathBuf,
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_iam::{Client, config::Credentials, error::ProvideErrorMetadata};
-use test_support::{control_plane::ControlPlane, guarded::Guarded, moto::Moto};
+use test_support::{control_plane::ControlPlane, guarded::Guarded, moto::Moto, product, waiting::until};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -67,18 +66,12 @@ impl World {
         say(
             "Applying the CRD, and starting the controller. It looks at each role every 10 s here (the default is\n  10 minutes), and takes IAM for settled after 1 s (60 s: AWS takes its time to show a change).",
         );
-        command(&plane, &["apply", "-f", "crds/pinpointimportroles.yaml"])?;
-        plane.run(&[
-            "wait",
-            "--for=condition=Established",
-            "crd/pinpointimportroles.pinpoint-import.dev",
-        ])?;
+        let crd = ["-f", "crds/pinpointimportroles.yaml"];
+        show(&[&["apply"], &crd[..]].concat(), &plane.install(&crd)?);
         let folder = tempfile::Builder::new().prefix("demo-").tempdir().map_err(text)?;
-        let mut run = Command::new(controller_binary()?);
-        run.args(["run", "--resync-interval", INTERVAL, "--iam-settle-time", "1s"])
-            .args(["--health-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"])
-            .env("KUBECONFIG", plane.kubeconfig())
-            .envs(aws_environment(&moto));
+        let binary = product::beside_this_binary()?;
+        let mut run = product::controller(&binary, &plane.kubeconfig(), &moto.endpoint(), "demo");
+        run.args(["--resync-interval", INTERVAL, "--iam-settle-time", "1s"]);
         let controller = Guarded::start(&mut run, &folder.path().join("controller.log"), None).map_err(text)?;
         let mut world = Self {
             controller,
@@ -91,17 +84,15 @@ impl World {
     }
 
     fn until_ready(&mut self) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            if health_port(&self.log()).is_some_and(ready) {
-                println!("   /readyz answers ok");
-                return Ok(());
-            }
-            if self.controller.ended().map_err(text)?.is_some() || start.elapsed() > PATIENCE {
-                return Err(format!("the controller did not become ready:\n{}", self.log()));
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let log = self.log_path();
+        let ready = || product::is_ready(&fs::read_to_string(&log).unwrap_or_default());
+        let is_ready = self.controller.until(PATIENCE, ready).map_err(text)?;
+        check(
+            is_ready,
+            &format!("the controller did not become ready:\n{}", self.log()),
+        )?;
+        println!("   /readyz answers ok");
+        Ok(())
     }
 
     async fn show(self) -> Result<()> {
@@ -194,11 +185,8 @@ impl World {
     fn audit(&self) -> Result<()> {
         say("What a security colleague sees of the whole account:");
         println!("   $ pinpoint-import-role-controller audit");
-        let mut audit = Command::new(controller_binary()?);
-        audit
-            .arg("audit")
-            .env("KUBECONFIG", self.plane.kubeconfig())
-            .envs(aws_environment(&self.moto));
+        let mut audit = product::command(&product::beside_this_binary()?, &self.moto.endpoint(), "demo");
+        audit.arg("audit").env("KUBECONFIG", self.plane.kubeconfig());
         let output = audit.output().map_err(text)?;
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         println!("{}", indented(&said));
@@ -216,27 +204,19 @@ impl World {
     }
 
     fn until_event(&self, reason: &str) -> Result<String> {
-        let start = Instant::now();
-        loop {
-            let events = self.plane.run(&[
-                "get",
-                "events.events.k8s.io",
-                "-o",
-                "custom-columns=TYPE:.type,REASON:.reason,NOTE:.note",
-            ])?;
-            if events.contains(reason) {
-                return Ok(events);
-            }
-            check(start.elapsed() < PATIENCE, &format!("there is no event {reason}"))?;
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let columns = "custom-columns=TYPE:.type,REASON:.reason,NOTE:.note";
+        let told = until(PATIENCE, || {
+            let events = self.plane.run(&["get", "events.events.k8s.io", "-o", columns]).ok()?;
+            events.contains(reason).then_some(events)
+        });
+        told.ok_or_else(|| format!("there is no event {reason}"))
     }
 
     async fn stay(self) -> Result<()> {
         say("It runs until Ctrl-C. To play with it, in another terminal:");
         println!("export KUBECONFIG={}", self.plane.kubeconfig().display());
         println!("export PATH={}:$PATH", self.plane.binaries().display());
-        for (key, value) in aws_environment(&self.moto) {
+        for (key, value) in product::environment(&self.moto.endpoint(), "demo") {
             println!("export {key}={value}");
         }
         println!("kubectl apply -f deploy/samples/guide.yaml && kubectl get pir -w");
@@ -336,50 +316,14 @@ async fn iam(moto: &Moto) -> Client {
     Client::new(&config)
 }
 
-fn aws_environment(moto: &Moto) -> [(&'static str, String); 5] {
-    [
-        ("AWS_ENDPOINT_URL_IAM", moto.endpoint()),
-        ("AWS_ENDPOINT_URL_STS", moto.endpoint()),
-        ("AWS_ACCESS_KEY_ID", "demo".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "demo".to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-    ]
-}
-
-/// The controller's binary lies beside this one.
-fn controller_binary() -> Result<PathBuf> {
-    let here = std::env::current_exe().map_err(text)?;
-    let binary = here
-        .parent()
-        .unwrap_or(Path::new("."))
-        .join("pinpoint-import-role-controller");
-    check(binary.exists(), &format!("{} is not built", binary.display()))?;
-    Ok(binary)
-}
-
-/// The port that the controller took, which its log tells.
-fn health_port(log: &str) -> Option<u16> {
-    let line = log.lines().rfind(|line| line.contains("health endpoints"))?;
-    line.rsplit(':').next()?.trim().parse().ok()
-}
-
-fn ready(port: u16) -> bool {
-    use std::io::{Read, Write};
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
-}
-
 /// Shows a kubectl command and what it prints.
 fn command(plane: &ControlPlane, arguments: &[&str]) -> Result<()> {
-    println!("   $ kubectl {}", arguments.join(" "));
-    println!("{}", indented(&plane.run(arguments)?));
+    show(arguments, &plane.run(arguments)?);
     Ok(())
+}
+
+fn show(arguments: &[&str], printed: &str) {
+    println!("   $ kubectl {}\n{}", arguments.join(" "), indented(printed));
 }
 
 fn say(what: &str) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use super::authorize::authorize;
+use super::authorize::{authorize, caller};
 use super::paging::page;
 use super::params::Params;
 use super::roles::{Answer, boundary_xml, last_used_xml, role_xml, tags_xml};
@@ -107,13 +107,6 @@ fn assume(account: &mut Account, params: &Params) -> Answer {
     };
     account.sessions.insert(key, session);
     Ok(Some(xml))
-}
-
-pub(crate) fn caller(account: &Account) -> String {
-    format!(
-        "arn:{}:sts::{}:assumed-role/controller/session",
-        account.partition, account.id
-    )
 }
 
 fn profile_xml(account: &Account, profile: &InstanceProfile) -> String {

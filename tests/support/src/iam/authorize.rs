@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::actions::caller;
 use super::params::Params;
 use super::state::{Account, ApiError};
 use crate::policy::{Context, Decision, Request};
@@ -104,4 +103,12 @@ fn context(account: &Account, action: &str, params: &Params) -> Result<Context, 
         }
     }
     Ok(all)
+}
+
+/// Who calls.
+pub(crate) fn caller(account: &Account) -> String {
+    format!(
+        "arn:{}:sts::{}:assumed-role/controller/session",
+        account.partition, account.id
+    )
 }

@@ -72,9 +72,21 @@ pub enum Fault {
     HangAfter(Duration),
     /// The effect is done, and the answer is a 200 that is not XML.
     Nonsense,
+    /// The effect is done, and that is the answer, with status 200.
+    Answer(String),
 }
 
 impl Fault {
+    /// An error answer of this status and code.
+    #[must_use]
+    pub fn error(status: u16, code: &str) -> Self {
+        Self::Error {
+            status,
+            code: code.to_owned(),
+            message: format!("{code} it is"),
+        }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Error { .. } => "Error",
@@ -87,6 +99,7 @@ impl Fault {
             Self::HangBefore(_) => "HangBefore",
             Self::HangAfter(_) => "HangAfter",
             Self::Nonsense => "Nonsense",
+            Self::Answer(_) => "Answer",
         }
     }
 }

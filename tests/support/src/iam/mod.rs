@@ -109,7 +109,37 @@ impl FakeIam {
         }
     }
 
-    /// `http://127.0.0.1:PORT`, for IAM and for STS.
+    /// One without a server: who is in this process calls [`Self::answer`]. Its answers cost no time.
+    #[must_use]
+    pub fn in_process() -> Self {
+        let Config {
+            account_id, partition, ..
+        } = Config::default();
+        Self::of(Account::new(account_id, partition))
+    }
+
+    /// Another one without a server that begins with the state of this one, without its faults and its log.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self::of(self.shared.lock().account.clone())
+    }
+
+    fn of(account: Account) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(account)),
+            endpoint: "http://127.0.0.1:1".to_owned(),
+            stop: None,
+            thread: None,
+        }
+    }
+
+    /// What the server would answer to a `POST` of this form: a status, and XML. Faults, gates and the rate limit are the server's.
+    #[must_use]
+    pub fn answer(&self, headers: &hyper::HeaderMap, form: &[u8]) -> (u16, String) {
+        server::answer(&self.shared, headers, form)
+    }
+
+    /// `http://127.0.0.1:PORT`, for IAM and for STS. Where there is no server, nobody listens there.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()

@@ -306,14 +306,8 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     };
     let query = String::from_utf8(form).ok().and_then(|form| Query::parse(&form));
     let Some(query) = query else {
-        let text = xml::error(
-            xml::IAM_NS,
-            400,
-            "MalformedQueryString",
-            "The query string is malformed.",
-            "0",
-        );
-        return Ok(respond(400, "text/xml", "0", text));
+        let (status, text) = malformed();
+        return Ok(respond(status, "text/xml", "0", text));
     };
     let caller = shared.caller(&head.headers);
     let expired = matches!(caller, Caller::Expired);
@@ -333,24 +327,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     if let Some(answer) = fault_before(&shared, &plan, &query, fault.as_ref()).await {
         return answer;
     }
-    let (status, text) = {
-        let mut state = shared.lock();
-        let before = plan.call.role().and_then(|name| state.account.role(name).cloned());
-        let result = authenticate(&head.headers, &query, expired).and_then(|()| execute(&mut state.account, &query));
-        let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
-        plan.outcome(&mut state, outcome, before);
-        match result {
-            Ok(inner) => {
-                let name = format!("{}Result", query.action);
-                let inner = inner.map_or_else(String::new, |inner| xml::wrap(&name, &inner));
-                (200, xml::answer(&query.action, query.namespace(), &inner, &plan.id))
-            }
-            Err(e) => {
-                let text = xml::error(query.namespace(), e.status, &e.code, &e.message, &plan.id);
-                (e.status, text)
-            }
-        }
-    };
+    let (status, text) = perform(&shared, &head.headers, &query, expired, &plan);
     if let Some(gate) = plan.after.take()
         && !gate.pass().await
     {
@@ -364,6 +341,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
             let text = "\u{1}{\"not\": <xml".to_owned();
             return Ok(respond(200, "application/octet-stream", &plan.id, text));
         }
+        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", &plan.id, text)),
         Some(Fault::TruncatedBody) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
@@ -376,6 +354,41 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
         _ => {}
     }
     Ok(answer)
+}
+
+/// The effect of a call, and the answer to it.
+fn perform(shared: &Shared, headers: &hyper::HeaderMap, query: &Query, expired: bool, plan: &Plan) -> (u16, String) {
+    let mut state = shared.lock();
+    let before = plan.call.role().and_then(|name| state.account.role(name).cloned());
+    let result = authenticate(headers, query, expired).and_then(|()| execute(&mut state.account, query));
+    let outcome = result.as_ref().map_or_else(|error| error.code.as_str(), |_| "OK");
+    plan.outcome(&mut state, outcome, before);
+    match result {
+        Ok(inner) => {
+            let name = format!("{}Result", query.action);
+            let inner = inner.map_or_else(String::new, |inner| xml::wrap(&name, &inner));
+            (200, xml::answer(&query.action, query.namespace(), &inner, &plan.id))
+        }
+        Err(e) => {
+            let text = xml::error(query.namespace(), e.status, &e.code, &e.message, &plan.id);
+            (e.status, text)
+        }
+    }
+}
+
+/// The answer to a form, without a server.
+pub(crate) fn answer(shared: &Shared, headers: &hyper::HeaderMap, form: &[u8]) -> (u16, String) {
+    let form = std::str::from_utf8(form).ok();
+    let Some(query) = form.and_then(Query::parse) else {
+        return malformed();
+    };
+    let plan = plan(shared, &query, "");
+    perform(shared, headers, &query, false, &plan)
+}
+
+fn malformed() -> (u16, String) {
+    let message = "The query string is malformed.";
+    (400, xml::error(xml::IAM_NS, 400, "MalformedQueryString", message, "0"))
 }
 
 /// The faults that keep the call from having an effect.

@@ -158,7 +158,7 @@ const HISTORY: Duration = Duration::from_mins(2);
 type History = VecDeque<(Instant, Option<Arc<RoleState>>)>;
 
 /// The account.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) partition: String,

@@ -2,6 +2,8 @@
 //! do what they like, by chance from one seed. The laws are judged all the while, by what the fake saw and the watch showed; now and then
 //! all stop, and everything must come to rest.
 
+#![allow(unreachable_pub, reason = "pub is what these modules share")]
+
 mod actors;
 mod declared;
 mod figures;
