@@ -197,8 +197,8 @@ fn wider(ledger: &Ledger, role: &str, moment: &Moment) -> Option<String> {
             })
         })
         .collect();
-    // What others did after the look, and what changed of the declaration since, nobody can take into account.
-    gained(after, &known, &permitted, by_hand || declarations.len() > 1)
+    // What others did since the look, nobody can take into account.
+    gained(after, &known, &permitted, by_hand)
 }
 
 /// Judges a version of an object, seen at a time, against the one before it. `written`: when the controller wrote its status.

@@ -46,6 +46,13 @@ fn role_of(n: usize) -> Option<String> {
     }
 }
 
+/// Whether several objects may declare a role, by its name.
+pub(super) fn is_shared(role: &str) -> bool {
+    ["shared-", "legacy-", "foreign-"]
+        .iter()
+        .any(|shared| role.starts_with(shared))
+}
+
 /// A spec for object number `n`.
 pub(super) fn spec(rng: &mut Rng, n: usize) -> Value {
     let mut spec = json!({
