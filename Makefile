@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof faults fuzz mutants crd licences advisories
+.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -55,6 +55,9 @@ bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit
 proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
 	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
 	cargo run --quiet --release --locked -p proof -- guards
+
+soak: build ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
+	@$(TARGET)/release/soak $(or $(DURATION),10m) $(or $(OBJECTS),300) $(SEED)
 
 faults: ## Disturb each call of each flow in each way, and then each later one: all pairs, in process
 	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --test faults -- --nocapture

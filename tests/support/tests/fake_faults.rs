@@ -157,3 +157,45 @@ async fn a_fault_can_be_put_upon_one_policy_and_a_role_can_be_kept_from_reads() 
     fake.show_role("r");
     assert!(read().await.is_ok());
 }
+
+/// The journal has the role before and after each change, by calls and by other hands, and tells what had no effect.
+#[tokio::test]
+async fn the_journal_tells_who_changed_what_in_which_order() {
+    let fake = FakeIam::start();
+    let iam = client(&fake).await;
+    create(&iam).await;
+    assert!(fake.take_journal().is_empty(), "it is not kept unless asked for");
+    fake.keep_journal();
+    fake.tamper("r", |role| role.max_session_duration = 7200);
+    fake.fault(Rule::new(Fault::Throttle));
+    let _ = iam.delete_role().role_name("r").send().await;
+    let _ = iam.delete_role().role_name("r").send().await;
+    let told: Vec<_> = fake
+        .take_journal()
+        .into_iter()
+        .map(|moment| {
+            let length =
+                |role: Option<std::sync::Arc<test_support::iam::RoleState>>| role.map(|role| role.max_session_duration);
+            let call = moment.call;
+            (
+                call.caller,
+                call.action,
+                call.outcome,
+                length(moment.before),
+                length(moment.after),
+            )
+        })
+        .collect();
+    let row = |caller: &str, action: &str, outcome: &str, before, after| {
+        (caller.to_owned(), action.to_owned(), outcome.to_owned(), before, after)
+    };
+    assert_eq!(
+        told,
+        [
+            row("", "tamper", "OK", Some(3600), Some(7200)),
+            row("a", "DeleteRole", "Throttling", Some(7200), Some(7200)),
+            row("a", "DeleteRole", "OK", Some(7200), None),
+        ]
+    );
+    assert!(fake.take_journal().is_empty(), "what is taken is gone");
+}

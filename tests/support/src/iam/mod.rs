@@ -169,7 +169,7 @@ impl FakeIam {
         let state = &mut self.shared.lock();
         let role = role.build(&mut state.account);
         state.by_hand("put", &role.name, |account| {
-            account.set_role(&role.name, Some(role.clone()))
+            account.set_role(&role.name, Some(role.clone()));
         });
         role
     }

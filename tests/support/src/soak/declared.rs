@@ -217,9 +217,10 @@ pub(super) fn differences(role: &RoleState, spec: &Value, settings: &Settings, u
         let found = role.tags.get(key).map(String::as_str);
         check(found == value.as_str(), "has the tag", &format!("{key} {found:?}"));
     }
-    let tagged = tag(role, "uid");
-    let owned = tagged == Some(uid) && tag(role, "cluster") == Some(CLUSTER);
-    check(owned, "has the owner", &format!("{tagged:?}"));
+    for (name, declared) in [("uid", uid), ("cluster", CLUSTER)] {
+        let found = tag(role, name);
+        check(found == Some(declared), "has the owner's", &format!("{name} {found:?}"));
+    }
     found
 }
 
@@ -327,4 +328,107 @@ fn texts(value: &Value) -> Vec<String> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const STRANGER: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
+    const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+    fn role(trust: &str, attached: &[&str]) -> RoleState {
+        let tags =
+            [("uid", "u"), ("cluster", CLUSTER)].map(|(key, value)| (format!("{OWNERSHIP}{key}"), value.to_owned()));
+        RoleState {
+            name: "r".to_owned(),
+            path: "/".to_owned(),
+            id: "AROA".to_owned(),
+            arn: String::new(),
+            created: SystemTime::UNIX_EPOCH,
+            trust_policy: trust.to_owned(),
+            description: None,
+            max_session_duration: 3600,
+            permissions_boundary: None,
+            tags: tags.into(),
+            attached: attached.iter().map(ToString::to_string).collect(),
+            inline: BTreeMap::new(),
+            last_used: None,
+        }
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            resync: "30s",
+            allowed: READ_ONLY_POLICIES,
+            boundary: None,
+            concurrency: "5",
+        }
+    }
+
+    fn gains(after: &RoleState, before: &[&RoleState], spec: &Value, apart: bool) -> bool {
+        let settings = settings();
+        let permitted = Permitted {
+            spec,
+            settings: &settings,
+        };
+        gained(after, before, &[permitted], apart).is_some()
+    }
+
+    #[test]
+    fn a_role_is_as_declared_or_the_part_is_named_that_is_not() {
+        let spec = json!({});
+        let differs = |role: &RoleState, spec: &Value| differences(role, spec, &settings(), "u");
+        let declared = role(super::super::specs::GUIDE_TRUST, &[S3_READ_ONLY]);
+        assert_eq!(differs(&declared, &spec), Vec::<String>::new());
+        let widened = role(super::super::specs::GUIDE_TRUST, &[S3_READ_ONLY, ADMIN]);
+        assert_eq!(differs(&widened, &spec), [format!("has {ADMIN}")]);
+        assert_eq!(
+            differs(&widened, &json!({"undeclaredPolicies": "Keep"})),
+            Vec::<String>::new()
+        );
+        assert_eq!(differs(&role(STRANGER, &[S3_READ_ONLY]), &spec).len(), 2);
+        let tagged = json!({"tags": {"team": "a"}, "description": "d", "maxSessionDuration": 7200, "permissionsBoundary": ADMIN});
+        assert_eq!(differs(&declared, &tagged).len(), 4);
+        assert_eq!(differences(&declared, &spec, &settings(), "another").len(), 1);
+    }
+
+    #[test]
+    fn what_neither_was_possible_nor_is_declared_is_gained() {
+        let spec = json!({"trust": {"applications": [{"region": "us-east-1", "id": "1"}]}});
+        let guide = super::super::specs::GUIDE_TRUST;
+        let (bare, stranger) = (role(guide, &[]), role(STRANGER, &[]));
+        // Pinpoint without conditions is neither declared, nor was it possible; a stranger gets no policy.
+        assert!(gains(&role(guide, &[S3_READ_ONLY]), &[&stranger], &spec, false));
+        assert!(gains(&role(STRANGER, &[S3_READ_ONLY]), &[&stranger], &spec, false));
+        assert!(gains(&role(guide, &[ADMIN]), &[&bare], &json!({}), false));
+        assert!(!gains(&role(guide, &[S3_READ_ONLY]), &[&bare], &json!({}), false));
+        assert!(!gains(
+            &role(STRANGER, &[ADMIN]),
+            &[&role(STRANGER, &[ADMIN])],
+            &spec,
+            false
+        ));
+        // Conditions narrow; a boundary narrows, and goes without a word only where it was never declared.
+        let declared = declared_grant(&spec);
+        assert!(
+            trusted(guide)
+                .iter()
+                .all(|open| declared.is_within(open) && !open.is_within(&declared))
+        );
+        let bound = RoleState {
+            permissions_boundary: Some(S3_READ_ONLY.to_owned()),
+            ..role(guide, &[ADMIN])
+        };
+        assert!(!gains(&bound, &[&role(guide, &[ADMIN])], &json!({}), false));
+        assert!(gains(&role(guide, &[ADMIN]), &[&bound], &json!({}), false));
+        // What others did apart from each other may come together.
+        let (one, other) = (role(STRANGER, &[]), role(guide, &[ADMIN]));
+        let both = role(STRANGER, &[ADMIN]);
+        assert!(gains(&both, &[&one, &other], &spec, false) && !gains(&both, &[&one, &other], &spec, true));
+    }
 }

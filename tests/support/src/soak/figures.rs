@@ -176,3 +176,33 @@ pub(super) fn time(time: Duration) -> String {
 pub(super) fn is_over(started: Instant, duration: Duration) -> bool {
     started.elapsed() >= duration
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn life(growth: u64, files: usize) -> Vec<Sample> {
+        let sample = |minute: u64| Sample {
+            life: "a-1".to_owned(),
+            age: f64::from(u32::try_from(minute * 60).unwrap()),
+            kib: 50_000 + growth * minute,
+            files,
+        };
+        (5..30).step_by(4).map(sample).collect()
+    }
+
+    #[test]
+    fn a_leak_is_told_and_noise_is_not() {
+        let trends = trends(&life(1000, 20));
+        assert!((trends[0].kib_per_hour - 60_000.0).abs() < 1.0, "{trends:?}");
+        assert_eq!(leaks(&life(1000, 20), &trends).len(), 1);
+        let quiet = life(10, 20);
+        assert_eq!(leaks(&quiet, &super::trends(&quiet)), Vec::<String>::new());
+        let open = life(0, 1000);
+        assert_eq!(leaks(&open, &super::trends(&open)).len(), open.len());
+        assert!(
+            super::trends(&life(1000, 20)[..2]).is_empty(),
+            "two samples make no trend"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     declared::{CLUSTER, Permitted, differences, gained, is_tagged, tag, trusts_pinpoint_alone},
-    ledger::{Declaration, Ledger, Object, Slot},
+    ledger::{Ledger, Object, Slot},
 };
 use crate::iam::{Call, Moment, RoleState};
 
@@ -82,11 +82,6 @@ fn known_since(ledger: &Ledger, role: &str, call: &Call) -> Instant {
         .look_before(Some(&call.caller), role, call.at)
         .filter(|_| slots.len() == 1);
     before(look.unwrap_or_else(|| before(call.at, LONGEST_PASS)), LAG)
-}
-
-/// Whether several objects declare a role. What is done for one of them is another hand's work for the others.
-fn is_shared(declarations: &[(&Slot, &Declaration)]) -> bool {
-    declarations.iter().any(|(slot, _)| *slot != declarations[0].0)
 }
 
 fn before(at: Instant, time: Duration) -> Instant {
@@ -202,8 +197,8 @@ fn wider(ledger: &Ledger, role: &str, moment: &Moment) -> Option<String> {
             })
         })
         .collect();
-    // What others did after the look, and what changed of the declaration since, nobody can take into account.
-    gained(after, &known, &permitted, by_hand || declarations.len() > 1)
+    // What others did since the look, nobody can take into account.
+    gained(after, &known, &permitted, by_hand)
 }
 
 /// Judges a version of an object, seen at a time, against the one before it. `written`: when the controller wrote its status.
@@ -251,9 +246,7 @@ fn untrue(ledger: &Ledger, uid: &str, object: &Object, written: Option<Instant>,
     // Times of writes are whole seconds.
     let look = ledger.look_before(None, &object.role, written)?;
     let until = (written + Duration::from_secs(2)).min(now);
-    let since = before(look, LAG);
-    let (states, by_hand) = ledger.states(&object.role, since, until);
-    let by_hand = by_hand || is_shared(&ledger.declarations(&object.role, since, until));
+    let (states, _) = ledger.states(&object.role, before(look, LAG), until);
     let settings = ledger.settings(before(look, LONGEST_PASS));
     let differs = |state: &Option<Arc<RoleState>>| match state {
         None => vec!["it is not there".to_owned()],
@@ -266,12 +259,9 @@ fn untrue(ledger: &Ledger, uid: &str, object: &Object, written: Option<Instant>,
         }
     };
     let found: Vec<_> = states.iter().map(differs).collect();
-    // What others change after the look, nobody sees: then it is asked whether some part of the role differed all the while.
+    // What others change after the look, other objects' passes among them, nobody sees: so it is asked part by part.
     let throughout = |part: &String| found.iter().all(|differences| differences.contains(part));
-    let wrong = match by_hand {
-        true => found.first().is_some_and(|first| first.iter().any(throughout)),
-        false => !found.is_empty() && found.iter().all(|differences| !differences.is_empty()),
-    };
+    let wrong = found.first().is_some_and(|first| first.iter().any(throughout));
     wrong.then(|| {
         format!(
             "says Ready=True of a look {:?} ago, throughout which the role differed: {found:?}",

@@ -80,8 +80,8 @@ pub(super) struct Ledger {
     pub holders: Vec<(Instant, String)>,
     /// Ids of roles that may stay though their objects are gone: retained, or another's.
     pub released: BTreeSet<String>,
-    /// How often another hand changed a role.
-    pub hands: HashMap<String, usize>,
+    /// When another hand changed a role, or it was let go for another one to take over.
+    hands: HashMap<String, Vec<Instant>>,
 }
 
 impl Ledger {
@@ -138,7 +138,7 @@ impl Ledger {
         let overlaps = |(at, _): &(usize, &(Instant, Settings))| {
             self.settings
                 .get(at + 1)
-                .is_none_or(|(next, _)| *next + Duration::from_secs(60) >= from)
+                .is_none_or(|(next, _)| *next + Duration::from_mins(1) >= from)
         };
         self.settings
             .iter()
@@ -158,10 +158,14 @@ impl Ledger {
         let Some(name) = moment.call.role().map(str::to_ascii_lowercase) else {
             return;
         };
-        if moment.call.caller.is_empty() {
-            *self.hands.entry(name.clone()).or_default() += 1;
-        } else if let (Some(after), "OK", "CreateRole" | "TagRole") =
+        let lets_go =
+            moment.call.action == "UntagRole" && moment.after.as_ref().is_some_and(|role| tag(role, "uid").is_none());
+        if moment.call.caller.is_empty() || lets_go {
+            self.hands.entry(name.clone()).or_default().push(moment.at);
+        }
+        if let (Some(after), "OK", "CreateRole" | "TagRole") =
             (&moment.after, moment.call.outcome.as_str(), moment.call.action.as_str())
+            && !moment.call.caller.is_empty()
             && let Some(uid) = tag(after, "uid")
         {
             self.claims.entry(uid.to_owned()).or_default().insert(after.id.clone());
@@ -190,6 +194,12 @@ impl Ledger {
     /// Whether a role is or was an object's, by its id.
     pub fn has_had(&self, uid: &str, object: &Object, id: &str) -> bool {
         object.ids.contains(id) || self.claims.get(uid).is_some_and(|claims| claims.contains(id))
+    }
+
+    /// Whether another hand changed a role between two times.
+    pub fn was_touched(&self, role: &str, from: Instant, to: Instant) -> bool {
+        let hands = self.hands.get(role).into_iter().flatten();
+        hands.into_iter().any(|at| *at >= from && *at <= to)
     }
 
     /// What is known to have happened to a role.

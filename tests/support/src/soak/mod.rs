@@ -13,6 +13,7 @@ mod operations;
 mod rest;
 mod specs;
 mod watch;
+mod weather;
 mod world;
 
 use std::{
@@ -119,7 +120,7 @@ impl Soak {
         for nth in 5..7 {
             tasks.spawn(actors::adversary(Arc::clone(&world), stream(nth)));
         }
-        tasks.spawn(operations::weather(Arc::clone(&world), stream(7)));
+        tasks.spawn(weather::weather(Arc::clone(&world), stream(7)));
         let spared = Arc::new(Mutex::new(None));
         tasks.spawn(operations::operate(
             Arc::clone(&world),
@@ -223,7 +224,7 @@ impl Soak {
                 object.last
             );
         }
-        let from = broken.at.checked_sub(Duration::from_secs(120)).unwrap_or(world.started);
+        let from = broken.at.checked_sub(Duration::from_mins(2)).unwrap_or(world.started);
         for (slot, declaration) in ledger.declarations(&broken.role, from, broken.at) {
             println!(
                 "  declared by {}/{} from {}: {}",

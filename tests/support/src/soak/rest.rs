@@ -1,7 +1,7 @@
 //! Quiet windows: nobody acts, so everything comes to where it belongs within a bound, and then nothing happens any more.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,13 +13,15 @@ use super::{
     declared::{Settings, differences, tag, trusts_pinpoint_alone},
     laws::Broken,
     ledger::{Ledger, Object},
-    operations, watch,
+    specs, watch, weather,
     world::{Count, World, bounded},
 };
 use crate::iam::RoleState;
 
 /// How long everything may take to come to rest: the longest interval, what a failure backs off, and a new leader's time.
-const SETTLED: Duration = Duration::from_secs(180);
+const SETTLED: Duration = Duration::from_mins(3);
+/// How long before it is told a drift may have come, since the look that saw the one before it.
+const BEFORE: Duration = Duration::from_mins(1);
 /// How long after a write its event may come.
 const SOON: Duration = Duration::from_secs(3);
 /// For how long nothing may be written then: longer than the longest interval, so that each role is looked at once more.
@@ -29,7 +31,7 @@ const REST: Duration = Duration::from_secs(55);
 pub(super) async fn quiet(world: &Arc<World>, foreign: &[RoleState]) {
     let turn = world.turn.write().await;
     world.count(Count::QuietWindows);
-    operations::clear_up(world);
+    weather::clear_up(world);
     let began = Instant::now();
     // Until when something was not where it belongs, or was written.
     let mut restless = (began, Broken::at("eventually", began, "", "nothing came to rest"));
@@ -167,43 +169,50 @@ fn untouched(world: &World, foreign: &[RoleState]) {
     }));
 }
 
-/// Judges the events: none at rest, and of a drift one, so that there are no more of them than changes by other hands.
+/// Judges the events: none at rest, and of each drift one.
 async fn told(world: &World, at_rest_since: Instant) {
     let Ok(events) = bounded(world.events().list(&ListParams::default())).await else {
         return;
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut drifts: HashMap<String, usize> = HashMap::new();
-    let mut late = Vec::new();
+    let ledger = world.ledger();
+    let mut broken = Vec::new();
+    let mut drifts: BTreeMap<String, Vec<Instant>> = BTreeMap::new();
     for event in &events.items {
         let (uid, reason) = (text(&event.data["regarding"]["uid"]), text(&event.data["reason"]));
-        if watch::instant(&text(&event.data["eventTime"])).is_some_and(|at| at > at_rest_since + SOON) {
-            late.push((uid.clone(), format!("event {reason} at rest")));
+        let Some((object, at)) = ledger
+            .objects
+            .get(&uid)
+            .zip(watch::instant(&text(&event.data["eventTime"])))
+        else {
+            continue;
+        };
+        if at > at_rest_since + SOON {
+            let how = format!("event {reason} of {}/{}", object.slot.0, object.slot.1);
+            broken.push(Broken::at("quiet at rest", at, &object.role, &how));
         }
-        if reason == "DriftDetected" {
-            *drifts.entry(uid).or_default() += 1;
+        // Of a role that several objects declare, the others are other hands too.
+        if reason == "DriftDetected" && !specs::is_shared(&object.role) {
+            drifts.entry(uid).or_default().push(at);
         }
     }
-    let ledger = world.ledger();
-    let role_of = |uid: &String| ledger.objects.get(uid).map(|object| object.role.clone());
-    let now = Instant::now();
-    let mut broken = Vec::new();
-    for (uid, how) in late {
-        broken.push(Broken::at(
-            "quiet at rest",
-            now,
-            &role_of(&uid).unwrap_or_default(),
-            &how,
-        ));
-    }
-    for (uid, told) in drifts {
-        let Some(role) = role_of(&uid) else { continue };
-        let hands = ledger.hands.get(&role).copied().unwrap_or_default();
-        if told > hands {
-            let how = format!("{uid} told of {told} drifts, and other hands changed the role {hands} times");
-            broken.push(Broken::at("told once", now, &role, &how));
-        }
+    for (uid, mut told) in drifts {
+        told.sort();
+        broken.extend(told_in_vain(&ledger, &ledger.objects[&uid], &told));
     }
     drop(ledger);
     world.accuse(broken);
+}
+
+/// A drift that was told though no other hand had changed the role since the one before it was seen.
+fn told_in_vain(ledger: &Ledger, object: &Object, told: &[Instant]) -> Option<Broken> {
+    let mut from = object.first_seen.checked_sub(BEFORE)?;
+    for at in told {
+        if !ledger.was_touched(&object.role, from, *at) {
+            let how = format!("{}/{} told of a drift that nobody made", object.slot.0, object.slot.1);
+            return Some(Broken::at("told once", *at, &object.role, &how));
+        }
+        from = at.checked_sub(BEFORE)?;
+    }
+    None
 }

@@ -46,6 +46,13 @@ fn role_of(n: usize) -> Option<String> {
     }
 }
 
+/// Whether several objects may declare a role, by its name.
+pub(super) fn is_shared(role: &str) -> bool {
+    ["shared-", "legacy-", "foreign-"]
+        .iter()
+        .any(|shared| role.starts_with(shared))
+}
+
 /// A spec for object number `n`.
 pub(super) fn spec(rng: &mut Rng, n: usize) -> Value {
     let mut spec = json!({
@@ -93,11 +100,11 @@ pub(super) fn chance(rng: &mut Rng, of_hundred: u8) -> bool {
     rng.u8(0..100) < of_hundred
 }
 
+/// What somebody does to a role.
+type Change = Box<dyn FnOnce(&mut RoleState)>;
+
 /// What somebody does to a role that is there; `tags` are those of another role, to be copied.
-pub(super) fn tamper(
-    rng: &mut Rng,
-    tags: Option<Vec<(String, String)>>,
-) -> (&'static str, Box<dyn FnOnce(&mut RoleState)>) {
+pub(super) fn tamper(rng: &mut Rng, tags: Option<Vec<(String, String)>>) -> (&'static str, Change) {
     let boundary = BOUNDARIES[rng.usize(0..BOUNDARIES.len())];
     let trust = TRUSTS[rng.usize(0..TRUSTS.len())];
     let managed = MANAGED[rng.usize(0..MANAGED.len())];
