@@ -111,13 +111,10 @@ impl Accounts {
         found.map(|(id, _)| id.as_str())
     }
 
-    /// The name here of the account of this id; none where the controller has no role in it.
-    pub(crate) fn key_of(&self, id: &str) -> Option<Option<&str>> {
-        let own = matches!(&*self.own.borrow(), Some(Ok(own)) if own.id == id);
-        match self.key(Some(id)) {
-            None if !own => None,
-            key => Some(key),
-        }
+    /// Whether the controller works in the account of this id, as far as it is known yet.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        let is_own = matches!(&*self.own.borrow(), Some(Ok(own)) if own.id == id);
+        is_own || self.others.contains_key(id)
     }
 
     /// The names of all accounts.

@@ -150,8 +150,7 @@ impl Context {
     /// A change message claims that a role of the account of this id was changed: a hint to look at the objects that have it. Whether there
     /// are any.
     pub fn told(&self, account: &str, role: &RoleName) -> bool {
-        let key = self.accounts.key_of(account);
-        key.is_some_and(|key| self.hints.told(key, role))
+        self.accounts.has(account) && self.hints.told(self.accounts.key(Some(account)), role)
     }
 
     /// The account of an object's role, by its name in [`Accounts`].

@@ -69,7 +69,7 @@ async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Action
         return Ok(Action::await_change());
     };
     context.memory(&object, Memory::begin);
-    match pass(context, object, started).await {
+    match Box::pin(pass(context, object, started)).await {
         Err(error) if error.is_conflict() => {
             debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
             Ok(Action::requeue(backoff::jittered(AGAIN)))

@@ -20,6 +20,9 @@ impl Context {
         if self.settings.sweeps.interval.is_zero() || object.status.is_none() {
             return None;
         }
+        if self.memory(object, |memory| memory.is_hinted()) {
+            return None;
+        }
         let namespace = object.namespace().unwrap_or_default();
         let place = self
             .accounts
@@ -33,12 +36,10 @@ impl Context {
         }
         let (now, generation) = (self.clock().now, situation.generation);
         let interval = interval(self, object);
-        let (until, is_new) = self.memory(object, |memory| match memory.is_hinted() {
-            true => (None, false),
-            false => {
-                let until = memory.sightings.rests_until(generation, interval, now);
-                (until, memory.sightings.is_new())
-            }
+        let (until, is_new) = self.memory(object, |memory| {
+            let sightings = &memory.sightings;
+            let until = sightings.rests_until(generation, interval, now);
+            (until, sightings.is_new())
         });
         if let Some(until) = until {
             // Never later than that, and not all at once.

@@ -47,7 +47,7 @@ pub(super) async fn sweep_for_ever(context: &Context, key: Option<&str>, share: 
         let started = Instant::now();
         context.metrics.sweeping(key, started, pace.period());
         let (result, own) = match context.accounts.place(key).await {
-            Ok(place) => sweep(context, key, &place, &mut paging).await,
+            Ok(there) => sweep(context, key, &there, &mut paging).await,
             Err(failure) => (Err(failure), 0),
         };
         let calls = std::mem::take(&mut paging.calls);
