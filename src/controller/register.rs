@@ -168,7 +168,7 @@ mod tests {
         names
     }
 
-    fn sorted(objects: Vec<Arc<PinpointImportRole>>) -> Vec<String> {
+    fn sorted(objects: &[Arc<PinpointImportRole>]) -> Vec<String> {
         let mut uids: Vec<_> = objects.iter().map(|object| uid(object)).collect();
         uids.sort();
         uids
@@ -179,7 +179,7 @@ mod tests {
         let mut register = Register::new();
         let news = list(&mut register, &[object("a", "1", 1), object("b", "2", 1)]);
         assert_eq!(hinted(&news), ["a", "b"]);
-        assert_eq!(sorted(news.came), ["1", "2"]);
+        assert_eq!(sorted(&news.came), ["1", "2"]);
 
         // However long ago the object was last seen.
         assert_eq!(
@@ -211,8 +211,8 @@ mod tests {
             ],
         );
         assert_eq!(hinted(&news), ["changed", "new", "remade"]);
-        assert_eq!(sorted(news.came), ["another", "new"]);
-        assert_eq!(sorted(news.went), ["gone", "remade"]);
+        assert_eq!(sorted(&news.came), ["another", "new"]);
+        assert_eq!(sorted(&news.went), ["gone", "remade"]);
         assert!(news.hints.iter().all(|object| {
             let known = register.store().get(&ObjectRef::from_obj(&**object));
             known.is_some_and(|known| known.uid() == object.uid())
@@ -223,7 +223,7 @@ mod tests {
         register.take(&Event::InitApply(object("half", "half", 1)));
         let news = list(&mut register, &[object("same", "same", 1)]);
         assert_eq!(hinted(&news), [""; 0]);
-        assert_eq!(sorted(news.went), ["another", "changed", "labelled", "new"]);
+        assert_eq!(sorted(&news.went), ["another", "changed", "labelled", "new"]);
     }
 
     #[test]
@@ -231,9 +231,9 @@ mod tests {
         let mut register = Register::new();
         list(&mut register, &[object("a", "1", 1)]);
         let news = register.take(&Event::Delete(object("a", "1", 1)));
-        assert_eq!((sorted(news.went), news.hints.len()), (vec!["1".to_owned()], 0));
+        assert_eq!((sorted(&news.went), news.hints.len()), (vec!["1".to_owned()], 0));
         let news = register.take(&Event::Apply(object("a", "1", 1)));
-        assert_eq!((sorted(news.came), news.hints.len()), (vec!["1".to_owned()], 1));
+        assert_eq!((sorted(&news.came), news.hints.len()), (vec!["1".to_owned()], 1));
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn a_stale_pass_replaces_no_status() {
         begun();
     };
     hanging("first", &|| {
-        drop(world.kubectl(&["label", "pir", "segments", "team=a"]).unwrap())
+        drop(world.kubectl(&["label", "pir", "segments", "team=a"]).unwrap());
     });
     world.wait_event("segments", "DriftRepaired");
     assert_eq!(world.status("segments")["roleId"], pinned);

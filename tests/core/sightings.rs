@@ -21,6 +21,9 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::generated::{declare, owner, role, spec};
 
+/// A change of an object, and its name.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Object));
+
 const NOW: Duration = Duration::from_secs(1000);
 
 /// An object that was brought to rest, in a process that is no longer young.
@@ -94,7 +97,7 @@ impl Object {
             recent: &self.recent,
             clock: Clock {
                 now: NOW,
-                settle: Duration::from_secs(60),
+                settle: Duration::from_mins(1),
             },
         }
     }
@@ -158,7 +161,7 @@ impl Shown {
             Self::Gone => return None,
             Self::Touched(0) => {
                 role.head.trust =
-                    r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#.to_owned()
+                    String::from(r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#);
             }
             Self::Touched(1) => drop(
                 role.attached
@@ -173,7 +176,7 @@ impl Shown {
             Self::Touched(_) => role.head.max_session_duration = Some(43200),
             Self::Other(other, id, uid) => {
                 role = (**other).clone();
-                role.head.id = id.unwrap_or(&made.head.id).to_owned();
+                role.head.id = String::from(id.unwrap_or(&made.head.id));
                 if let Some(uid) = uid {
                     role.head
                         .tags
@@ -291,7 +294,6 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
         )
     };
     assert_eq!(rests(&|_| {}), (true, true));
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut Object));
     let changes: [Change<'_>; 14] = [
         ("without the finalizer", &|object| object.has_finalizer = false),
         ("deleting", &|object| object.deleting = true),
@@ -300,20 +302,20 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
         ("generation", &|object| object.generation = 2),
         ("not pinned", &|object| object.status.role_id = None),
         ("another pinned", &|object| {
-            object.status.role_id = Some("AROAOTHER".to_owned())
+            object.status.role_id = Some("AROAOTHER".to_owned());
         }),
         ("not applied", &|object| object.status.applied_generation = None),
         ("by other settings", &|object| {
-            object.status.applied_declaration = Some("0".to_owned())
+            object.status.applied_declaration = Some("0".to_owned());
         }),
         ("by no settings", &|object| object.status.applied_declaration = None),
         ("forbidden now", &|object| {
-            object.guards.policy_arns = Patterns::default()
+            object.guards.policy_arns = Patterns::default();
         }),
         ("tag keys", &|object| object.status.tag_keys.push("a".to_owned())),
         ("no condition", &|object| object.status.conditions.clear()),
         ("not Ready", &|object| {
-            object.status.conditions[0].status = "False".to_owned()
+            object.status.conditions[0].status = String::from("False");
         }),
     ];
     for (what, change) in changes {
@@ -333,7 +335,7 @@ fn what_may_be_late_says_nothing() {
     assert!(matches!(object.sighting(Some(&bare), true), Sighting::Differs(_)));
     let clock = |now| Clock {
         now,
-        settle: Duration::from_secs(60),
+        settle: Duration::from_mins(1),
     };
     let step = Step::UntagRole(vec!["a".to_owned()]);
     let failure = |class| Failure {
@@ -348,7 +350,7 @@ fn what_may_be_late_says_nothing() {
         (10, Err(failure(Class::Denied)), false),
     ] {
         let mut recent = Recent::default();
-        let at = clock(NOW - Duration::from_secs(seconds));
+        let at = clock(NOW.saturating_sub(Duration::from_secs(seconds)));
         recent.did(&step, Some(&made), answer.as_ref().copied(), at);
         let object = Object {
             recent,
@@ -376,7 +378,7 @@ fn what_may_be_late_says_nothing() {
     object.recent = recent;
     assert_eq!(object.sighting(Some(&bare), true), Sighting::Unclear);
     // A young process hints at nothing, and agrees with its passes on what is as declared.
-    object.recent = Recent::meeting(true, clock(NOW - Duration::from_secs(10)));
+    object.recent = Recent::meeting(true, clock(NOW.saturating_sub(Duration::from_secs(10))));
     assert_eq!(object.sighting(Some(&bare), true), Sighting::Unclear);
     assert_eq!(object.sighting(None, true), Sighting::Unclear);
     assert_eq!(object.sighting(Some(&made), true), Sighting::AsDeclared);
