@@ -95,7 +95,7 @@ impl Object {
             recent: &self.recent,
             clock: Clock {
                 now: NOW,
-                settle: Duration::from_secs(60),
+                settle: Duration::from_mins(1),
             },
         }
     }
@@ -158,13 +158,13 @@ impl Shown {
             Self::Made => {}
             Self::Gone => return None,
             Self::Touched(0) => {
-                role.head.trust =
-                    r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#.to_owned()
+                r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}"#
+                    .clone_into(&mut role.head.trust);
             }
-            Self::Touched(1) => drop(
-                role.attached
-                    .insert("arn:aws:iam::aws:policy/AdministratorAccess".to_owned()),
-            ),
+            Self::Touched(1) => {
+                let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+                role.attached.insert(admin.to_owned());
+            }
             Self::Touched(2) => drop(role.attached.pop_first()),
             Self::Touched(3) => drop(role.inline.insert("x".to_owned(), Some("{}".to_owned()))),
             Self::Touched(4) => drop(role.inline.pop_first()),
@@ -174,7 +174,7 @@ impl Shown {
             Self::Touched(_) => role.head.max_session_duration = Some(43200),
             Self::Other(other, id, uid) => {
                 role = (**other).clone();
-                role.head.id = id.unwrap_or(&made.head.id).to_owned();
+                id.unwrap_or(&made.head.id).clone_into(&mut role.head.id);
                 if let Some(uid) = uid {
                     role.head
                         .tags
@@ -279,6 +279,9 @@ proptest! {
     }
 }
 
+/// Something done to an object, and its name.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut Object));
+
 /// Each thing that keeps an object from being at rest.
 #[test]
 fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
@@ -292,7 +295,6 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
         )
     };
     assert_eq!(rests(&|_| {}), (true, true));
-    type Change<'a> = (&'a str, &'a dyn Fn(&mut Object));
     let changes: [Change<'_>; 14] = [
         ("not held", &|object| object.held = false),
         ("deleting", &|object| object.deleting = true),
@@ -301,20 +303,20 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
         ("generation", &|object| object.generation = 2),
         ("not pinned", &|object| object.status.role_id = None),
         ("another pinned", &|object| {
-            object.status.role_id = Some("AROAOTHER".to_owned())
+            object.status.role_id = Some("AROAOTHER".to_owned());
         }),
         ("not applied", &|object| object.status.applied_generation = None),
         ("by other settings", &|object| {
-            object.status.applied_declaration = Some("0".to_owned())
+            object.status.applied_declaration = Some("0".to_owned());
         }),
         ("by no settings", &|object| object.status.applied_declaration = None),
         ("forbidden now", &|object| {
-            object.guards.policy_arns = Patterns::default()
+            object.guards.policy_arns = Patterns::default();
         }),
         ("tag keys", &|object| object.status.tag_keys.push("a".to_owned())),
         ("no condition", &|object| object.status.conditions.clear()),
         ("not Ready", &|object| {
-            object.status.conditions[0].status = "False".to_owned()
+            "False".clone_into(&mut object.status.conditions[0].status);
         }),
     ];
     for (what, change) in changes {
@@ -334,7 +336,7 @@ fn what_may_be_late_says_nothing() {
     assert!(matches!(object.sighting(Some(&bare), true), Sighting::Differs(_)));
     let clock = |now| Clock {
         now,
-        settle: Duration::from_secs(60),
+        settle: Duration::from_mins(1),
     };
     let step = Step::UntagRole(vec!["a".to_owned()]);
     let failure = |class| Failure {
@@ -349,7 +351,7 @@ fn what_may_be_late_says_nothing() {
         (10, Err(failure(Class::Denied)), false),
     ] {
         let mut recent = Recent::default();
-        let at = clock(NOW - Duration::from_secs(seconds));
+        let at = clock(Duration::from_secs(1000 - seconds));
         recent.did(&step, Some(&made), answer.as_ref().copied(), at);
         let object = Object {
             recent,
@@ -377,7 +379,7 @@ fn what_may_be_late_says_nothing() {
     object.recent = recent;
     assert_eq!(object.sighting(Some(&bare), true), Sighting::Unclear);
     // A young process hints at nothing, and agrees with its passes on what is as declared.
-    object.recent = Recent::meeting(true, clock(NOW - Duration::from_secs(10)));
+    object.recent = Recent::meeting(true, clock(Duration::from_secs(990)));
     assert_eq!(object.sighting(Some(&bare), true), Sighting::Unclear);
     assert_eq!(object.sighting(None, true), Sighting::Unclear);
     assert_eq!(object.sighting(Some(&made), true), Sighting::AsDeclared);
