@@ -81,7 +81,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let metrics_served = tokio::spawn(admin::serve_metrics(metrics_listener, Arc::clone(&metrics)));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
-    let work = Work {
+    let work = Wiring {
         client,
         iam,
         account,
@@ -111,7 +111,7 @@ fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
 }
 
 /// What the controller works with.
-struct Work {
+struct Wiring {
     client: Client,
     iam: Iam,
     account: AccountWatch,
@@ -122,7 +122,7 @@ struct Work {
 }
 
 /// Works, where replicas take turns only while this one holds the lease.
-async fn elected(with: Work) -> Result<(), String> {
+async fn elected(with: Wiring) -> Result<(), String> {
     let election = with.settings.election.clone().map(|namespace| {
         let namespace = namespace.unwrap_or_else(|| with.client.default_namespace().to_owned());
         Election::new(with.client.clone(), &namespace, &name())
@@ -153,8 +153,8 @@ async fn elected(with: Work) -> Result<(), String> {
     Ok(())
 }
 
-async fn work(with: Work) {
-    let Work { client, settings, .. } = with;
+async fn work(with: Wiring) {
+    let Wiring { client, settings, .. } = with;
     let accounts = Accounts::new(with.iam, with.account, settings.accounts, settings.concurrency);
     let context = Context::new(
         client.clone(),

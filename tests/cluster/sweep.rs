@@ -145,6 +145,9 @@ fn at_rest_a_sweep_is_all_and_after_a_restart_too() {
     );
 }
 
+/// What a sweep shows wrongly, and its name.
+type Lie<'a> = (&'a str, &'a dyn Fn(&mut RoleState));
+
 #[test]
 fn a_sweep_that_lies_writes_nothing() {
     let world = swept("sweep-lies", &[]);

@@ -361,15 +361,19 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     {
         return Err(Dropped);
     }
-    let mut answer = respond(status, "text/xml", &plan.id, text);
+    fault_after(fault, respond(status, "text/xml", &plan.id, text), &plan.id).await
+}
+
+/// What a fault makes of the answer to a call that had its effect.
+async fn fault_after(fault: Option<Fault>, mut answer: Response<AnswerBody>, id: &str) -> HttpAnswer {
     match fault {
         Some(Fault::ResetAfter) => return Err(Dropped),
         Some(Fault::HangAfter(time)) => tokio::time::sleep(time).await,
         Some(Fault::Nonsense) => {
             let text = "\u{1}{\"not\": <xml".to_owned();
-            return Ok(respond(200, "application/octet-stream", &plan.id, text));
+            return Ok(respond(200, "application/octet-stream", id, text));
         }
-        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", &plan.id, text)),
+        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", id, text)),
         Some(Fault::TruncatedBody) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
