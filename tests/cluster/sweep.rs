@@ -11,9 +11,6 @@ use test_support::iam::{Call, Config, FakeIam, Fault, RoleState, Rule};
 
 use crate::world::{ADMIN, BOUNDARY, S3_READ_ONLY, World, widen};
 
-/// What a page shows instead of what is there, and its name.
-type Lie<'a> = (&'a str, &'a dyn Fn(&mut RoleState));
-
 /// Calls of sweeps.
 const BULK: [&str; 2] = ["GetAccountAuthorizationDetails", "ListRoles"];
 const DETAILS: &str = BULK[0];
