@@ -1,5 +1,7 @@
 //! Metrics for Prometheus. Labels come from closed sets: no name of an object, a role or a namespace.
 
+mod messages;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
@@ -17,6 +19,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use strum::VariantArray;
+
+pub use messages::{MessageMetrics, MessageWas};
 
 use crate::{aws::CallWatch, role::Field};
 
@@ -134,6 +138,8 @@ pub struct Metrics {
     sightings: Family<Label, Counter>,
     hints: Family<CallLabels, Counter>,
     drifts_seen: Family<Label, Counter>,
+    /// Of change messages.
+    pub messages: MessageMetrics,
     /// By account: its last whole sweep, or when its sweeps began, and the time between their starts.
     sweep_times: Mutex<HashMap<Option<String>, (Instant, Duration)>>,
 }
@@ -162,11 +168,13 @@ impl Default for Metrics {
             sightings: Family::default(),
             hints: Family::default(),
             drifts_seen: Family::default(),
+            messages: MessageMetrics::default(),
             sweep_times: Mutex::default(),
             registry: Registry::default(),
         };
         metrics.register_passes(&mut registry);
         metrics.register_sweeps(&mut registry);
+        metrics.messages.register(&mut registry);
         Self { registry, ..metrics }
     }
 }

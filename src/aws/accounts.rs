@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{AssumedRole, Iam, QueueUrl, seats::Seats};
+use super::{AssumedRole, Iam, Queue, QueueUrl, seats::Seats};
 use crate::{
     api::Reason,
     backoff,
@@ -135,6 +135,22 @@ impl Accounts {
                 iam: self.iam.clone(),
             }),
         }
+    }
+
+    /// The queues of change messages, each with the account for which it is believed; none: all. `own` is read with the controller's own
+    /// credentials.
+    pub(crate) fn queues(&self, own: Option<&QueueUrl>) -> Vec<(Option<String>, Queue)> {
+        let own = own.map(|url| (None, self.iam.queue(url.clone())));
+        let others = self.others.iter().filter_map(|(id, other)| {
+            let url = other.access.change_queue.clone()?;
+            Some((Some(id.clone()), other.iam.queue(url)))
+        });
+        own.into_iter().chain(others).collect()
+    }
+
+    /// Whether the call of this id was a write of this process.
+    pub(crate) fn wrote(&self, request_id: &str) -> bool {
+        self.iam.wrote(request_id)
     }
 
     /// The seats for passes over objects that declare this account.

@@ -170,6 +170,7 @@ async fn work(with: Wiring) {
                 interval: settings.sweep_interval,
                 calls_per_minute: settings.iam.sweep_calls_per_minute.get(),
             },
+            change_queue: settings.change_queue,
         },
         with.metrics,
     );

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
-    aws::Accounts,
+    aws::{Accounts, QueueUrl},
     metrics::Metrics,
     role::{
         Guards, Owner, RoleName, RolePath,
@@ -39,6 +39,8 @@ pub struct ControllerSettings {
     pub instance: String,
     /// How accounts are swept.
     pub sweeps: SweepSettings,
+    /// Queue of change messages of all accounts.
+    pub change_queue: Option<QueueUrl>,
 }
 
 /// See [`Context::known`].
@@ -149,7 +151,7 @@ impl Context {
 
     /// A change message claims that a role of the account of this id was changed: a hint to look at the objects that have it. Whether there
     /// are any.
-    pub fn told(&self, account: &str, role: &RoleName) -> bool {
+    pub(super) fn told(&self, account: &str, role: &RoleName) -> bool {
         self.accounts.has(account) && self.hints.told(self.accounts.key(Some(account)), role)
     }
 

@@ -1,5 +1,6 @@
 //! Watches the objects, and makes a pass over each whenever something hints at it.
 
+mod changes;
 mod conclude;
 mod context;
 mod hints;
@@ -95,7 +96,7 @@ pub async fn run(
     join3(join_all(controllers), closing, hinting).await;
 }
 
-/// Sweeps all accounts, and tells the controllers of their hints.
+/// Sweeps all accounts, reads the queues, and tells the controllers of their hints.
 async fn hint_for_ever(context: Arc<Context>) {
     let keys = context.accounts.keys();
     let count = keys.len().max(1);
@@ -111,6 +112,10 @@ async fn hint_for_ever(context: Arc<Context>) {
             let (sweeping, share) = (Arc::clone(&context), number as f64 / count as f64);
             all.spawn(async move { sweeps::sweep_for_ever(&sweeping, key.as_deref(), share).await });
         }
+    }
+    for (account, queue) in context.accounts.queues(context.settings.change_queue.as_ref()) {
+        let reading = Arc::clone(&context);
+        all.spawn(async move { changes::follow_changes(&reading, &queue, account.as_deref()).await });
     }
     while let Some(ended) = all.join_next().await {
         // A panic is the process' end, as in a pass.

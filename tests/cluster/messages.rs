@@ -1,9 +1,172 @@
 //! Change messages: what people do to a role in IAM is seen within seconds of its message, and no message is ever needed or believed.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
-use test_support::moto::Moto;
+use test_support::{
+    moto::Moto,
+    sqs::{FakeSqs, Mood},
+};
+
+use crate::world::{ADMIN, World};
+
+/// A world whose controller reads a queue, and has no other reason to look.
+fn listening(name: &str, queue: &FakeSqs, args: &[&str]) -> World {
+    let args = [&["--resync-interval=6h", "--change-queue", queue.url()], args].concat();
+    let world = World::with(name, &args, &[]);
+    world.wait_healthy();
+    world
+}
+
+/// What `EventBridge` sends of a call on a role.
+fn message(role: &str, event: &str, request: &str) -> Value {
+    json!({
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.iam",
+        "account": "123456789012",
+        "detail": {
+            "eventSource": "iam.amazonaws.com",
+            "eventName": event,
+            "eventTime": "2026-11-02T10:20:30Z",
+            "requestParameters": { "roleName": role },
+            "requestID": request,
+            "recipientAccountId": "123456789012",
+        }
+    })
+}
+
+fn counted(world: &World, result: &str) -> usize {
+    let (_, text) = world.metrics().unwrap_or_default();
+    let metric = format!("pir_change_messages_total{{result=\"{result}\"}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&metric));
+    value.map_or(0, |value| value.parse().unwrap())
+}
+
+fn attach(world: &World, name: &str) {
+    world.iam.tamper(&world.role_name(name), |role| {
+        role.attached.insert(ADMIN.to_owned());
+    });
+}
+
+#[test]
+fn a_change_is_seen_by_its_message_and_own_writes_are_known() {
+    let queue = FakeSqs::start();
+    let world = listening("messages", &queue, &[]);
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    World::pass_settle_time();
+
+    // The controller's own writes come back as messages, known by AWS' ids of the calls, whatever else they say.
+    let writes: Vec<usize> = world
+        .calls()
+        .iter()
+        .filter(|call| !call.action.starts_with("Get") && !call.action.starts_with("List"))
+        .map(|call| call.number)
+        .collect();
+    let calls = world.calls().len();
+    for number in &writes {
+        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        queue.send(message(&world.role_name("segments"), "AttachRolePolicy", &id).to_string());
+    }
+    world.wait("own writes to be known", || {
+        (counted(&world, "own") == writes.len()).then_some(())
+    });
+    assert_eq!(world.calls().len(), calls, "own writes make no look");
+
+    attach(&world, "segments");
+    // Names of roles differ by more than letter case.
+    let role = world.role_name("segments").to_uppercase();
+    queue.send(message(&role, "AttachRolePolicy", "somebody-elses").to_string());
+    world.wait_event("segments", "DriftRepaired");
+    assert!(!world.role("segments").unwrap().attached.contains(ADMIN));
+    assert_eq!(counted(&world, "hint"), 1);
+    world.wait("the queue to be empty", || (queue.waiting() == 0).then_some(()));
+}
+
+/// Whatever a queue brings: it costs looks, and few, and nothing is written upon it.
+#[test]
+fn junk_costs_nothing_and_delays_nobody() {
+    let queue = FakeSqs::start();
+    let world = listening("junk", &queue, &[]);
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    World::pass_settle_time();
+    let (calls, writes) = (world.calls().len(), world.writes().len());
+    let role = world.role_name("segments");
+    for number in 0..5000 {
+        queue.send(match number % 5 {
+            0 => "no JSON".to_owned(),
+            1 => message("another-role", "AttachRolePolicy", "x").to_string(),
+            2 => message(&role, "GetRole", "x").to_string(),
+            3 => {
+                let mut other = message(&role, "AttachRolePolicy", "x");
+                other["detail"]["recipientAccountId"] = json!("999999999999");
+                other.to_string()
+            }
+            // A forged one, again and again.
+            _ => message(&role, "DeleteRole", "x").to_string(),
+        });
+    }
+    world.apply("other", &json!({})).unwrap();
+    world.wait_reconciled("other");
+    world.wait("the queue to be empty", || (queue.waiting() == 0).then_some(()));
+    assert_eq!((counted(&world, "malformed"), counted(&world, "hint")), (1000, 1000));
+    assert_eq!(counted(&world, "other"), 3000);
+    let on_role = |call: &test_support::iam::Call| call.params.get("RoleName") == Some(&role);
+    let looks = world.calls().iter().skip(calls).filter(|call| on_role(call)).count();
+    assert!(looks <= 30, "{looks} calls for a thousand forged messages");
+    assert_eq!(
+        world.writes().len() - writes,
+        2,
+        "nothing is written but the other role"
+    );
+}
+
+#[test]
+fn a_queue_that_cannot_be_read_is_said_once_and_holds_up_nothing() {
+    let queue = FakeSqs::start();
+    queue.set_mood(Mood::Denied);
+    let world = listening("queue-down", &queue, &[]);
+    let down = |world: &World| {
+        world
+            .log()
+            .matches("no change messages, until they can be read again")
+            .count()
+    };
+    world.wait("the queue to be missed", || (down(&world) == 1).then_some(()));
+    assert_eq!(world.health("/readyz").unwrap().0, 200, "{}", world.log());
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    World::pass_settle_time();
+    queue.set_mood(Mood::Well);
+    attach(&world, "segments");
+    queue.send(message(&world.role_name("segments"), "AttachRolePolicy", "x").to_string());
+    world.wait_event("segments", "DriftRepaired");
+    assert!(world.log().contains("change messages are read again"));
+    for mood in [Mood::Gone, Mood::Failing] {
+        queue.set_mood(mood);
+        let before = down(&world);
+        world.wait("the queue to be missed again", || (down(&world) > before).then_some(()));
+        queue.set_mood(Mood::Well);
+        let up = || (world.metrics()?.1.contains("pir_change_queue_up{account=\"own\"} 1")).then_some(());
+        world.wait("the queue to be read again", up);
+    }
+    assert_eq!(world.health("/readyz").unwrap().0, 200);
+}
+
+/// A long poll lasts 20 s: the client's other limits would cut it at 5.
+#[test]
+fn an_idle_poll_is_not_cut() {
+    let queue = FakeSqs::start();
+    let world = listening("idle-poll", &queue, &[]);
+    let start = Instant::now();
+    world.wait("a second poll", || (queue.counts().2 >= 2).then_some(()));
+    assert!(start.elapsed() > Duration::from_secs(12), "{:?}", start.elapsed());
+    assert!(!world.log().contains("no change messages"), "{}", world.log());
+}
 
 /// The template makes, in a `CloudFormation` that others wrote, a queue into which the records of such calls come, and no others.
 #[test]

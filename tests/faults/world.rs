@@ -173,6 +173,7 @@ impl World {
                 interval: Duration::ZERO,
                 calls_per_minute: 30,
             },
+            change_queue: None,
         };
         let client = self.api.client(life);
         let context = Context::new(client.clone(), accounts, settings, Arc::new(Metrics::default()));
