@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     declared::{CLUSTER, Permitted, differences, gained, is_tagged, tag, trusts_pinpoint_alone},
     ledger::{Ledger, Object, Slot},
+    specs,
 };
 use crate::iam::{Call, Moment, RoleState};
 
@@ -76,11 +77,8 @@ pub(super) fn judge(ledger: &Ledger, moment: &Moment, continued: impl Fn(&str) -
 /// The time from which on a pass may know what it acts upon. Where several objects declare the role, the last look may have been about
 /// another one.
 fn known_since(ledger: &Ledger, role: &str, call: &Call) -> Instant {
-    let declarations = ledger.declarations(role, before(call.at, LONGEST_PASS), call.at);
-    let slots: std::collections::BTreeSet<_> = declarations.iter().map(|(slot, _)| slot).collect();
-    let look = ledger
-        .look_before(Some(&call.caller), role, call.at)
-        .filter(|_| slots.len() == 1);
+    let own = Some(role).filter(|role| !specs::is_shared(role));
+    let look = own.and_then(|role| ledger.look_before(Some(&call.caller), role, call.at));
     before(look.unwrap_or_else(|| before(call.at, LONGEST_PASS)), LAG)
 }
 
@@ -245,7 +243,12 @@ fn untrue(ledger: &Ledger, uid: &str, object: &Object, written: Option<Instant>,
     }
     let written = written?;
     // Times of writes are whole seconds.
-    let look = ledger.look_before(None, &object.role, written)?;
+    // Where several objects declare the role, the last look may have been about another one.
+    let own = Some(&object.role).filter(|role| !specs::is_shared(role));
+    let look = match own {
+        Some(role) => ledger.look_before(None, role, written)?,
+        None => before(written, LONGEST_PASS),
+    };
     let until = (written + Duration::from_secs(2)).min(now);
     let (states, _) = ledger.states(&object.role, before(look, LAG), until);
     let settings = ledger.settings(before(look, LONGEST_PASS));
