@@ -5,6 +5,7 @@ SHELL := bash
 .PHONY: help setup build demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MUTANTS_VERSION := 27.1.0
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pinpoint-import-role-controller
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -12,9 +13,9 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Build the control plane and promtool, install moto and linters, once: about 8 minutes; the other targets do it too
-	@tests/control-plane/build.sh >/dev/null
-	@tests/python/setup.sh >/dev/null
-	@tests/promtool/build.sh >/dev/null
+	@tests/tools/control-plane/build.sh >/dev/null
+	@tests/tools/python/setup.sh >/dev/null
+	@tests/tools/promtool/build.sh >/dev/null
 
 build:
 	@[ -e $(TARGET)/release/demo ] || echo "building the release binaries: about 6 minutes on two cores the first time" >&2
@@ -33,8 +34,8 @@ format:
 
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
-	tools=$$(dirname "$$(tests/python/setup.sh)"); \
-	$$tools/shellcheck .ci/run tests/*/*.sh deploy/*/*.sh; \
+	tools=$$(dirname "$$(tests/tools/python/setup.sh)"); \
+	$$tools/shellcheck .ci/run tests/tools/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile; \
 	$$tools/cfn-lint deploy/changes.yaml deploy/changes-member.yaml
 
@@ -67,6 +68,14 @@ fuzz: ## Look for inputs that break what is promised, for DURATION (10m); SEED b
 	search() { RUST_BACKTRACE=0 cargo test --quiet --locked "$$@" fuzz:: -- --nocapture --test-threads 32; }; \
 	search --lib & search --test core || failed=1; \
 	wait $$! || failed=1; exit $$failed
+
+$(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants:
+	@echo "installing cargo-mutants $(CARGO_MUTANTS_VERSION), once: about 3 minutes" >&2
+	cargo install --quiet --locked --version $(CARGO_MUTANTS_VERSION) --root $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION) cargo-mutants
+
+mutants: $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants ## Make one mistake after the other in the pure core and see whether a test finds it; FILES and SHARD=0/8 name a part
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),200) RUST_BACKTRACE=0 \
+	$< mutants --output $(TARGET) $(foreach file,$(or $(FILES),src/role/**/*.rs),--file '$(file)') $(if $(SHARD),--shard $(SHARD))
 
 unit:
 	@mkdir -p $(TARGET)

@@ -14,15 +14,15 @@ pub enum ApiError {
     /// It answered with an error, or could not be reached.
     #[error("{attempt} failed: {}", said(source))]
     Failed {
-        /// What was attempted.
+        /// What was attempted, as the subject of a sentence: "reading the object".
         attempt: &'static str,
-        /// The answer.
+        /// What the API server or the way to it answered.
         source: Box<kube::Error>,
     },
     /// It did not answer in time.
     #[error("{attempt} failed: the API server did not answer within {API_CALL:?}")]
     Late {
-        /// What was attempted.
+        /// What was attempted, as the subject of a sentence: "reading the object".
         attempt: &'static str,
     },
 }

@@ -65,8 +65,10 @@
 //! worst of a pass and its reason; `role/status.rs` says nothing that is said already; `role/waits.rs` tells when to try again. An error of
 //! the API server is an `ApiError` of `cluster.rs`: a refusal is said in the status, all else is tried again.
 //!
-//! **A hint.** A new generation, the annotation "reconcile now", or the interval (`controller/register.rs`, `controller/conclude.rs`). It
-//! says which object to look at and nothing else; the pass finds out by itself. A hint too many costs a look, one too few costs time.
+//! **A hint.** A new generation, the annotation "reconcile now", or the interval (`controller/register.rs`, `controller/conclude.rs`); or a
+//! sweep: `controller/sweeps.rs` reads all roles of an account (`aws/sweep.rs`), and `role/sighting.rs` judges each by the functions of a
+//! pass: as declared, so that the object rests, or a hint (`controller/hints.rs`), of which so many a second are told. A hint says which
+//! object to look at and nothing else; the pass finds out by itself. A hint too many costs a look, one too few costs time.
 //!
 //! # Decisions
 //!
@@ -86,8 +88,8 @@
 //!   wrote them.
 //! * *A panic ends the process*, and Kubernetes starts it again: what is known is in IAM and in the status.
 //!
-//! Deliberately absent: webhooks (CEL and an admission policy do), a feed of changes in IAM (a look finds them), a queue or a cache of
-//! roles (the watch's store and IAM are enough), and any way to write a trust policy by hand.
+//! Deliberately absent: webhooks (CEL and an admission policy do), a cache of roles (the watch's store and IAM are
+//! enough), and any way to write a trust policy by hand.
 
 // Standard output and standard error are written in `cli/medium.rs` alone, where others' text is made harmless.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -52,6 +52,66 @@ pub struct Pass<'a> {
     pub took: Duration,
 }
 
+/// Why a pass is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its time has come, or people asked for it.
+    Timer,
+    /// A sweep showed something.
+    Sweep,
+    /// A message told of a change.
+    Message,
+}
+
+impl Why {
+    /// In labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Sweep => "sweep",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// What came of a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed {
+    /// A look that found something, or could not tell.
+    Looked,
+    /// Nothing: another hint at the same role was there already, or a sweep took its place.
+    Folded,
+    /// A look that found nothing.
+    Futile,
+}
+
+/// What a sweep showed of an object's role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The role as declared.
+    AsDeclared,
+    /// Something else.
+    Differs,
+    /// Not enough to tell.
+    Unclear,
+}
+
+/// How a sweep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweepResult {
+    /// All pages were read.
+    Whole,
+    /// It broke off.
+    Partial,
+    /// IAM asked to slow down.
+    Throttled,
+    /// IAM denied it.
+    Denied,
+    /// No page could be read.
+    Failed,
+}
+
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
@@ -67,6 +127,15 @@ pub struct Metrics {
     watches: Mutex<Vec<Objects>>,
     /// By uid: the last complete look, or the time at which the object came.
     looks: Mutex<HashMap<String, Instant>>,
+    sweeps: Family<Label, Counter>,
+    sweep_durations: Histogram,
+    sweep_age: Gauge<f64, AtomicU64>,
+    sweep_period: Gauge<f64, AtomicU64>,
+    sightings: Family<Label, Counter>,
+    hints: Family<CallLabels, Counter>,
+    drifts_seen: Family<Label, Counter>,
+    /// By account: its last whole sweep, or when its sweeps began, and the time between their starts.
+    sweep_times: Mutex<HashMap<Option<String>, (Instant, Duration)>>,
 }
 
 impl Default for Metrics {
@@ -85,66 +154,170 @@ impl Default for Metrics {
             overdue: Gauge::default(),
             watches: Mutex::default(),
             looks: Mutex::default(),
+            sweeps: Family::default(),
+            // From 0.1 s to 200 s: a sweep is some calls of seconds each.
+            sweep_durations: Histogram::new(exponential_buckets(0.1, 2.0, 12)),
+            sweep_age: Gauge::default(),
+            sweep_period: Gauge::default(),
+            sightings: Family::default(),
+            hints: Family::default(),
+            drifts_seen: Family::default(),
+            sweep_times: Mutex::default(),
             registry: Registry::default(),
         };
-        registry.register(
-            "passes",
-            "Passes over objects, by their outcome",
-            metrics.passes.clone(),
-        );
-        registry.register_with_unit(
-            "pass_duration",
-            "Time of a pass",
-            Unit::Seconds,
-            metrics.durations.clone(),
-        );
-        registry.register("iam_calls", "Calls to IAM, by action and result", metrics.calls.clone());
-        registry.register_with_unit(
-            "iam_budget_wait",
-            "Time that calls waited for the controller's own budget",
-            Unit::Seconds,
-            metrics.waited.clone(),
-        );
-        registry.register(
-            "drifts",
-            "Changes that others made to roles, by the part of the role",
-            metrics.drifts.clone(),
-        );
-        registry.register(
-            "leading",
-            "1 if this process is the one that works, else 0",
-            metrics.leading.clone(),
-        );
-        registry.register(
-            "objects",
-            "Objects, by the reason of their Ready condition",
-            metrics.objects.clone(),
-        );
-        registry.register_with_unit(
-            "oldest_look_age",
-            "Age of the oldest last complete look at a role, of objects that are neither suspended nor being deleted",
-            Unit::Seconds,
-            metrics.oldest_look.clone(),
-        );
-        registry.register_with_unit(
-            "look_overdue",
-            "How long the most overdue complete look at a role is overdue, by the interval of its object",
-            Unit::Seconds,
-            metrics.overdue.clone(),
-        );
+        metrics.register_passes(&mut registry);
+        metrics.register_sweeps(&mut registry);
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
+    fn register_passes(&self, registry: &mut Registry) {
+        registry.register("passes", "Passes over objects, by their outcome", self.passes.clone());
+        registry.register_with_unit("pass_duration", "Time of a pass", Unit::Seconds, self.durations.clone());
+        registry.register("iam_calls", "Calls to IAM, by action and result", self.calls.clone());
+        registry.register_with_unit(
+            "iam_budget_wait",
+            "Time that calls waited for the controller's own budget",
+            Unit::Seconds,
+            self.waited.clone(),
+        );
+        registry.register(
+            "drifts",
+            "Changes that others made to roles, by the part of the role",
+            self.drifts.clone(),
+        );
+        registry.register(
+            "leading",
+            "1 if this process is the one that works, else 0",
+            self.leading.clone(),
+        );
+        registry.register(
+            "objects",
+            "Objects, by the reason of their Ready condition",
+            self.objects.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_look_age",
+            "Age of the oldest last complete look at a role, of objects that are neither suspended nor being deleted",
+            Unit::Seconds,
+            self.oldest_look.clone(),
+        );
+        registry.register_with_unit(
+            "look_overdue",
+            "How long the most overdue complete look at a role is overdue, by the interval of its object",
+            Unit::Seconds,
+            self.overdue.clone(),
+        );
+    }
+
+    fn register_sweeps(&self, registry: &mut Registry) {
+        registry.register("sweeps", "Sweeps of accounts, by how they ended", self.sweeps.clone());
+        registry.register_with_unit(
+            "sweep_duration",
+            "Time of a sweep",
+            Unit::Seconds,
+            self.sweep_durations.clone(),
+        );
+        registry.register_with_unit(
+            "sweep_age",
+            "Age of the oldest last whole sweep of an account that has objects and is swept",
+            Unit::Seconds,
+            self.sweep_age.clone(),
+        );
+        registry.register_with_unit(
+            "sweep_period",
+            "Longest time between starts of sweeps of an account",
+            Unit::Seconds,
+            self.sweep_period.clone(),
+        );
+        registry.register(
+            "sightings",
+            "Roles of objects that sweeps showed, by what they showed",
+            self.sightings.clone(),
+        );
+        registry.register(
+            "hints",
+            "Hints to look at a role before its time, by where they came from and what came of them",
+            self.hints.clone(),
+        );
+        registry.register(
+            "drifts_seen",
+            "Drifts that were told of, by what made the controller look",
+            self.drifts_seen.clone(),
+        );
+    }
+
+    /// A sweep of an account begins; the next will begin after so long.
+    pub fn sweeping(&self, account: Option<&str>, now: Instant, period: Duration) {
+        let mut times = locked(&self.sweep_times);
+        times.entry(account.map(str::to_owned)).or_insert((now, period)).1 = period;
+    }
+
+    /// A sweep has ended.
+    pub fn swept(&self, result: SweepResult, took: Duration) {
+        let result = match result {
+            SweepResult::Whole => "whole",
+            SweepResult::Partial => "partial",
+            SweepResult::Throttled => "throttled",
+            SweepResult::Denied => "denied",
+            SweepResult::Failed => "failed",
+        };
+        self.sweeps.get_or_create(&[("result", result)]).inc();
+        self.sweep_durations.observe(took.as_secs_f64());
+    }
+
+    /// A sweep of an account that began then was whole.
+    pub fn whole(&self, account: Option<&str>, began: Instant) {
+        if let Some(times) = locked(&self.sweep_times).get_mut(&account.map(str::to_owned)) {
+            times.0 = began;
+        }
+    }
+
+    /// An account is not swept for now.
+    pub fn sweeps_rest(&self, account: Option<&str>) {
+        locked(&self.sweep_times).remove(&account.map(str::to_owned));
+    }
+
+    /// Counts what a sweep showed of a role.
+    pub fn sighting(&self, shown: Shown) {
+        let shown = match shown {
+            Shown::AsDeclared => "as_declared",
+            Shown::Differs => "differs",
+            Shown::Unclear => "unclear",
+        };
+        self.sightings.get_or_create(&[("result", shown)]).inc();
+    }
+
+    /// Counts a hint.
+    pub fn hint(&self, why: Why, followed: Followed) {
+        let result = match followed {
+            Followed::Looked => "looked",
+            Followed::Folded => "folded",
+            Followed::Futile => "futile",
+        };
+        let labels = [("why", why.as_str()), ("result", result)];
+        self.hints.get_or_create(&labels).inc();
+    }
+
+    /// Counts a drift that was told of.
+    pub fn drift_seen(&self, by: Why) {
+        self.drifts_seen.get_or_create(&[("by", by.as_str())]).inc();
+    }
+
+    /// A role was wholly seen at that time.
+    pub fn looked(&self, uid: &str, at: Instant) {
+        if let Some(look) = locked(&self.looks).get_mut(uid) {
+            *look = at.max(*look);
+        }
+    }
+
     /// Counts a pass.
     pub fn pass(&self, pass: Pass<'_>) {
         self.passes.get_or_create(&[("outcome", pass.outcome)]).inc();
         self.durations.observe(pass.took.as_secs_f64());
-        if pass.complete
-            && let Some(look) = locked(&self.looks).get_mut(pass.uid)
-        {
-            *look = Instant::now();
+        if pass.complete {
+            self.looked(pass.uid, Instant::now());
         }
     }
 
@@ -192,6 +365,11 @@ impl Metrics {
             }
         }
         drop(looks);
+        let times: Vec<(Instant, Duration)> = locked(&self.sweep_times).values().copied().collect();
+        let age = times.iter().map(|(whole, _)| whole.elapsed()).max();
+        let period = times.iter().map(|(_, period)| *period).max();
+        self.sweep_age.set(age.unwrap_or_default().as_secs_f64());
+        self.sweep_period.set(period.unwrap_or_default().as_secs_f64());
         self.oldest_look.set(oldest.as_secs_f64());
         self.overdue.set(overdue.as_secs_f64());
         let mut text = String::new();

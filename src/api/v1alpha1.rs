@@ -166,7 +166,7 @@ pub struct PinpointImportRoleSpec {
 impl PinpointImportRole {
     /// Whether the object bears the finalizer.
     #[must_use]
-    pub fn is_held(&self) -> bool {
+    pub fn has_finalizer(&self) -> bool {
         let finalizers = self.metadata.finalizers.iter().flatten();
         finalizers.into_iter().any(|finalizer| finalizer == FINALIZER)
     }

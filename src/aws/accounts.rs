@@ -15,9 +15,9 @@ use crate::{
 /// What is known of the account of the controller's credentials; none before the first answer.
 pub type AccountWatch = watch::Receiver<Option<Result<Account, Failure>>>;
 
-/// The way into another account.
+/// Access to another account.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct AccountAccess {
     /// The account.
     pub account: Account,
     /// The role to assume there.
@@ -31,12 +31,12 @@ pub struct Entry {
 /// Another account, with the passes that may be at work in it. Each account has its own, so that one in which every call hangs keeps
 /// none of the others waiting.
 struct Other {
-    entry: Entry,
+    access: AccountAccess,
     iam: Iam,
     seats: Seats,
 }
 
-/// All accounts.
+/// The accounts in which roles may lie, with IAM and the seats of each.
 pub struct Accounts {
     iam: Iam,
     own: AccountWatch,
@@ -55,11 +55,11 @@ pub struct Place {
 impl Accounts {
     /// The account of `iam`'s credentials, which `own` tells, and others by their id. In each, `concurrency` passes may be at work.
     #[must_use]
-    pub fn new(iam: Iam, own: AccountWatch, entries: BTreeMap<String, Entry>, concurrency: u16) -> Self {
-        let others = entries.into_iter().map(|(id, entry)| {
+    pub fn new(iam: Iam, own: AccountWatch, others: BTreeMap<String, AccountAccess>, concurrency: u16) -> Self {
+        let others = others.into_iter().map(|(id, access)| {
             let other = Other {
-                iam: iam.assuming(entry.role.clone()),
-                entry,
+                iam: iam.assuming(access.role.clone()),
+                access,
                 seats: Seats::new(concurrency),
             };
             (id, other)
@@ -79,15 +79,15 @@ impl Accounts {
     pub async fn choose(&self, namespace: &str, declared: Option<&str>) -> Result<Place, Outcome> {
         let refuse = |why: String| Err(Outcome::Refused(Reason::PolicyNotAllowed, why));
         if let Some(other) = declared.and_then(|id| self.others.get(id)) {
-            let id = &other.entry.account.id;
-            if !other.entry.namespaces.fit(namespace) {
+            let id = &other.access.account.id;
+            if !other.access.namespaces.fit(namespace) {
                 return refuse(format!(
                     "spec.accountId is {id}, and the controller's settings don't let the namespace {namespace} have roles in that \
                      account: ask its operators to add it there, or make the object without accountId"
                 ));
             }
             return Ok(Place {
-                account: other.entry.account.clone(),
+                account: other.access.account.clone(),
                 iam: other.iam.clone(),
             });
         }
@@ -100,6 +100,38 @@ impl Accounts {
             )),
             _ => Ok(Place {
                 account: own,
+                iam: self.iam.clone(),
+            }),
+        }
+    }
+
+    /// The name here of the account that an object declares; none: that of the controller's own credentials.
+    pub(crate) fn key(&self, declared: Option<&str>) -> Option<&str> {
+        let found = declared.and_then(|id| self.others.get_key_value(id));
+        found.map(|(id, _)| id.as_str())
+    }
+
+    /// Whether the controller works in the account of this id, as far as it is known yet.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        let is_own = matches!(&*self.own.borrow(), Some(Ok(own)) if own.id == id);
+        is_own || self.others.contains_key(id)
+    }
+
+    /// The names of all accounts.
+    pub(crate) fn keys(&self) -> Vec<Option<String>> {
+        let others = self.others.keys().cloned().map(Some);
+        std::iter::once(None).chain(others).collect()
+    }
+
+    /// An account by its name here.
+    pub(crate) async fn place(&self, key: Option<&str>) -> Result<Place, Failure> {
+        match key.and_then(|id| self.others.get(id)) {
+            Some(other) => Ok(Place {
+                account: other.access.account.clone(),
+                iam: other.iam.clone(),
+            }),
+            None => Ok(Place {
+                account: self.own().await?,
                 iam: self.iam.clone(),
             }),
         }

@@ -32,13 +32,15 @@ use crate::{
 /// IAM's region in the standard partition, for where nobody names one (IAM user guide, "Regions and endpoints").
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// Settings of the room.
+/// How IAM, STS and SQS are called.
 #[derive(Clone, Copy, Debug)]
 pub struct IamSettings {
     /// Most IAM calls per second, on average. IAM throttles per account, and others need it too.
     pub calls_per_second: NonZeroU32,
     /// Most IAM calls at once after a quiet time.
     pub burst: NonZeroU32,
+    /// Most calls of the controller's sweeps per minute, of these.
+    pub sweep_calls_per_minute: NonZeroU32,
 }
 
 /// Told of every call, for metrics.
@@ -61,6 +63,8 @@ pub struct Iam {
     pub(super) shared: SdkConfig,
     settings: IamSettings,
     budget: Arc<DefaultDirectRateLimiter>,
+    /// The smaller budget of the sweeps, each of whose calls is paid for from the other too.
+    pub(super) sweeps: Arc<DefaultDirectRateLimiter>,
     pub(super) watch: Arc<dyn CallWatch>,
     /// Time limits of the bulk reads.
     pub(super) page_timeouts: TimeoutConfig,
@@ -111,6 +115,7 @@ impl Iam {
             shared: shared.clone(),
             settings,
             budget: budget(settings),
+            sweeps: sweeps(settings),
             watch,
             page_timeouts: page_timeouts(),
             own: Arc::default(),
@@ -131,6 +136,7 @@ impl Iam {
             client: aws_sdk_iam::Client::from_conf(config),
             shared: self.shared.to_builder().credentials_provider(sessions).build(),
             budget: budget(self.settings),
+            sweeps: sweeps(self.settings),
             ..self.clone()
         }
     }
@@ -196,6 +202,10 @@ fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
     Arc::new(RateLimiter::direct(quota))
 }
 
+fn sweeps(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
+    Arc::new(RateLimiter::direct(Quota::per_minute(settings.sweep_calls_per_minute)))
+}
+
 /// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.
 pub(super) fn page_timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
@@ -225,6 +235,7 @@ impl Iam {
         let settings = IamSettings {
             calls_per_second: much,
             burst: much,
+            sweep_calls_per_minute: much,
         };
         Self::of(&shared, settings, Arc::new(Nobody))
     }

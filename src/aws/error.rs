@@ -179,7 +179,7 @@ fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
     }
 }
 
-/// What to do next.
+/// What the reader of the message should do next: the end of every message about a failed call.
 const fn advice(class: Class) -> &'static str {
     match class {
         Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Unseen | Class::Exists => "; it is tried again",

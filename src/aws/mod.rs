@@ -16,10 +16,11 @@ mod sessions;
 mod sweep;
 mod words;
 
-pub use accounts::{AccountWatch, Accounts, Entry, Place, watch_account};
+pub use accounts::{AccountAccess, AccountWatch, Accounts, Place, watch_account};
 pub use client::{CallWatch, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;
 pub use queue::{Queue, QueueUrl};
 pub(crate) use seats::Lane;
 pub use sessions::{AssumedRole, ExternalId};
+pub use sweep::{Details, Page, Paging, RolePages};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::error;
 use crate::role::Failure;
 
-/// Most pages of a list. IAM's quotas let no list of ours come near it.
+/// Most pages of a list. IAM's quotas let no list of ours come near it: an answer that always names a further page must end.
 const MOST: usize = 10_000;
 
 /// The pages of one list, as far as they were read.

@@ -97,20 +97,20 @@ pub(super) fn of_credentials(error: &(dyn Error + 'static), chosen: Option<&str>
         Some(CredentialsError::ProviderTimedOut(_)) | None => "they did not come in time",
         Some(_) => "they could not be got",
     };
-    let place = place(error, chosen).map_or_else(String::new, |place| format!(" ({place})"));
+    let source = source(error, chosen).map_or_else(String::new, |source| format!(" ({source})"));
     let answered = code(error).map_or_else(String::new, |code| format!(": STS answered {code}"));
     let file = match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::NotFound) => ": a file is not there",
         Some(io::ErrorKind::PermissionDenied) => ": a file may not be read",
         _ => "",
     };
-    format!("{kind}{place}{answered}{file}")
+    format!("{kind}{source}{answered}{file}")
 }
 
-/// The place that credentials come from, by the words that the SDK's providers have for themselves; none where they don't say. Only told,
+/// The source of the credentials, by the words that the SDK's providers have for themselves; none where they don't say. Only told,
 /// never decided by.
-fn place(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String> {
-    const PLACES: [(&[&str], &str); 6] = [
+fn source(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String> {
+    const SOURCES: [(&[&str], &str); 6] = [
         (
             &["web identity", "webidentity", "web_identity"],
             "the web identity token",
@@ -138,10 +138,13 @@ fn place(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String> 
     }
     let told = raw(error);
     let named = |words: &&[&str]| words.iter().any(|word| told.to_lowercase().contains(word));
-    let place = PLACES.iter().find(|(words, _)| named(words)).map(|(_, place)| *place);
-    match (place, profile(&told).or(chosen)) {
-        (Some(place), Some(profile)) => Some(place.replace(" login`", &format!(" login --profile {profile}`"))),
-        (place, profile) => place
+    let source = SOURCES
+        .iter()
+        .find(|(words, _)| named(words))
+        .map(|(_, source)| *source);
+    match (source, profile(&told).or(chosen)) {
+        (Some(source), Some(profile)) => Some(source.replace(" login`", &format!(" login --profile {profile}`"))),
+        (source, profile) => source
             .map(str::to_owned)
             .or_else(|| Some(format!("profile {}", profile?))),
     }

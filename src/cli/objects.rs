@@ -8,7 +8,7 @@ use crate::{
     role::Owner,
 };
 
-/// Objects of a page.
+/// Objects of a page: kubectl's own `--chunk-size`.
 const PAGE: u32 = 500;
 
 /// The cluster that the objects are in.

@@ -23,14 +23,14 @@ use crate::{
     aws::{AccountWatch, Accounts, Iam, watch_account},
     backoff, cluster,
     config::{Args, File, Settings},
-    controller::{self, Context, ControllerSettings, Election, Scope},
+    controller::{self, Context, ControllerSettings, Election, SweepSettings, WatchSettings},
     metrics::Metrics,
     telemetry,
 };
 
 /// Longest wait for passes under way after a signal. They may be cut off anywhere, since the next start goes on from what IAM shows.
 const LONGEST_GOODBYE: Duration = Duration::from_secs(8);
-/// First and longest wait between tries to reach the API server.
+/// First and longest wait between tries to reach the API server: who starts with the cluster is ready soon after it.
 const REACHING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 
 /// Runs until SIGTERM or SIGINT.
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, file: File) -> ExitCode {
 
 async fn serve(settings: Settings) -> Result<(), String> {
     info!(version = env!("CARGO_PKG_VERSION"), ?settings, "starting");
-    let stop = stop_signal()?;
+    let shutdown = shutdown_signal()?;
     let health_listener = admin::listen("--health-address", settings.health_address)?;
     let metrics_listener = admin::listen("--metrics-address", settings.metrics_address)?;
     let client = cluster::client().await?;
@@ -81,9 +81,18 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let metrics_served = tokio::spawn(admin::serve_metrics(metrics_listener, Arc::clone(&metrics)));
     tokio::spawn(watch_account(iam.clone(), account_found));
 
+    let work = Wiring {
+        client,
+        iam,
+        account,
+        settings,
+        metrics,
+        health,
+        shutdown: shutdown.clone(),
+    };
     tokio::select! {
-        ended = elected(client, iam, account, settings, metrics, health, stop.clone()) => ended.inspect(|()| info!("ended")),
-        () = stop.clone().overdue() => {
+        ended = elected(work) => ended.inspect(|()| info!("ended")),
+        () = shutdown.clone().overdue() => {
             warn!("ended, with passes cut off");
             Ok(())
         }
@@ -101,30 +110,25 @@ fn why(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> String {
     }
 }
 
-/// Works, where replicas take turns only while this one holds the lease.
-async fn elected(
+/// What the controller works with.
+struct Wiring {
     client: Client,
     iam: Iam,
     account: AccountWatch,
     settings: Settings,
     metrics: Arc<Metrics>,
     health: Health,
-    stop: Stop,
-) -> Result<(), String> {
-    let election = settings.election.clone().map(|namespace| {
-        let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
-        Election::new(client.clone(), &namespace, &name())
+    shutdown: Shutdown,
+}
+
+/// Works, where replicas take turns only while this one holds the lease.
+async fn elected(with: Wiring) -> Result<(), String> {
+    let election = with.settings.election.clone().map(|namespace| {
+        let namespace = namespace.unwrap_or_else(|| with.client.default_namespace().to_owned());
+        Election::new(with.client.clone(), &namespace, &name())
     });
-    let leading = Arc::clone(&metrics);
-    let work = work(
-        client,
-        iam,
-        account,
-        settings,
-        metrics,
-        Arc::clone(&health.filled),
-        stop.clone(),
-    );
+    let (leading, health, shutdown) = (Arc::clone(&with.metrics), with.health.clone(), with.shutdown.clone());
+    let work = work(with);
     let Some(mut election) = election else {
         leading.lead(true);
         work.await;
@@ -132,7 +136,7 @@ async fn elected(
     };
     tokio::select! {
         () = election.win() => {}
-        () = stop.wait() => return Ok(()),
+        () = shutdown.wait() => return Ok(()),
     }
     health.stands_by.store(false, Ordering::Relaxed);
     leading.lead(true);
@@ -149,16 +153,9 @@ async fn elected(
     Ok(())
 }
 
-async fn work(
-    client: Client,
-    iam: Iam,
-    account: AccountWatch,
-    settings: Settings,
-    metrics: Arc<Metrics>,
-    filled: Arc<AtomicBool>,
-    stop: Stop,
-) {
-    let accounts = Accounts::new(iam, account, settings.accounts, settings.concurrency);
+async fn work(with: Wiring) {
+    let Wiring { client, settings, .. } = with;
+    let accounts = Accounts::new(with.iam, with.account, settings.accounts, settings.concurrency);
     let context = Context::new(
         client.clone(),
         accounts,
@@ -169,16 +166,21 @@ async fn work(
             settle: settings.settle,
             guards: settings.guards,
             instance: name(),
+            sweeps: SweepSettings {
+                interval: settings.sweep_interval,
+                calls_per_minute: settings.iam.sweep_calls_per_minute.get(),
+            },
         },
-        metrics,
+        with.metrics,
     );
-    let scope = Scope {
+    let watched = WatchSettings {
         // Each once: an object that is watched twice would be counted and looked at twice.
         namespaces: settings.namespaces.into_iter().collect(),
         selector: settings.selector,
     };
-    let stop = stop.wait().boxed().shared();
-    controller::run(client, scope, Arc::new(context), move || set(&filled), stop).await;
+    let shutdown = with.shutdown.wait().boxed().shared();
+    let filled = with.health.filled;
+    controller::run(client, watched, Arc::new(context), move || set(&filled), shutdown).await;
 }
 
 /// Name of this process for people: that of its pod. Others may bear it too.
@@ -210,21 +212,21 @@ async fn identity(client: &Client, declared: Option<String>) -> String {
 
 /// Told once SIGTERM or SIGINT came.
 #[derive(Clone)]
-struct Stop(watch::Receiver<bool>);
+struct Shutdown(watch::Receiver<bool>);
 
-impl Stop {
+impl Shutdown {
     async fn wait(mut self) {
-        let _ = self.0.wait_for(|stop| *stop).await;
+        let _ = self.0.wait_for(|shutdown| *shutdown).await;
     }
 
     async fn overdue(mut self) {
-        let _ = self.0.wait_for(|stop| *stop).await;
+        let _ = self.0.wait_for(|shutdown| *shutdown).await;
         tokio::time::sleep(LONGEST_GOODBYE).await;
     }
 }
 
-fn stop_signal() -> Result<Stop, String> {
-    let (stop, told) = watch::channel(false);
+fn shutdown_signal() -> Result<Shutdown, String> {
+    let (shutdown, told) = watch::channel(false);
     let listen = |kind| signal(kind).map_err(|error| format!("can't listen to signals: {error}"));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::spawn(async move {
@@ -232,7 +234,7 @@ fn stop_signal() -> Result<Stop, String> {
             _ = terminate.recv() => info!("SIGTERM: ending"),
             _ = interrupt.recv() => info!("SIGINT: ending"),
         }
-        stop.send_replace(true);
+        shutdown.send_replace(true);
     });
-    Ok(Stop(told))
+    Ok(Shutdown(told))
 }

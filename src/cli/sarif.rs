@@ -30,20 +30,20 @@ pub(super) enum Level {
     Note,
 }
 
-/// Something to be shown.
+/// What is to be shown on a line: code scanning makes an alert of it.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct Alert {
     pub kind: Kind,
     pub message: String,
     /// The file as it was named, or what stands for one where there is none.
     pub file: String,
-    /// From 1.
+    /// From 1; SARIF knows no line 0, so that is shown as 1.
     pub line: u64,
     /// The object or role that it is about.
     pub about: Option<String>,
 }
 
-impl Found {
+impl Alert {
     /// A file that can't be read, of which it is said `file: why` or `file:line: why`.
     pub(super) fn unread(kind: Kind, said: &str) -> Self {
         let (file, why) = said.split_once(':').unwrap_or(("", said));
@@ -72,7 +72,7 @@ struct Log {
 struct Run {
     tool: Tool,
     column_kind: &'static str,
-    results: Vec<Outcome>,
+    results: Vec<SarifResult>,
 }
 
 #[derive(Serialize)]
@@ -108,7 +108,7 @@ struct Text {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Outcome {
+struct SarifResult {
     rule_id: &'static str,
     rule_index: usize,
     level: Level,
@@ -152,13 +152,13 @@ struct Logical {
 ///
 /// # Errors
 /// It can't be written as JSON.
-pub(super) fn sarif(kinds: &[Kind], found: &[Found]) -> Result<Rendered, String> {
+pub(super) fn sarif(kinds: &[Kind], found: &[Alert]) -> Result<Rendered, String> {
     let rules = kinds.iter().map(|kind| Rule {
         id: kind.id,
         short_description: text(kind.means),
         default_configuration: Configuration { level: kind.level },
     });
-    let results = found.iter().map(|found| Outcome {
+    let results = found.iter().map(|found| SarifResult {
         rule_id: found.kind.id,
         rule_index: kinds.iter().position(|kind| *kind == found.kind).unwrap_or_default(),
         level: found.kind.level,
@@ -257,7 +257,7 @@ mod tests {
             kind("two", Level::Note),
             kind("three", Level::Warning),
         ];
-        let found = |kind, file: &str, line, about: Option<&str>| Found {
+        let found = |kind, file: &str, line, about: Option<&str>| Alert {
             kind,
             message: "others\u{2028}[x](y) \\".to_owned(),
             file: file.to_owned(),
@@ -267,7 +267,7 @@ mod tests {
         let all = [
             found(kinds[0], "roles/a.yaml", 7, None),
             found(kinds[2], "-", 0, Some("a/b")),
-            Found::unread(kinds[1], "x.yaml:3: is no YAML"),
+            Alert::unread(kinds[1], "x.yaml:3: is no YAML"),
         ];
         let text = sarif(&kinds, &all).unwrap();
         let value: serde_json::Value = serde_json::from_str(text.as_str()).unwrap();

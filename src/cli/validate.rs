@@ -20,8 +20,8 @@ pub(super) struct ValidateArgs {
     manifests: ManifestArgs,
 
     /// Form of the output
-    #[arg(short, long, env = "PIR_VALIDATE_OUTPUT", value_enum, default_value_t = Output::Text)]
-    output: Output,
+    #[arg(short, long, env = "PIR_VALIDATE_OUTPUT", value_enum, default_value_t = ValidateOutput::Text)]
+    output: ValidateOutput,
 
     #[command(flatten)]
     pub(super) rules: RuleArgs,
@@ -29,7 +29,7 @@ pub(super) struct ValidateArgs {
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
+enum ValidateOutput {
     /// For people: a problem or a note a line
     Text,
     /// SARIF 2.1.0, for places that show problems on the lines of a pull request
@@ -45,8 +45,8 @@ pub(super) fn validate(args: &ValidateArgs, file: File) -> ExitCode {
     let (found, unread) = manifests::read(&args.manifests.file);
     let checked = check(&found, &rules);
     let output = match args.output {
-        Output::Text => Ok(text(&checked, &unread)),
-        Output::Sarif => manifests::sarif(&checked, &unread),
+        ValidateOutput::Text => Ok(text(&checked, &unread)),
+        ValidateOutput::Sarif => manifests::sarif(&checked, &unread),
     };
     if let Err(why) = output.and_then(|output| print(&output)) {
         return refuse(&[why]);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    aws::{AssumedRole, Entry, ExternalId, QueueUrl},
+    aws::{AccountAccess, AssumedRole, ExternalId, QueueUrl},
     role::{Account, Patterns, name::is_account_id, spelling::nearest},
 };
 
@@ -17,7 +17,7 @@ pub struct File {
     /// Values of flags, by their names without dashes.
     pub flags: BTreeMap<String, Vec<String>>,
     /// Other accounts, by their id.
-    pub accounts: BTreeMap<String, Entry>,
+    pub accounts: BTreeMap<String, AccountAccess>,
     /// What is wrong with the file, one line each.
     pub problems: Vec<String>,
 }
@@ -83,9 +83,9 @@ impl File {
             return;
         };
         for (id, value) in accounts {
-            match entry(id, value) {
-                Ok(entry) => {
-                    self.accounts.insert(id.clone(), entry);
+            match access(id, value) {
+                Ok(access) => {
+                    self.accounts.insert(id.clone(), access);
                 }
                 Err(why) => self.problems.push(format!("settings file: accounts: {id}: {why}")),
             }
@@ -102,7 +102,7 @@ impl File {
     }
 }
 
-fn entry(id: &str, value: &Value) -> Result<Entry, String> {
+fn access(id: &str, value: &Value) -> Result<AccountAccess, String> {
     if !is_account_id(id) {
         return Err("an account id has 12 digits (put it in quotes)".to_owned());
     }
@@ -125,7 +125,7 @@ fn entry(id: &str, value: &Value) -> Result<Entry, String> {
         arn: written.role,
         external_id: written.external_id,
     };
-    Ok(Entry {
+    Ok(AccountAccess {
         account,
         role,
         change_queue,
@@ -168,17 +168,17 @@ accounts:
         assert_eq!(file.flags["resync-interval"], ["5m"]);
         assert_eq!(file.flags["iam-burst"], ["7"]);
         assert_eq!(file.flags["allowed-policy-arns"].len(), 2);
-        let entry = &file.accounts["222233334444"];
+        let access = &file.accounts["222233334444"];
         assert!(
-            entry.role.external_id.is_some()
-                && entry.role
+            access.role.external_id.is_some()
+                && access.role
                     != AssumedRole {
                         external_id: None,
-                        ..entry.role.clone()
+                        ..access.role.clone()
                     }
         );
-        assert!(entry.namespaces.fit("team-b") && !entry.namespaces.fit("team-c"));
-        let queue = entry.change_queue.as_ref().unwrap();
+        assert!(access.namespaces.fit("team-b") && !access.namespaces.fit("team-c"));
+        let queue = access.change_queue.as_ref().unwrap();
         assert_eq!(queue.to_string(), "https://sqs.us-east-1.amazonaws.com/222233334444/q");
         assert_eq!(file.accounts["055566667777"].account.partition, "aws-cn");
     }
@@ -269,7 +269,7 @@ mod fuzz {
                     "{file:?}"
                 );
                 prop_assert!(
-                    file.accounts.iter().all(|(id, entry)| *id == entry.account.id),
+                    file.accounts.iter().all(|(id, access)| *id == access.account.id),
                     "{file:?}"
                 );
             }

@@ -4,16 +4,16 @@ mod file;
 mod shared;
 mod values;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use clap::Args as ClapArgs;
 
 pub use file::File;
 pub use shared::{BudgetArgs, ClusterArgs, RoleArgs, WatchArgs};
 
-use self::values::{Problems, address, cluster_id, duration, namespace, number, one_of};
+use self::values::{Problems, address, cluster_id, duration, namespace, number, one_of, sweep_interval};
 use crate::{
-    aws::{Entry, IamSettings, QueueUrl},
+    aws::{AccountAccess, IamSettings, QueueUrl},
     role::{Guards, RolePath},
 };
 
@@ -46,6 +46,15 @@ pub struct Args {
     /// How much of IAM's limits may be used.
     #[command(flatten)]
     pub budget: BudgetArgs,
+
+    /// Time between starts of sweeps, which read all roles of an account in bulk and look by themselves at those that differ alone, 15s
+    /// to 1h; 0s: none, so that each role is looked at by itself
+    #[arg(long, env = "PIR_SWEEP_INTERVAL", value_name = "DURATION", default_value = "45s")]
+    pub sweep_interval: String,
+
+    /// Most IAM calls of sweeps per minute and account; where they need more, there are fewer sweeps
+    #[arg(long, env = "PIR_SWEEP_CALLS_PER_MINUTE", value_name = "CALLS", default_value = "30")]
+    pub sweep_calls_per_minute: String,
 
     /// SQS queue of change messages, its URL or ARN, of which this controller is the only reader (see deploy/changes.yaml); read with
     /// the controller's own credentials. Default: none
@@ -121,6 +130,8 @@ pub struct Settings {
     pub settle: Duration,
     /// The controller's own budget of IAM calls.
     pub iam: IamSettings,
+    /// Time between starts of sweeps of an account; zero: there are none.
+    pub sweep_interval: Duration,
     /// Queue of change messages, of all accounts.
     pub change_queue: Option<QueueUrl>,
     /// Objects worked on at the same time, per account.
@@ -132,7 +143,7 @@ pub struct Settings {
     /// What operators allow.
     pub guards: Guards,
     /// Other accounts, by their id.
-    pub accounts: BTreeMap<String, Entry>,
+    pub accounts: BTreeMap<String, AccountAccess>,
     /// Whether replicas take turns, and in which namespace the Lease is (none: the pod's).
     pub election: Option<Option<String>>,
     /// Form of the log.
@@ -146,14 +157,7 @@ impl Args {
     /// Everything that is wrong with them, one line each.
     pub fn check(&self, file: File) -> Result<Settings, Vec<String>> {
         let mut problems = Problems(file.problems);
-        // An empty text is an empty list: `PIR_NAMESPACES=` or `namespaces: []`.
-        let namespaces: Vec<String> = self
-            .watch
-            .namespaces
-            .iter()
-            .filter(|name| !name.is_empty())
-            .cloned()
-            .collect();
+        let namespaces = self.namespaces();
         for name in &namespaces {
             problems.keep(namespace("--namespaces", name));
         }
@@ -164,9 +168,10 @@ impl Args {
         let resync = problems.keep(duration("--resync-interval", &self.resync_interval, 5..=86_400));
         let settle = problems.keep(duration("--iam-settle-time", &self.iam_settle_time, 0..=600));
         let iam = problems.keep_all(self.budget.check());
-        let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
-        let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
-        let change_queue = problems.keep(queue.transpose());
+        let sweep_interval = problems.keep(sweep_interval(&self.sweep_interval));
+        let sweep_calls = number("--sweep-calls-per-minute", &self.sweep_calls_per_minute, 1..=600);
+        let sweep_calls = problems.keep(sweep_calls).and_then(NonZeroU32::new);
+        let change_queue = problems.keep(self.queue());
         let concurrency = problems.keep(number("--concurrency", &self.concurrency, 1..=1000));
         let health_address = problems.keep(address("--health-address", &self.health_address));
         let metrics_address = problems.keep(address("--metrics-address", &self.metrics_address));
@@ -187,7 +192,11 @@ impl Args {
                 role_path,
                 resync: resync?,
                 settle: settle?,
-                iam: iam?,
+                iam: IamSettings {
+                    sweep_calls_per_minute: sweep_calls?,
+                    ..iam?
+                },
+                sweep_interval: sweep_interval?,
                 change_queue: change_queue?,
                 concurrency: u16::try_from(concurrency?).ok()?,
                 health_address: health_address?,
@@ -202,6 +211,18 @@ impl Args {
             Some(settings) if problems.0.is_empty() => Ok(settings),
             _ => Err(problems.0),
         }
+    }
+
+    /// An empty text is an empty list: `PIR_NAMESPACES=` or `namespaces: []`.
+    fn namespaces(&self) -> Vec<String> {
+        let named = self.watch.namespaces.iter().filter(|name| !name.is_empty());
+        named.cloned().collect()
+    }
+
+    fn queue(&self) -> Result<Option<QueueUrl>, String> {
+        let queue = self.change_queue.as_deref().filter(|text| !text.is_empty());
+        let queue = queue.map(|text| QueueUrl::parse(text).map_err(|why| format!("--change-queue {why}")));
+        queue.transpose()
     }
 }
 
@@ -252,6 +273,8 @@ mod tests {
             "--iam-settle-time=soon",
             "--iam-calls-per-second=x",
             "--iam-burst=0",
+            "--sweep-interval=5s",
+            "--sweep-calls-per-minute=0",
             "--change-queue=pinpoint",
             "--concurrency=100000",
             "--health-address=here",

@@ -140,6 +140,8 @@ impl BudgetArgs {
             Some(IamSettings {
                 calls_per_second: calls.and_then(NonZeroU32::new)?,
                 burst: burst.and_then(NonZeroU32::new)?,
+                // Commands sweep while somebody waits; `run` has a flag for it.
+                sweep_calls_per_minute: NonZeroU32::MAX,
             })
         };
         budget().ok_or(problems.0)

@@ -29,6 +29,15 @@ pub(super) fn duration(flag: &str, text: &str, bounds: RangeInclusive<u64>) -> R
         })
 }
 
+/// Nothing, or a time that is not too short for a sweep.
+pub(super) fn sweep_interval(text: &str) -> Result<Duration, String> {
+    let flag = "--sweep-interval";
+    duration(flag, text, 0..=0).or_else(|_| {
+        let problem = |why| format!("{why}, nor 0s, which is for none");
+        duration(flag, text, 15..=3600).map_err(problem)
+    })
+}
+
 pub(super) fn number(flag: &str, text: &str, bounds: RangeInclusive<u32>) -> Result<u32, String> {
     let parsed = u32::from_str(text).ok().filter(|parsed| bounds.contains(parsed));
     parsed.ok_or_else(|| {

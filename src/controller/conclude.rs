@@ -51,7 +51,7 @@ pub(super) async fn conclude(
 
 /// Lets the object go, and then says what became of the role: a finalizer that can't be taken off makes no second event.
 async fn let_go(context: &Context, object: &PinpointImportRole, notice: Option<Notice>) -> Result<(), ApiError> {
-    objects::release(context, object).await?;
+    objects::remove_finalizer(context, object).await?;
     objects::publish(context, object, notice.into_iter().collect()).await;
     context.forget(&object.uid().unwrap_or_default());
     Ok(())
@@ -67,9 +67,15 @@ async fn say(
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let next = status::status(&before, generation, learned, outcome, &objects::now());
-    if status::differs(&before, &next) {
+    let news = status::differs(&before, &next);
+    if news {
         objects::write_status(context, object, &next).await?;
         tell(context, object, &before, &next, Some(outcome)).await;
+    }
+    let began = context.clock().now.saturating_sub(started.elapsed());
+    let followed = context.memory(object, |memory| memory.end(outcome, news, began, fastrand::f64()));
+    if let Some((why, followed)) = followed {
+        context.metrics.hint(why, followed);
     }
     context.metrics.pass(Pass {
         uid: &object.uid().unwrap_or_default(),
@@ -93,19 +99,22 @@ pub(super) async fn tell(
         for difference in next.last_drift.iter().flat_map(|drift| &drift.differences) {
             context.metrics.drift(&difference.field);
         }
+        context
+            .metrics
+            .drift_seen(context.memory(object, |memory| memory.why()));
     }
     objects::publish(context, object, events).await;
 }
 
 /// Time between full checks of an object's role.
-fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
+pub(super) fn interval(context: &Context, object: &PinpointImportRole) -> Duration {
     object.spec.interval().ok().flatten().unwrap_or(context.settings.resync)
 }
 
 /// When to look again; without an outcome the API server did not let the pass come to one.
 pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
     let wait = wait(outcome, interval(context, object), context.settings.settle);
-    let tries = context.memory(object, |recent| {
+    let tries = context.recent(object, |recent| {
         recent.tidy(context.clock());
         recent.tries.count(wait)
     });

@@ -1,27 +1,28 @@
 //! What all passes share.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use kube::{Client, Resource, ResourceExt};
 use tokio::time::Instant;
 
-use super::register::News;
+use super::{
+    hints::Hints,
+    memory::{Memories, Memory},
+    pace::{SweepSettings, Sweeps},
+    register::News,
+};
 use crate::{
     api::v1alpha1::{PinpointImportRole, PinpointImportRoleStatus},
     aws::Accounts,
     metrics::Metrics,
     role::{
-        Guards, Owner, RolePath,
+        Guards, Owner, RoleName, RolePath,
         decision::Situation,
         recent::{Clock, Recent},
     },
 };
 
-/// Settings of the controller.
+/// What passes need of the settings, checked.
 #[derive(Clone, Debug)]
 pub struct ControllerSettings {
     /// Identity of the cluster, in the ownership tags.
@@ -36,6 +37,8 @@ pub struct ControllerSettings {
     pub guards: Guards,
     /// Name of this process in events.
     pub instance: String,
+    /// How accounts are swept.
+    pub sweeps: SweepSettings,
 }
 
 /// See [`Context::known`].
@@ -52,6 +55,8 @@ pub struct Context {
     pub(super) accounts: Accounts,
     pub(super) settings: ControllerSettings,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) hints: Hints,
+    pub(super) sweeps: Sweeps,
     started: Instant,
     memories: Memories,
 }
@@ -61,6 +66,8 @@ impl Context {
     #[must_use]
     pub fn new(client: Client, accounts: Accounts, settings: ControllerSettings, metrics: Arc<Metrics>) -> Self {
         Self {
+            hints: Hints::new(accounts.keys(), Arc::clone(&metrics)),
+            sweeps: Sweeps::default(),
             client,
             accounts,
             settings,
@@ -78,20 +85,35 @@ impl Context {
         }
     }
 
+    /// A time of [`Self::clock`] as the process has it.
+    pub(super) fn instant(&self, now: Duration) -> std::time::Instant {
+        (self.started + now).into_std()
+    }
+
     /// Works on what is remembered of an object, which begins when this process meets it. What a pass that is still under way would
     /// remember of an object that is gone is forgotten with it.
-    pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
-        let meeting = || Recent::meeting(object.is_held(), self.clock());
+    pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Memory) -> T) -> T {
+        let meeting = || Recent::meeting(object.has_finalizer(), self.clock());
         self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
+    }
+
+    /// Works on what was lately done to an object's role.
+    pub(super) fn recent<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Recent) -> T) -> T {
+        self.memory(object, |memory| work(&mut memory.recent))
     }
 
     /// What decisions about an object depend on beside the object itself, as of now.
     pub(super) fn known(&self, object: &PinpointImportRole) -> Known {
+        self.known_at(object, self.clock())
+    }
+
+    /// The same, to judge what was asked for at some time.
+    pub(super) fn known_at(&self, object: &PinpointImportRole, clock: Clock) -> Known {
         Known {
             owner: Owner::of_object(&self.settings.cluster, object),
             status: object.status.clone().unwrap_or_default(),
-            recent: self.memory(object, |recent| recent.clone()),
-            clock: self.clock(),
+            recent: self.recent(object, |recent| recent.clone()),
+            clock,
         }
     }
 
@@ -103,7 +125,7 @@ impl Context {
             status: &known.status,
             generation: object.metadata.generation.unwrap_or_default(),
             deleting: object.meta().deletion_timestamp.is_some(),
-            held: object.is_held(),
+            has_finalizer: object.has_finalizer(),
             guards: &self.settings.guards,
             role_path: &self.settings.role_path,
             recent: &known.recent,
@@ -111,66 +133,34 @@ impl Context {
         }
     }
 
-    /// Takes note of what the watch tells of the objects.
-    pub(super) fn note(&self, news: &News) {
-        for uid in &news.came {
-            self.memories.came(uid);
-            self.metrics.came(uid);
+    /// Takes note of what a watch tells of its objects.
+    pub(super) fn note(&self, watch: usize, news: &News) {
+        for object in &news.came {
+            let uid = object.uid().unwrap_or_default();
+            self.memories.came(&uid);
+            self.metrics.came(&uid);
+            self.hints.came(self.key(object), watch, object);
         }
-        for uid in &news.went {
-            self.forget(uid);
+        for object in &news.went {
+            self.hints.went(self.key(object), object);
+            self.forget(&object.uid().unwrap_or_default());
         }
+    }
+
+    /// A change message claims that a role of the account of this id was changed: a hint to look at the objects that have it. Whether there
+    /// are any.
+    pub fn told(&self, account: &str, role: &RoleName) -> bool {
+        self.accounts.has(account) && self.hints.told(self.accounts.key(Some(account)), role)
+    }
+
+    /// The account of an object's role, by its name in [`Accounts`].
+    pub(super) fn key(&self, object: &PinpointImportRole) -> Option<&str> {
+        self.accounts.key(object.spec.account_id.as_deref())
     }
 
     /// Forgets an object that is gone.
     pub(super) fn forget(&self, uid: &str) {
         self.memories.forget(uid);
         self.metrics.forget(uid);
-    }
-}
-
-/// What is remembered of the objects that are there, by uid; none of those that this process has not met in a pass.
-#[derive(Debug, Default)]
-struct Memories(Mutex<HashMap<String, Option<Recent>>>);
-
-impl Memories {
-    fn of<T>(&self, uid: &str, meeting: impl FnOnce() -> Recent, work: impl FnOnce(&mut Recent) -> T) -> T {
-        match self.locked().get_mut(uid) {
-            Some(memory) => work(memory.get_or_insert_with(meeting)),
-            None => work(&mut meeting()),
-        }
-    }
-
-    fn came(&self, uid: &str) {
-        self.locked().entry(uid.to_owned()).or_default();
-    }
-
-    fn forget(&self, uid: &str) {
-        self.locked().remove(uid);
-    }
-
-    fn locked(&self) -> MutexGuard<'_, HashMap<String, Option<Recent>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::role::waits::Wait;
-
-    #[test]
-    fn only_objects_that_are_there_are_remembered() {
-        let memories = Memories::default();
-        let failed = Wait::Backoff(Duration::from_secs(1), Duration::from_secs(9));
-        let fail = |uid| memories.of(uid, Recent::default, |recent| recent.tries.count(failed));
-        fail("never came");
-        memories.came("a");
-        fail("a");
-        memories.came("a");
-        assert_eq!(fail("a"), 2);
-        memories.forget("a");
-        assert_eq!(fail("a"), 1);
-        assert!(memories.locked().is_empty());
     }
 }

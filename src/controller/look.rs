@@ -58,7 +58,7 @@ pub(super) async fn look(
         Ok(head) => head,
         Err(failure) => return Ok(Outcome::from(failure).into()),
     };
-    context.memory(object, |recent| recent.saw(head.as_ref(), context.clock()));
+    context.recent(object, |recent| recent.saw(head.as_ref(), context.clock()));
     let known = context.known(object);
     let situation = context.situation(object, &known);
     let rival = rival(context, &known.owner, situation.rival(head.as_ref())).await?;
@@ -71,7 +71,7 @@ pub(super) async fn look(
         Ok(shown) => shown,
         Err(failure) => return Ok(unread(&situation, subject, failure).into()),
     };
-    context.memory(object, |recent| recent.saw_whole(&shown, context.clock()));
+    context.recent(object, |recent| recent.saw_whole(&shown, context.clock()));
     let known = context.known(object);
     let situation = context.situation(object, &known);
     let decision = decide(&situation, subject, &whose, &shown);

@@ -2,11 +2,16 @@
 
 mod conclude;
 mod context;
+mod hints;
 mod leader;
 mod look;
+mod memory;
 mod objects;
+mod pace;
 mod pass;
 mod register;
+mod rest;
+mod sweeps;
 mod work;
 
 use std::{
@@ -20,7 +25,7 @@ use std::{
 
 use futures::{
     FutureExt, Stream, StreamExt, TryStreamExt,
-    future::{join, join_all, ready},
+    future::{join_all, join3, ready},
     stream,
 };
 use kube::{
@@ -30,17 +35,19 @@ use kube::{
         watcher::{self, watcher},
     },
 };
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 pub use context::{Context, ControllerSettings};
 pub use leader::Election;
+pub use pace::SweepSettings;
 
 use crate::api::v1alpha1::PinpointImportRole;
 use register::Register;
 
-/// What `run` needs to know.
+/// Which objects are watched.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub struct WatchSettings {
     /// Namespaces to watch; none: all.
     pub namespaces: BTreeSet<String>,
     /// Label selector of the objects; empty: all.
@@ -50,15 +57,15 @@ pub struct Scope {
 /// Runs until `stop` resolves; passes that are under way then are finished. `filled` is called once all objects were listed.
 pub async fn run(
     client: Client,
-    scope: Scope,
+    watched: WatchSettings,
     context: Arc<Context>,
     filled: impl Fn() + Send + Sync + 'static,
     stop: impl Future<Output = ()> + Send + Sync + Clone + 'static,
 ) {
-    let apis: Vec<Api<PinpointImportRole>> = if scope.namespaces.is_empty() {
+    let apis: Vec<Api<PinpointImportRole>> = if watched.namespaces.is_empty() {
         vec![Api::all(client)]
     } else {
-        scope
+        watched
             .namespaces
             .iter()
             .map(|namespace| Api::namespaced(client.clone(), namespace))
@@ -67,16 +74,52 @@ pub async fn run(
     let (left, filled) = (Arc::new(AtomicUsize::new(apis.len())), Arc::new(filled));
     let controllers = apis.into_iter().map(|api| {
         let (left, filled, first) = (Arc::clone(&left), Arc::clone(&filled), AtomicBool::new(true));
+        let all = Arc::clone(&context);
         let listed = move || {
             if first.swap(false, Ordering::Relaxed) && left.fetch_sub(1, Ordering::Relaxed) == 1 {
                 filled();
+                all.sweeps.listed();
             }
         };
-        watch(api, &scope.selector, Arc::clone(&context), listed, stop.clone())
+        watch(api, &watched.selector, Arc::clone(&context), listed, stop.clone())
     });
     let accounts = Arc::clone(&context);
     let closing = stop.clone().map(|()| accounts.accounts.close());
-    join(join_all(controllers), closing).await;
+    let hinting = hint_for_ever(Arc::clone(&context));
+    let hinting = async {
+        tokio::select! {
+            () = hinting => {}
+            () = stop.clone() => {}
+        }
+    };
+    join3(join_all(controllers), closing, hinting).await;
+}
+
+/// Sweeps all accounts, and tells the controllers of their hints.
+async fn hint_for_ever(context: Arc<Context>) {
+    let keys = context.accounts.keys();
+    let count = keys.len().max(1);
+    let mut all = JoinSet::new();
+    #[allow(clippy::cast_precision_loss, reason = "a share")]
+    for (number, key) in keys.into_iter().enumerate() {
+        let (telling, told) = (Arc::clone(&context), key.clone());
+        all.spawn(async move {
+            let note = |object: &PinpointImportRole, hint| telling.memory(object, |memory| memory.hinted = Some(hint));
+            telling.hints.tell(told.as_deref(), note).await;
+        });
+        if !context.settings.sweeps.interval.is_zero() {
+            let (sweeping, share) = (Arc::clone(&context), number as f64 / count as f64);
+            all.spawn(async move { sweeps::sweep_for_ever(&sweeping, key.as_deref(), share).await });
+        }
+    }
+    while let Some(ended) = all.join_next().await {
+        // A panic is the process' end, as in a pass.
+        if let Err(why) = ended
+            && let Ok(panic) = why.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
 }
 
 /// Watches the objects of one namespace, or of all. `listed` is called whenever all were listed.
@@ -97,13 +140,16 @@ async fn watch(
             .filter_map(|object| register::watched(object, resync))
             .collect()
     });
+    let (number, looks) = context.hints.watch(register.store());
     let noted = Arc::clone(&context);
     let events = watcher(api, watcher::Config::default().labels(selector))
         .default_backoff()
+        // Who wrote which field is half of an object, and nobody here asks.
+        .modify(|object| object.metadata.managed_fields = None)
         .inspect_err(|error| warn!(%error, "can't watch the PinpointImportRoles; it is tried again (is the CRD applied, and may the controller list it?)"));
     let hints = hints(events, move |event| {
         let news = register.take(event);
-        noted.note(&news);
+        noted.note(number, &news);
         // Not the store's own `wait_until_ready`: it wakes one waiter only, and the controller is one (kube-runtime 5.0, `DelayedInit`).
         if matches!(event, watcher::Event::InitDone) {
             listed();
@@ -112,6 +158,7 @@ async fn watch(
     });
 
     Controller::for_stream(hints, store)
+        .reconcile_on(looks)
         // Unbounded here: each account has its own seats (`Accounts::seats`).
         .with_config(controller::Config::default())
         .graceful_shutdown_on(stop)

@@ -41,11 +41,11 @@ pub(super) async fn lives(context: &Context, owner: &Owner) -> Result<bool, ApiE
 }
 
 /// Puts the finalizer on, before anything is made that would have to be cleaned up. Returns the object as it is then, if it changed.
-pub(super) async fn hold(
+pub(super) async fn add_finalizer(
     context: &Context,
     object: &PinpointImportRole,
 ) -> Result<Option<PinpointImportRole>, ApiError> {
-    if object.is_held() || object.meta().deletion_timestamp.is_some() {
+    if object.has_finalizer() || object.meta().deletion_timestamp.is_some() {
         return Ok(None);
     }
     let finalizers: Vec<_> = object
@@ -60,14 +60,14 @@ pub(super) async fn hold(
 }
 
 /// Takes the finalizer off: the object may go.
-pub(super) async fn release(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
-    if !object.is_held() {
+pub(super) async fn remove_finalizer(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
+    if !object.has_finalizer() {
         return Ok(());
     }
     let finalizers = object
         .finalizers()
         .iter()
-        .filter(|held| *held != FINALIZER)
+        .filter(|finalizer| *finalizer != FINALIZER)
         .cloned()
         .collect();
     match set_finalizers("taking the finalizer off", context, object, finalizers).await {
@@ -128,7 +128,7 @@ fn is_same(read: &PinpointImportRole, found: &PinpointImportRole) -> bool {
     let going = |object: &PinpointImportRole| object.meta().deletion_timestamp.is_some();
     read.metadata.generation == found.metadata.generation
         && going(read) == going(found)
-        && read.is_held() == found.is_held()
+        && read.has_finalizer() == found.has_finalizer()
         && !differs(&status(read), &status(found))
 }
 

@@ -13,6 +13,7 @@ use super::{
     conclude::{conclude, learned, next_look},
     context::Context,
     look::{self, Sight},
+    memory::Memory,
     objects, work,
 };
 use crate::{
@@ -40,26 +41,41 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         generation = cached.metadata.generation
     );
     async {
+        if let Some(rest) = context.rests(&cached).await {
+            return Ok(Action::requeue(rest));
+        }
         let seats = context.accounts.seats(cached.spec.account_id.as_deref());
         let namespace = cached.namespace().unwrap_or_default();
-        let Some(_seat) = seats.take(&namespace, lane(&cached)).await else {
+        let lane = if context.memory(&cached, |memory| memory.is_hinted()) {
+            Lane::Asked
+        } else {
+            lane(&cached)
+        };
+        let Some(_seat) = seats.take(&namespace, lane).await else {
             return Ok(Action::await_change());
         };
-        let started = Instant::now();
-        let Some(object) = objects::fresh(&context, &cached).await? else {
-            context.forget(&cached.uid().unwrap_or_default());
-            return Ok(Action::await_change());
-        };
-        match Box::pin(pass(&context, object, started)).await {
-            Err(error) if error.is_conflict() => {
-                debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
-                Ok(Action::requeue(backoff::jittered(AGAIN)))
-            }
-            answer => answer,
-        }
+        // Boxed, so that thousands can wait for their seats and need no room for what comes after.
+        Box::pin(seated(&context, &cached)).await
     }
     .instrument(span)
     .await
+}
+
+/// A pass that has its seat.
+async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Action, ApiError> {
+    let started = Instant::now();
+    let Some(object) = objects::fresh(context, cached).await? else {
+        context.forget(&cached.uid().unwrap_or_default());
+        return Ok(Action::await_change());
+    };
+    context.memory(&object, Memory::begin);
+    match Box::pin(pass(context, object, started)).await {
+        Err(error) if error.is_conflict() => {
+            debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
+            Ok(Action::requeue(backoff::jittered(AGAIN)))
+        }
+        answer => answer,
+    }
 }
 
 /// Whether somebody asked for this pass: the object says so as long as no pass has answered.
@@ -92,14 +108,14 @@ async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -
         ControlFlow::Continue(found) => found,
         ControlFlow::Break(end) => return conclude(context, &object, learned(&object), end, started).await,
     };
-    let held = match objects::hold(context, &object).await {
+    let changed = match objects::add_finalizer(context, &object).await {
         Err(error) if error.is_refusal() => {
             let end = End::Say(Outcome::Hindered(error.to_string()));
             return conclude(context, &object, learned(&object), end, started).await;
         }
-        held => held?,
+        changed => changed?,
     };
-    let object = held.unwrap_or(object);
+    let object = changed.unwrap_or(object);
     let Sight { decision, role } = look::look(context, &iam, &object, &subject).await?;
     let (object, end, role) = match decision {
         Decision::End(end) => (object, end, role),

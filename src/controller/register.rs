@@ -32,10 +32,10 @@ pub(super) struct Register {
 /// What an event of the watch changed.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct News {
-    /// Uids of objects that were not there before.
-    pub came: Vec<String>,
-    /// Uids of objects that are there no more: deleted, or outside of what is watched.
-    pub went: Vec<String>,
+    /// Objects that were not there before.
+    pub came: Vec<Arc<PinpointImportRole>>,
+    /// Objects that are there no more, as they were last: deleted, or outside of what is watched.
+    pub went: Vec<Arc<PinpointImportRole>>,
     /// Objects to look at.
     pub hints: Vec<Arc<PinpointImportRole>>,
 }
@@ -74,20 +74,20 @@ impl Register {
 }
 
 fn compare(before: &[Arc<PinpointImportRole>], after: Vec<Arc<PinpointImportRole>>) -> News {
-    let mut before: HashMap<String, u64> = before.iter().map(|object| (uid(object), hint(object))).collect();
+    let mut before: HashMap<String, &Arc<PinpointImportRole>> =
+        before.iter().map(|object| (uid(object), object)).collect();
     let mut news = News::default();
     for object in after {
-        let uid = uid(&object);
-        match before.remove(&uid) {
-            Some(known) if known == hint(&object) => {}
+        match before.remove(&uid(&object)) {
+            Some(known) if hint(known) == hint(&object) => {}
             Some(_) => news.hints.push(object),
             None => {
-                news.came.push(uid);
+                news.came.push(Arc::clone(&object));
                 news.hints.push(object);
             }
         }
     }
-    news.went = before.into_keys().collect();
+    news.went = before.into_values().cloned().collect();
     news
 }
 
@@ -107,7 +107,7 @@ fn hint(object: &PinpointImportRole) -> u64 {
 /// An object as the gauges see it; none if it is not ours any more: it is being deleted, and only finalizers of others keep it.
 pub(super) fn watched(object: &PinpointImportRole, resync: Duration) -> Option<Watched> {
     let goes = object.meta().deletion_timestamp.is_some();
-    if goes && !object.is_held() {
+    if goes && !object.has_finalizer() {
         return None;
     }
     let reported = object.status.as_ref().filter(|status| {
@@ -168,7 +168,8 @@ mod tests {
         names
     }
 
-    fn sorted(mut uids: Vec<String>) -> Vec<String> {
+    fn sorted(objects: &[Arc<PinpointImportRole>]) -> Vec<String> {
+        let mut uids: Vec<_> = objects.iter().map(|object| uid(object)).collect();
         uids.sort();
         uids
     }
@@ -178,7 +179,7 @@ mod tests {
         let mut register = Register::new();
         let news = list(&mut register, &[object("a", "1", 1), object("b", "2", 1)]);
         assert_eq!(hinted(&news), ["a", "b"]);
-        assert_eq!(sorted(news.came), ["1", "2"]);
+        assert_eq!(sorted(&news.came), ["1", "2"]);
 
         // However long ago the object was last seen.
         assert_eq!(
@@ -210,11 +211,11 @@ mod tests {
             ],
         );
         assert_eq!(hinted(&news), ["changed", "new", "remade"]);
-        assert_eq!(sorted(news.came), ["another", "new"]);
-        assert_eq!(sorted(news.went), ["gone", "remade"]);
+        assert_eq!(sorted(&news.came), ["another", "new"]);
+        assert_eq!(sorted(&news.went), ["gone", "remade"]);
         assert!(news.hints.iter().all(|object| {
-            let held = register.store().get(&ObjectRef::from_obj(&**object));
-            held.is_some_and(|held| held.uid() == object.uid())
+            let known = register.store().get(&ObjectRef::from_obj(&**object));
+            known.is_some_and(|known| known.uid() == object.uid())
         }));
 
         // A list that breaks off and begins again.
@@ -222,7 +223,7 @@ mod tests {
         register.take(&Event::InitApply(object("half", "half", 1)));
         let news = list(&mut register, &[object("same", "same", 1)]);
         assert_eq!(hinted(&news), [""; 0]);
-        assert_eq!(sorted(news.went), ["another", "changed", "labelled", "new"]);
+        assert_eq!(sorted(&news.went), ["another", "changed", "labelled", "new"]);
     }
 
     #[test]
@@ -230,9 +231,9 @@ mod tests {
         let mut register = Register::new();
         list(&mut register, &[object("a", "1", 1)]);
         let news = register.take(&Event::Delete(object("a", "1", 1)));
-        assert_eq!((news.went.as_slice(), news.hints.len()), (&["1".to_owned()][..], 0));
+        assert_eq!((sorted(&news.went), news.hints.len()), (vec!["1".to_owned()], 0));
         let news = register.take(&Event::Apply(object("a", "1", 1)));
-        assert_eq!((news.came.as_slice(), news.hints.len()), (&["1".to_owned()][..], 1));
+        assert_eq!((sorted(&news.came), news.hints.len()), (vec!["1".to_owned()], 1));
     }
 
     #[test]

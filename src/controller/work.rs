@@ -7,8 +7,7 @@ use crate::{
     cluster::ApiError,
     role::{
         Change, Class, Failure, Head, Step,
-        decision::{Aim, End, Subject, Work, after, blocked},
-        plan::differences,
+        decision::{End, Subject, Work, after, blocked},
         progress::Progress,
         status,
     },
@@ -25,12 +24,8 @@ pub(super) async fn declare(
         return Ok(object);
     };
     let before = object.status.clone().unwrap_or_default();
-    let drift = match work.aim {
-        Aim::Repair => differences(&work.changes),
-        _ => Vec::new(),
-    };
     let generation = object.metadata.generation.unwrap_or_default();
-    let next = status::intent(&before, generation, desired, &work.changes, &drift, &objects::now());
+    let next = status::intent(&before, generation, &work.intent(desired), &objects::now());
     if status::differs(&before, &next) {
         let written = objects::write_status(context, &object, &next).await?;
         tell(context, &object, &before, &next, None).await;
@@ -57,7 +52,7 @@ pub(super) async fn carry_out(
         }
         let answer = execute(iam, name, change).await;
         let outcome = answer.as_ref().map(drop);
-        context.memory(object, |recent| {
+        context.recent(object, |recent| {
             recent.did(&change.step, role.as_ref(), outcome, context.clock());
         });
         role = match &answer {

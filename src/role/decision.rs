@@ -17,7 +17,7 @@ use super::{
     events::Notice,
     outcome::{Did, Failures, Outcome},
     ownership::{Foreign, Rival, ownership},
-    plan::{adoption, plan, release, teardown},
+    plan::{adoption, plan, retention, teardown},
     progress::Progress,
     status::{applied, has_open_drift},
 };
@@ -29,7 +29,7 @@ use crate::api::{
 /// First question: is there anything to look at? The next is about the account.
 pub fn begin(situation: &Situation<'_>) -> ControlFlow<End> {
     ControlFlow::Break(match (situation.deleting, situation.spec.suspend) {
-        (true, _) if !situation.held => End::LetGo(None),
+        (true, _) if !situation.has_finalizer => End::LetGo(None),
         (true, true) => End::Say(Outcome::DeletionSuspended),
         (false, true) => End::Say(Outcome::Suspended),
         (_, false) => return ControlFlow::Continue(()),
@@ -231,7 +231,7 @@ fn leave(situation: &Situation<'_>, shown: &ObservedRole) -> Decision {
     }
     let (aim, changes) = match situation.spec.deletion_policy {
         DeletionPolicy::Delete => (Aim::Delete, teardown(&role)),
-        DeletionPolicy::Retain => (Aim::Retain, release(&role.head)),
+        DeletionPolicy::Retain => (Aim::Retain, retention(&role.head)),
     };
     Decision::Act(Work {
         aim,

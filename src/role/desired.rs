@@ -21,18 +21,18 @@ use crate::api::{
 /// What a declaration means depends on.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Account of the controller's credentials.
+    /// Account in which the role lies: the ARNs of its conditions and of the default policy name it or its partition.
     pub account: Account,
     /// The controller's `--role-path`.
     pub role_path: RolePath,
 }
 
-/// A role as declared.
+/// What a role should be: the spec with its defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredRole {
     /// The object that the role belongs to.
     pub owner: Owner,
-    /// Name.
+    /// `spec.roleName`, or `<namespace>.<name>` of the object.
     pub name: RoleName,
     /// Path; none: that which the role has.
     pub path: Option<RolePath>,
@@ -46,13 +46,13 @@ pub struct DesiredRole {
     pub boundary: Option<PolicyArn>,
     /// `spec.tags`, without the ownership tags.
     pub tags: BTreeMap<String, String>,
-    /// Trust policy.
+    /// Who may assume it, and under which conditions; always enforced.
     pub trust: TrustPolicy,
-    /// Managed policies.
+    /// The managed policies to be attached, the default one included.
     pub attached: BTreeSet<PolicyArn>,
     /// The inline policy for `spec.buckets`.
     pub buckets: Option<BucketPolicy>,
-    /// What becomes of other policies.
+    /// What becomes of policies that are neither in `attached` nor the one of `buckets`.
     pub undeclared: UndeclaredPolicies,
 }
 

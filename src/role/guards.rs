@@ -46,11 +46,11 @@ impl Patterns {
 pub struct Guards {
     /// ARNs of managed policies that may be declared.
     pub policy_arns: Patterns,
-    /// The boundary that every role gets.
+    /// The boundary that every role gets (`--permissions-boundary`); none: that of its spec.
     pub boundary: Option<PolicyArn>,
-    /// What the name of every role begins with.
+    /// What the name of every role begins with (`--role-name-prefix`); empty: anything.
     pub name_prefix: String,
-    /// Namespaces whose objects may adopt.
+    /// Namespaces whose objects may take over a role that exists (`--adoption-namespaces`).
     pub adoption_namespaces: Patterns,
 }
 
@@ -262,7 +262,7 @@ mod tests {
         let spec = |applications| PinpointImportRoleSpec {
             trust: Some(Trust {
                 applications,
-                source_account: None,
+                ..Trust::default()
             }),
             ..PinpointImportRoleSpec::default()
         };

@@ -19,6 +19,7 @@ pub mod problem;
 pub mod progress;
 pub mod recent;
 pub mod review;
+pub mod sighting;
 pub mod situation;
 pub mod spelling;
 pub mod status;

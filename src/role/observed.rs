@@ -3,25 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What `GetRole` answers.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Head {
     /// Name, in the case in which the role was created.
     pub name: String,
-    /// ARN.
+    /// `arn:<partition>:iam::<account>:role<path><name>`.
     pub arn: String,
     /// IAM's unique id of the role (`AROA…`); a role made anew under the same name has another.
     pub id: String,
-    /// Path.
+    /// `/` or `/…/`. IAM has no call that changes it.
     pub path: String,
     /// The trust policy: JSON, percent-decoded.
     pub trust: String,
-    /// Description.
+    /// Free text of others, at most 1000 characters (IAM API reference, `CreateRole`).
     pub description: Option<String>,
-    /// Longest session, in seconds.
+    /// Longest session, in seconds: 3600 to 43200 (IAM API reference, `CreateRole`).
     pub max_session_duration: Option<i32>,
     /// ARN of the permissions boundary.
     pub boundary: Option<String>,
-    /// Tags.
+    /// Everybody's tags, the ownership tags among them, with keys in the case in which they were set.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -49,9 +49,9 @@ pub fn same_key(one: &str, other: &str) -> bool {
 }
 
 /// A role and its policies, wholly read.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ObservedRole {
-    /// The role itself.
+    /// All but the policies, which take calls of their own.
     pub head: Head,
     /// ARNs of the attached managed policies.
     pub attached: BTreeSet<String>,
@@ -89,4 +89,22 @@ pub struct Sweep {
     pub roles: BTreeMap<String, SweptRole>,
     /// Documents of the account's own managed policies, by ARN.
     pub policies: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_found_by_its_very_key_first() {
+        let tags = [("Ä", "1"), ("ä", "2"), ("Team", "3")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let head = Head {
+            tags: tags.into(),
+            ..Head::default()
+        };
+        assert_eq!(
+            (head.tag("ä"), head.tag("Ä"), head.tag("team")),
+            (Some("2"), Some("1"), Some("3"))
+        );
+    }
 }

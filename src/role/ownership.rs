@@ -16,13 +16,13 @@ use crate::api::{
 /// The object that a role belongs to, as the ownership tags say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// Identity of the cluster.
+    /// Identity of the cluster: the uid of its `kube-system` namespace, or `--cluster-id`.
     pub cluster: String,
-    /// Namespace of the object.
+    /// Namespace of the object, for people and to look it up: it proves nothing.
     pub namespace: String,
-    /// Name of the object.
+    /// Name of the object, likewise.
     pub name: String,
-    /// Uid of the object.
+    /// Uid of the object: one that is made anew under the same name is another owner.
     pub uid: String,
 }
 
@@ -105,7 +105,7 @@ pub enum Foreign {
     Copied(String),
     /// A role with another id than ours had.
     Replaced {
-        /// The id in the status.
+        /// The id that the status has pinned, which the role no longer has.
         pinned: String,
     },
     /// It might be adopted but for this.

@@ -104,7 +104,7 @@ pub fn teardown(observed: &ObservedRole) -> Plan {
 
 /// What leaves the role and its policies to whoever wants them: the ownership tags go.
 #[must_use]
-pub fn release(role: &Head) -> Plan {
+pub fn retention(role: &Head) -> Plan {
     let is_ownership = |key: &&String| Tag::VARIANTS.iter().any(|tag| same_key(tag.key(), key));
     let keys: Vec<String> = role.tags.keys().filter(is_ownership).cloned().collect();
     if keys.is_empty() {
@@ -288,17 +288,6 @@ fn policies(
 ) -> (Vec<Change>, Vec<Change>) {
     let remove = undeclared == UndeclaredPolicies::Remove;
     let declared = |arn: &str| attached.iter().any(|declared| declared.as_str() == arn);
-    let removal = |step: Step, differences: Vec<Difference>| {
-        let change = Change {
-            differences,
-            ..Change::plain(step)
-        };
-        change.securing([Premise::Removed])
-    };
-    let delete = |name: &str, document: &Option<String>| Step::DeleteInlinePolicy {
-        name: name.to_owned(),
-        document: document.clone(),
-    };
     let undeclared = observed.attached.iter().filter(|arn| remove && !declared(arn));
     let mut removals: Vec<Change> = undeclared
         .map(|arn| {
@@ -315,25 +304,12 @@ fn policies(
     removals.extend(undeclared.map(|(name, document)| {
         let words = format!("inline policy {name} exists");
         let difference = Difference::new(Field::InlinePolicies, words, "no such policy");
-        removal(delete(name, document), vec![difference])
+        removal(delete(name, document.as_ref()), vec![difference])
     }));
 
-    let mut additions = Vec::new();
-    if let Some(buckets) = buckets {
-        let found = observed.inline.get(INLINE_POLICY);
-        let mut differences = buckets.differences(found.map(|document| document.as_deref().unwrap_or_default()));
-        if !differences.is_empty() {
-            if let Some(document) = found.filter(|_| frame_changes) {
-                let step = delete(INLINE_POLICY, document);
-                removals.push(removal(step, std::mem::take(&mut differences)));
-            }
-            additions.push(Change {
-                differences,
-                overwrites: found.filter(|_| !frame_changes).cloned().flatten(),
-                ..Change::plain(Step::PutBucketPolicy(buckets.document().to_owned()))
-            });
-        }
-    }
+    let (former, buckets) = buckets.map_or((None, None), |buckets| bucket_policy(buckets, observed, frame_changes));
+    removals.extend(former);
+    let mut additions = Vec::from_iter(buckets);
     let missing = attached.iter().filter(|arn| !observed.attached.contains(arn.as_str()));
     additions.extend(missing.map(|arn| {
         let words = format!("managed policy {arn} is not attached");
@@ -346,4 +322,42 @@ fn policies(
         .into_iter()
         .map(|change| change.needing([Premise::Trust, Premise::Boundary]));
     (removals, additions.collect())
+}
+
+/// The bucket policy that is there, taken off, and the declared one, put on.
+fn bucket_policy(
+    declared: &BucketPolicy,
+    observed: &ObservedRole,
+    frame_changes: bool,
+) -> (Option<Change>, Option<Change>) {
+    let found = observed.inline.get(INLINE_POLICY);
+    let mut differences = declared.differences(found.map(|document| document.as_deref().unwrap_or_default()));
+    if differences.is_empty() {
+        return (None, None);
+    }
+    let former = found.filter(|_| frame_changes).map(|document| {
+        let step = delete(INLINE_POLICY, document.as_ref());
+        removal(step, std::mem::take(&mut differences))
+    });
+    let put = Change {
+        differences,
+        overwrites: found.filter(|_| !frame_changes).cloned().flatten(),
+        ..Change::plain(Step::PutBucketPolicy(declared.document().to_owned()))
+    };
+    (former, Some(put))
+}
+
+fn delete(name: &str, document: Option<&String>) -> Step {
+    Step::DeleteInlinePolicy {
+        name: name.to_owned(),
+        document: document.cloned(),
+    }
+}
+
+fn removal(step: Step, differences: Vec<Difference>) -> Change {
+    let change = Change {
+        differences,
+        ..Change::plain(step)
+    };
+    change.securing([Premise::Removed])
 }

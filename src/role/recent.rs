@@ -95,6 +95,8 @@ pub struct Recent {
     created: Option<Duration>,
     /// The last write of tags, which may have had its effect.
     tagged: Option<Duration>,
+    /// The last write that may have had its effect.
+    wrote: Option<Duration>,
     /// How many `CreateRole`s may have had their effect.
     creations: u32,
     /// Writes whose answers were lost, and whose effect no look has shown so far.
@@ -106,11 +108,11 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// What is remembered of an object that this process meets. `held`: it bears the finalizer already.
+    /// What is remembered of an object that this process meets. `has_finalizer`: it bears the finalizer already.
     #[must_use]
-    pub fn meeting(held: bool, clock: Clock) -> Self {
+    pub fn meeting(has_finalizer: bool, clock: Clock) -> Self {
         Self {
-            inherited: held.then_some(clock.now),
+            inherited: has_finalizer.then_some(clock.now),
             ..Self::default()
         }
     }
@@ -168,6 +170,7 @@ impl Recent {
         if answer.is_err_and(|failure| failure.class != Class::Ambiguous) {
             return;
         }
+        self.wrote = Some(clock.now);
         if matches!(step, Step::CreateRole(_)) {
             self.creations = self.creations.saturating_add(1);
             self.absent_since = None;
@@ -222,6 +225,12 @@ impl Recent {
     #[must_use]
     pub fn may_lack_tags(&self, clock: Clock) -> bool {
         self.tagged.is_some_and(|at| clock.is_fresh(at)) || self.is_unsure(clock)
+    }
+
+    /// Whether what was asked of IAM at the clock's time may be older than the last write, which may have come after it.
+    #[must_use]
+    pub fn may_be_older_than_a_write(&self, clock: Clock) -> bool {
+        self.wrote.is_some_and(|at| clock.now <= at + clock.settle)
     }
 
     /// Whether what IAM shows may be older than a write of the process before this one, of which nothing is remembered. So a restart

@@ -7,15 +7,17 @@ use super::{
     events::Notice,
     outcome::Outcome,
     ownership::Claim,
+    plan::differences,
     progress::Progress,
     recent::{Clock, Recent},
+    status::Intent,
 };
 use crate::api::v1alpha1::{AdoptionPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus};
 
 /// What is known of an object beside IAM.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
-    /// The declaration.
+    /// The spec, as the API server has it.
     pub spec: &'a PinpointImportRoleSpec,
     /// The object, as ownership tags name it.
     pub owner: &'a Owner,
@@ -26,14 +28,14 @@ pub struct Situation<'a> {
     /// Whether it is being deleted.
     pub deleting: bool,
     /// Whether it bears the finalizer.
-    pub held: bool,
+    pub has_finalizer: bool,
     /// What operators allow.
     pub guards: &'a Guards,
     /// The controller's `--role-path`.
     pub role_path: &'a RolePath,
     /// What this process lately did to the role.
     pub recent: &'a Recent,
-    /// The time.
+    /// When this is asked; the core has no clock of its own.
     pub clock: Clock,
 }
 
@@ -138,6 +140,19 @@ impl Situation<'_> {
 }
 
 impl Work {
+    /// What is about to be done, for the status.
+    #[must_use]
+    pub fn intent<'a>(&'a self, desired: &'a DesiredRole) -> Intent<'a> {
+        Intent {
+            desired,
+            changes: &self.changes,
+            drift: match self.aim {
+                Aim::Repair => differences(&self.changes),
+                _ => Vec::new(),
+            },
+        }
+    }
+
     /// The role that is this object's after the work.
     #[must_use]
     pub fn role(&self, progress: &Progress) -> Option<Head> {

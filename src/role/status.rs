@@ -28,6 +28,17 @@ type Conditions = BTreeMap<ConditionType, (&'static str, Reason, String)>;
 /// Reason of `Suspended`.
 const SUSPENDED: &str = "Suspended";
 
+/// What a pass is about to do.
+#[derive(Clone, Debug)]
+pub struct Intent<'a> {
+    /// The declaration.
+    pub desired: &'a DesiredRole,
+    /// The changes.
+    pub changes: &'a Plan,
+    /// The drift that they undo.
+    pub drift: Vec<Difference>,
+}
+
 /// What a pass learned, whatever came of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Learned<'a> {
@@ -156,8 +167,7 @@ fn conditions(outcome: &Outcome, role: &str) -> Conditions {
         .collect()
 }
 
-/// The status before the first write of a pass: what must not be forgotten if the controller dies in the middle. `drift` is what the plan
-/// undoes.
+/// The status before the first write of a pass: what must not be forgotten if the controller dies in the middle.
 ///
 /// * A drift, so that it is told even if its repair is the last thing that this process does.
 /// * The keys of tags about to be set, so that they can be removed later.
@@ -166,13 +176,16 @@ fn conditions(outcome: &Outcome, role: &str) -> Conditions {
 pub fn intent(
     previous: &PinpointImportRoleStatus,
     generation: i64,
-    desired: &DesiredRole,
-    plan: &Plan,
-    drift: &[Difference],
+    intent: &Intent<'_>,
     now: &Time,
 ) -> PinpointImportRoleStatus {
+    let Intent {
+        desired,
+        changes,
+        drift,
+    } = intent;
     let mut next = previous.clone();
-    for change in plan {
+    for change in *changes {
         match &change.step {
             Step::CreateRole(_) => {
                 next.former_role_id = next.role_id.take().or(next.former_role_id);

@@ -15,11 +15,11 @@ use crate::api::INLINE_POLICY;
 pub enum Step {
     /// `CreateRole`, with tags and boundary inside.
     CreateRole(Box<NewRole>),
-    /// `TagRole`.
+    /// `TagRole`: sets these, and leaves other keys as they are.
     TagRole(BTreeMap<String, String>),
-    /// `UntagRole`.
+    /// `UntagRole`: the keys, as IAM shows them.
     UntagRole(Vec<String>),
-    /// `PutRolePermissionsBoundary`.
+    /// `PutRolePermissionsBoundary`: takes the place of another boundary at once, so that the role is never without.
     PutBoundary(PolicyArn),
     /// `UpdateAssumeRolePolicy`: the document.
     UpdateTrust(String),
@@ -32,18 +32,18 @@ pub enum Step {
     },
     /// `DetachRolePolicy`: an ARN as IAM gave it.
     DetachPolicy(String),
-    /// `AttachRolePolicy`.
+    /// `AttachRolePolicy`: nothing happens where it is attached already.
     AttachPolicy(PolicyArn),
     /// `DeleteRolePolicy`, with the document that goes, so that it can be logged whole.
     DeleteInlinePolicy {
-        /// Name.
+        /// Name of the policy, as IAM shows it.
         name: String,
         /// Document, where it was read.
         document: Option<String>,
     },
     /// `PutRolePolicy` for the buckets: the document.
     PutBucketPolicy(String),
-    /// `DeleteRole`.
+    /// `DeleteRole`: IAM refuses it while the role has policies or is in an instance profile (`DeleteConflict`).
     DeleteRole,
 }
 
@@ -154,17 +154,17 @@ impl NewRole {
 /// What `CreateRole` bears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRole {
-    /// Path.
+    /// Path, which can't be changed later.
     pub path: RolePath,
-    /// Trust policy.
+    /// The trust policy: IAM makes no role without one.
     pub trust: String,
-    /// Description.
+    /// The declared description, or one that names the object.
     pub description: String,
-    /// Longest session in seconds.
+    /// Longest session in seconds; none: IAM's default, 3600.
     pub max_session_duration: Option<i32>,
-    /// Permissions boundary.
+    /// Permissions boundary: set in the same call, so that the role is never without.
     pub boundary: Option<PolicyArn>,
-    /// All tags.
+    /// Ownership tags and declared ones: set in the same call, so that the role is never nobody's.
     pub tags: BTreeMap<String, String>,
 }
 

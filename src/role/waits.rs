@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::outcome::{Class, Outcome};
 
-/// First and longest wait after what may pass by itself.
+/// First and longest wait after what may pass by itself: an object in trouble costs its account at most a look in five minutes.
 const PASSING: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 /// First wait after what only people can mend: they rarely do so within a second.
 const PEOPLE: Duration = Duration::from_secs(5);
 /// Longest wait where people will wait for the result: a deletion that is blocked, credentials that are missing.
 const WATCHED: Duration = Duration::from_mins(1);
-/// Shortest and longest wait for IAM to show a write.
+/// Shortest and longest wait for IAM to show a write: it mostly does within seconds, and may take a minute.
 const SETTLING: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// When to look at an object's role again.

@@ -32,6 +32,7 @@ mod rights;
 mod samples;
 mod statuses;
 mod steps;
+mod sweep;
 mod told;
 mod upgrade;
 mod validation;

@@ -4,6 +4,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ fn read_by(program: &str, arguments: &[&str], world: &World) -> Vec<String> {
     let mut child = Command::new("go")
         .args(["run", "."])
         .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(program))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(program))
         .env("GOFLAGS", "-mod=readonly")
         .env("GOTOOLCHAIN", "local")
         .stdin(Stdio::piped())
@@ -36,7 +37,7 @@ fn read_by(program: &str, arguments: &[&str], world: &World) -> Vec<String> {
         .expect("go runs");
     child.stdin.take().unwrap().write_all(objects.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "tests/{program} failed");
+    assert!(output.status.success(), "tests/tools/{program} failed");
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()
@@ -128,6 +129,61 @@ fn an_object_that_no_controller_has_seen_is_not_current() {
     assert_eq!(argo_cd(&world), ["segments Progressing true"]);
     let waited = world.kubectl(&["wait", "--for=condition=Ready", "pir/segments", "--timeout=1s"]);
     assert!(waited.is_err());
+}
+
+/// What a pass made of an object that has changed since replaces nothing, least of all a pin: a fresh pass sees to it, and nobody hears of a
+/// conflict. What no status depends on keeps it from nothing.
+#[test]
+fn a_stale_pass_replaces_no_status() {
+    let world = World::in_place("stale-pass", &json!({}));
+    let pinned = world.status("segments")["roleId"].clone();
+    let hanging = |request: &str, begun: &dyn Fn()| {
+        world.iam.tamper(&world.role_name("segments"), |role| {
+            role.attached.insert(ADMIN.to_owned());
+        });
+        world.iam.clear_calls();
+        let late = Rule::new(Fault::HangAfter(Duration::from_secs(3))).action("ListRolePolicies");
+        world.iam.fault(late.role(&world.role_name("segments")));
+        let request = format!("pinpoint-import.dev/reconcile-requested-at={request}");
+        world
+            .kubectl(&["annotate", "pir", "segments", "--overwrite", &request])
+            .unwrap();
+        world.wait("the look", || {
+            (world.calls_on("segments", "ListRolePolicies") > 0).then_some(())
+        });
+        begun();
+    };
+    hanging("first", &|| {
+        drop(world.kubectl(&["label", "pir", "segments", "team=a"]).unwrap());
+    });
+    world.wait_event("segments", "DriftRepaired");
+    assert_eq!(world.status("segments")["roleId"], pinned);
+
+    hanging("second", &|| {
+        let other = json!({"status": {"roleId": "AROAOTHER"}}).to_string();
+        let patch = [
+            "patch",
+            "pir",
+            "segments",
+            "--type=merge",
+            "--subresource=status",
+            "-p",
+            &other,
+        ];
+        let people = [
+            "--as=admin",
+            "--as-group=system:masters",
+            "--as-group=pinpoint-import.dev:break-glass",
+        ];
+        world.kubectl(&[&patch[..], &people[..]].concat()).unwrap();
+    });
+    world.wait_ready("segments", "False", "RoleNotOwned");
+    assert_eq!(world.status("segments")["roleId"], "AROAOTHER");
+    assert!(
+        world.role("segments").unwrap().attached.contains(ADMIN),
+        "the stale pass writes nothing"
+    );
+    assert!(world.told("segments", "AwsUnavailable").is_empty());
 }
 
 #[test]

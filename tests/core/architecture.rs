@@ -21,6 +21,9 @@ struct Room {
 const AWS: &str = "aws_";
 const TOKIO: &str = "tokio";
 
+/// The sources of this workspace's crates.
+const CRATES: [&str; 3] = ["src", "tests/support/src", "tests/proof/src"];
+
 /// The pure core has no clock, no chance, no input or output, nothing asynchronous, no AWS SDK and no kube client.
 const IMPURE: &[&str] = &[
     AWS,
@@ -185,7 +188,7 @@ fn every_room_uses_only_what_it_may() {
 /// A file that is read may be understood with what it uses, and nothing of what uses it.
 #[test]
 fn nothing_goes_in_circles_and_nothing_goes_back_up() {
-    for src in ["src", "tests/support/src"] {
+    for src in CRATES {
         let source = Source::read(&root().join(src));
         let uses = source.uses();
         assert_eq!(circles(&uses), BTreeSet::new(), "{src}: these files use each other");
@@ -231,6 +234,35 @@ fn files_stay_short_enough_to_be_read() {
             file.display()
         );
     }
+}
+
+/// A word that means one thing here and another there is looked up twice, and mistaken once.
+#[test]
+fn no_two_types_share_a_name() {
+    let types = Source::read(&src()).types;
+    let shared: Vec<_> = types.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(shared.is_empty(), "these names mean several things: {shared:?}");
+}
+
+/// Functions that may be longer, since they are one list of all that there is.
+const LISTS: &[&str] = &["aws/execute.rs: execute"];
+
+#[test]
+fn functions_stay_small_enough_to_be_read() {
+    let mut found = Vec::new();
+    for src in CRATES {
+        for function in Source::read(&root().join(src)).functions {
+            let long = function.lines > 60 && !LISTS.contains(&function.at.as_str());
+            if long || function.parameters > 5 {
+                found.push(format!("{src}: {function:?}"));
+            }
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "60 lines and 5 parameters are enough:\n{}",
+        found.join("\n")
+    );
 }
 
 /// The tests above can fail.
@@ -305,6 +337,28 @@ fn circles_and_ways_up_are_found() {
         BTreeSet::from([BTreeSet::from(["b.rs", "c.rs", "d/e.rs"])])
     );
     assert_eq!(upwards(&uses), ["d/e.rs uses d/mod.rs, of which it is a part"]);
+}
+
+#[test]
+fn types_are_found_wherever_they_are_defined() {
+    let source = made(&[
+        ("a.rs", "struct A; mod deep { pub enum B {} } fn f() { type C = u8; }"),
+        (
+            "b.rs",
+            "pub(crate) struct A<T>(T); trait B {} impl D for A<u8> { type C = u8; }",
+        ),
+        (
+            "c.rs",
+            "#[cfg(test)] mod tests { struct A; } #[test] fn t() { struct C; }",
+        ),
+    ]);
+    let files = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let both = files(&["a.rs", "b.rs"]);
+    let wanted = [("A", both.clone()), ("B", both), ("C", files(&["a.rs"]))];
+    assert_eq!(
+        source.types,
+        wanted.map(|(name, files)| (name.to_owned(), files)).into()
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use pinpoint_import_role_controller::{
 };
 use proptest::{prelude::*, sample::select};
 
-use crate::generated::declare;
+use crate::generated::{cases, declare};
 
 /// Bytes that a document's grants and the words about them may take.
 const MOST: usize = 4 << 20;
@@ -137,7 +137,7 @@ fn sound_documents_at_the_limits_of_iam_are_read() {
     let ours = declare(&PinpointImportRoleSpec {
         trust: Some(Trust {
             applications: Some((0..20).map(application).collect()),
-            source_account: None,
+            ..Trust::default()
         }),
         buckets: Some((0..20).map(bucket).collect()),
         ..PinpointImportRoleSpec::default()
@@ -215,7 +215,7 @@ fn hostile_statement() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(300)) })]
 
     #[test]
     fn no_shape_gets_past_the_bound(statements in proptest::collection::vec(hostile_statement(), 1..8)) {

@@ -28,6 +28,12 @@ const ARNS: [&str; 4] = [
 ];
 const INLINE: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
 
+/// How many inputs are tried: so many, if `PROPTEST_CASES` asks for no other number.
+pub fn cases(usual: u32) -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}
+
 pub fn owner() -> Owner {
     Owner {
         cluster: "cluster".to_owned(),

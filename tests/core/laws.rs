@@ -5,7 +5,7 @@ use pinpoint_import_role_controller::{
     role::{
         Head, Owner, Ownership, Step,
         ownership::{Claim, Rival, ownership},
-        plan::{plan, release, teardown},
+        plan::{plan, retention, teardown},
         policy::trust::obstacle_to_adoption,
     },
 };
@@ -15,10 +15,10 @@ use proof::{
 };
 use proptest::{option, prelude::*, sample::select};
 
-use crate::generated::{declare, owner, remembered, role, spec};
+use crate::generated::{cases, declare, owner, remembered, role, spec};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(2000)) })]
 
     /// After executing its plan, the next plan is empty; so nothing is written at rest.
     #[test]
@@ -124,14 +124,14 @@ proptest! {
         }
     }
 
-    /// A released role is nobody's, and is otherwise as it was.
+    /// A retained role is nobody's, and is otherwise as it was.
     #[test]
-    fn release_takes_off_the_ownership_alone(role in role()) {
-        let end = after(Some(&role), &release(&role.head)).unwrap();
+    fn retention_takes_off_the_ownership_alone(role in role()) {
+        let end = after(Some(&role), &retention(&role.head)).unwrap();
         prop_assert_eq!(Owner::of(&end.head), None);
         prop_assert!(end.head.tags.keys().all(|key| !key.starts_with("pinpoint-import.dev/")));
         prop_assert_eq!(powers(Some(&end)), powers(Some(&role)));
-        prop_assert_eq!(release(&end.head), vec![]);
+        prop_assert_eq!(retention(&end.head), vec![]);
     }
 
     /// The table of ownership (contract, section 4): the pinned id is the proof, tags are a claim; and adoptable is only what was asked for,

@@ -17,6 +17,7 @@ mod messages;
 mod monitoring;
 mod papers;
 mod passes;
+mod sightings;
 mod source;
 mod statuses;
 mod validate;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, time::Dura
 use pinpoint_import_role_controller::{
     api::Reason,
     aws::CallWatch as _,
-    metrics::{Metrics, Pass, Watched},
+    metrics::{Followed, Metrics, Pass, Shown, SweepResult, Watched, Why},
 };
 use serde_json::Value;
 use strum::VariantArray;
@@ -38,6 +38,10 @@ fn known() -> BTreeSet<String> {
     });
     metrics.called("GetRole", "ok", Duration::ZERO);
     metrics.drift("tags");
+    metrics.swept(SweepResult::Whole, Duration::ZERO);
+    metrics.sighting(Shown::AsDeclared);
+    metrics.hint(Why::Sweep, Followed::Looked);
+    metrics.drift_seen(Why::Sweep);
     let text = metrics.text();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -59,7 +63,7 @@ fn named(text: &str) -> BTreeSet<String> {
 
 fn promtool(arguments: &[&str]) -> String {
     let build = Command::new("bash")
-        .arg(at("tests/promtool/build.sh"))
+        .arg(at("tests/tools/promtool/build.sh"))
         .output()
         .unwrap();
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
@@ -114,8 +118,12 @@ fn each_alert_fires_when_it_should_and_not_before() {
         "--lint-fatal",
         at("deploy/monitoring/alerts.yaml").to_str().unwrap(),
     ]);
-    promtool(&["test", "rules", at("tests/promtool/alerts.yaml").to_str().unwrap()]);
-    let tests = read("tests/promtool/alerts.yaml");
+    promtool(&[
+        "test",
+        "rules",
+        at("tests/tools/promtool/alerts.yaml").to_str().unwrap(),
+    ]);
+    let tests = read("tests/tools/promtool/alerts.yaml");
     for alert in read("deploy/monitoring/alerts.yaml")
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "))

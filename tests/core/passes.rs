@@ -1,7 +1,7 @@
 //! Laws of the decision and its execution together: whole passes, over an IAM that is late and whose calls fail before or after their
 //! effect, with restarts in between and others at work on the role.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::ControlFlow, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
@@ -14,7 +14,7 @@ use pinpoint_import_role_controller::{
     },
     role::{
         Account, Class, Failure, Guards, Head, ObservedRole, Owner, Patterns, Premise, RolePath, Step,
-        decision::{Aim, Decision, End, Situation, Subject, after, begin, decide, foresee, subject, whose},
+        decision::{Decision, End, Situation, Subject, after, begin, decide, foresee, subject, whose},
         events::events,
         outcome::Outcome,
         ownership::Rival,
@@ -31,7 +31,7 @@ use proof::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use strum::VariantArray;
 
-use crate::generated::{declare, owner, spec};
+use crate::generated::{cases, declare, owner, spec};
 
 const WIDE: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
 const STRANGER: &str =
@@ -92,7 +92,7 @@ struct World {
     generation: i64,
     status: PinpointImportRoleStatus,
     deleting: bool,
-    held: bool,
+    has_finalizer: bool,
     gone: bool,
     recent: Option<Recent>,
     started: Duration,
@@ -121,7 +121,7 @@ impl World {
             generation: 1,
             status: PinpointImportRoleStatus::default(),
             deleting: false,
-            held: false,
+            has_finalizer: false,
             gone: false,
             recent: None,
             started: Duration::ZERO,
@@ -166,8 +166,8 @@ impl World {
     }
 
     fn recent(&mut self) -> &mut Recent {
-        let (held, clock) = (self.held, self.clock());
-        self.recent.get_or_insert_with(|| Recent::meeting(held, clock))
+        let (has_finalizer, clock) = (self.has_finalizer, self.clock());
+        self.recent.get_or_insert_with(|| Recent::meeting(has_finalizer, clock))
     }
 
     /// The time that statuses show.
@@ -189,7 +189,7 @@ impl World {
             status: &self.status,
             generation: self.generation,
             deleting: self.deleting,
-            held: self.held,
+            has_finalizer: self.has_finalizer,
             guards: &guards,
             role_path: &RolePath::default(),
             recent: &recent,
@@ -214,7 +214,7 @@ impl World {
             std::ops::ControlFlow::Continue(subject) => subject,
         };
         self.recent();
-        self.held |= !self.deleting;
+        self.has_finalizer |= !self.deleting;
         let shown = self.shown();
         let head = shown.as_ref().map(|role| role.head.clone());
         let clock = self.clock();
@@ -240,18 +240,7 @@ impl World {
             }
             Decision::Act(work) => {
                 if let Some(desired) = subject.desired() {
-                    let drift = match work.aim {
-                        Aim::Repair => differences(&work.changes),
-                        _ => Vec::new(),
-                    };
-                    let next = status::intent(
-                        &self.status,
-                        self.generation,
-                        desired,
-                        &work.changes,
-                        &drift,
-                        &self.time(),
-                    );
+                    let next = status::intent(&self.status, self.generation, &work.intent(desired), &self.time());
                     self.write_status(next, None);
                 }
                 let mut progress = Progress::without(&work.unproven);
@@ -553,14 +542,8 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// Histories tried; `PROPTEST_CASES` asks for more.
-fn cases() -> u32 {
-    let asked = std::env::var("PROPTEST_CASES").ok();
-    asked.and_then(|cases| cases.parse().ok()).unwrap_or(1000)
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(1000)) })]
 
     /// Never wider (checked at every write), no orphan (at every end), and eventually as declared and quiet.
     #[test]
@@ -779,7 +762,7 @@ fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
         };
         let trust = Trust {
             applications: Some(regions.iter().map(application).collect()),
-            source_account: None,
+            ..Trust::default()
         };
         declare(&PinpointImportRoleSpec {
             trust: Some(trust),
@@ -790,4 +773,21 @@ fn a_trust_policy_that_only_widens_waits_for_undeclared_policies() {
     assert!(two.trust.only_adds_to(one.trust.document()));
     assert!(!one.trust.only_adds_to(two.trust.document()));
     assert!(!one.trust.only_adds_to(guide.trust.document()));
+}
+
+/// What nothing of ours holds has no role of ours: deleted, it is let go without a look, suspended or not.
+#[test]
+fn an_object_that_is_not_held_is_let_go_without_a_look() {
+    for suspend in [false, true] {
+        let spec = PinpointImportRoleSpec {
+            suspend,
+            ..PinpointImportRoleSpec::default()
+        };
+        let mut world = World::new([spec.clone(), spec], 60, 0);
+        world.deleting = true;
+        assert!(
+            matches!(world.asking(begin), ControlFlow::Break(End::LetGo(None))),
+            "{suspend}"
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! The shape of the code, as the architecture's tests ask for it: which file uses which, and how large functions are.
+//! The shape of the code, as the architecture's tests ask for it: which file uses which, what it defines, and how large functions are.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,8 @@ use std::{
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Attribute, Block, FnArg, ImplItemFn, Item, ItemFn, ItemMod, ItemUse, Macro, Signature, UseTree, Visibility,
+    Attribute, Block, FnArg, ImplItemFn, Item, ItemEnum, ItemFn, ItemMod, ItemStruct, ItemTrait, ItemType, ItemUse,
+    Macro, Signature, UseTree, Visibility,
     visit::{self, Visit},
 };
 
@@ -31,6 +32,8 @@ pub struct Source {
     /// The files by their modules.
     modules: BTreeMap<Way, Module>,
     pub functions: Vec<Function>,
+    /// The files that define a type, by its name. Traits and aliases are types here: a reader asks of each what it is.
+    pub types: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -62,9 +65,13 @@ impl Source {
             file,
             found: Module::default(),
             functions: Vec::new(),
+            types: Vec::new(),
         };
         walk.visit_file(&parsed);
         self.functions.extend(walk.functions);
+        for name in walk.types {
+            self.types.entry(name).or_default().push(file.to_owned());
+        }
         let found = Module {
             file: file.to_owned(),
             ..walk.found
@@ -135,6 +142,7 @@ struct Walk<'a> {
     file: &'a str,
     found: Module,
     functions: Vec<Function>,
+    types: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -247,6 +255,26 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         if !is_test(attributes) {
             visit::visit_item(self, item);
         }
+    }
+
+    fn visit_item_struct(&mut self, found: &'ast ItemStruct) {
+        self.types.push(found.ident.to_string());
+        visit::visit_item_struct(self, found);
+    }
+
+    fn visit_item_enum(&mut self, found: &'ast ItemEnum) {
+        self.types.push(found.ident.to_string());
+        visit::visit_item_enum(self, found);
+    }
+
+    fn visit_item_trait(&mut self, found: &'ast ItemTrait) {
+        self.types.push(found.ident.to_string());
+        visit::visit_item_trait(self, found);
+    }
+
+    fn visit_item_type(&mut self, found: &'ast ItemType) {
+        self.types.push(found.ident.to_string());
+        visit::visit_item_type(self, found);
     }
 
     fn visit_item_mod(&mut self, found: &'ast ItemMod) {

@@ -19,7 +19,7 @@ use pinpoint_import_role_controller::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use strum::VariantArray;
 
-use crate::generated::declare;
+use crate::generated::{cases, declare};
 
 fn difference(what: &str) -> Difference {
     Difference::new(
@@ -73,7 +73,7 @@ fn kstatus(conditions: &[Condition]) -> &'static str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(2000)) })]
 
     #[test]
     fn any_sequence_of_outcomes_keeps_the_promises(outcomes in vec((outcome(), 0_i64..2), 1..8)) {
@@ -154,6 +154,7 @@ fn every_class_has_its_reason() {
         reasons,
         [
             "Throttled",
+            "AwsUnavailable",
             "AwsUnavailable",
             "AwsUnavailable",
             "AccessDenied",

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The namespace of all objects.
-pub const NAMESPACE: &str = "default";
+pub(crate) const NAMESPACE: &str = "default";
 const OBJECTS: &str = "/apis/pinpoint-import.dev/v1alpha1/namespaces/default/pinpointimportroles/";
 const ALL: &str = "/apis/pinpoint-import.dev/v1alpha1/pinpointimportroles";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/default/events";
@@ -52,7 +52,7 @@ struct State {
 
 /// The API server.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     state: Mutex<State>,
     wire: Arc<Wire>,
     changed: watch::Sender<u64>,
@@ -75,12 +75,12 @@ enum Asked {
 
 impl Server {
     /// An empty one.
-    pub fn new(wire: Arc<Wire>) -> Arc<Self> {
+    pub(crate) fn new(wire: Arc<Wire>) -> Arc<Self> {
         Self::of(State::default(), wire)
     }
 
     /// Another one with the same objects.
-    pub fn copy(&self, wire: Arc<Wire>) -> Arc<Self> {
+    pub(crate) fn copy(&self, wire: Arc<Wire>) -> Arc<Self> {
         let state = self.locked().clone();
         Self::of(
             State {
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// The client of a process, with the retries of `kube::Client::try_from`.
-    pub fn client(self: &Arc<Self>, life: usize) -> Client {
+    pub(crate) fn client(self: &Arc<Self>, life: usize) -> Client {
         let server = Arc::clone(self);
         let service = tower::service_fn(move |request: Request<Sent>| {
             let server = Arc::clone(&server);
@@ -250,7 +250,7 @@ impl Server {
     }
 
     /// A user makes an object.
-    pub fn create(&self, name: &str, spec: &Value) {
+    pub(crate) fn create(&self, name: &str, spec: &Value) {
         let mut state = self.locked();
         state.uids += 1;
         let object = json!({
@@ -269,7 +269,7 @@ impl Server {
     }
 
     /// A user changes an object.
-    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
         let mut state = self.locked();
         let before = state.objects[name].clone();
         let mut object = before.clone();
@@ -281,7 +281,7 @@ impl Server {
     }
 
     /// A user deletes an object.
-    pub fn delete(&self, name: &str) {
+    pub(crate) fn delete(&self, name: &str) {
         let mut state = self.locked();
         let mut object = state.objects[name].clone();
         object["metadata"]["deletionTimestamp"] = "2026-11-01T01:00:00Z".into();
@@ -290,17 +290,17 @@ impl Server {
     }
 
     /// An object; null where there is none.
-    pub fn object(&self, name: &str) -> Value {
+    pub(crate) fn object(&self, name: &str) -> Value {
         self.locked().objects.get(name).cloned().unwrap_or_default()
     }
 
     /// Reasons of the events, in order.
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         self.locked().events.clone()
     }
 
     /// How often a drift was noted.
-    pub fn drifts(&self) -> usize {
+    pub(crate) fn drifts(&self) -> usize {
         self.locked().drifts
     }
 }

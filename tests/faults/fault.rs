@@ -7,7 +7,7 @@ use crate::wire::{Call, Target};
 
 /// What is done to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It is asked to slow down; no effect.
     Throttled,
     /// A server's error; no effect.
@@ -38,7 +38,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Throttled,
         Self::Error,
         Self::ErrorAfter,
@@ -73,7 +73,7 @@ impl Fault {
     }
 
     /// Whether it can happen to that call, and is not the same as another one: a read has no effect that could come before or after.
-    pub fn fits(self, call: &Call) -> bool {
+    pub(crate) fn fits(self, call: &Call) -> bool {
         match self {
             Self::ErrorAfter | Self::CutAfter | Self::LateAfter | Self::Conflict => call.is_write,
             Self::Missing | Self::Gone => call.target == Target::Api,
@@ -82,7 +82,7 @@ impl Fault {
     }
 
     /// Whether the call has its effect.
-    pub const fn has_effect(self) -> bool {
+    pub(crate) const fn has_effect(self) -> bool {
         matches!(
             self,
             Self::ErrorAfter | Self::CutAfter | Self::Torn | Self::LateAfter | Self::Killed
@@ -94,18 +94,18 @@ const RETRYING: &str = ", retrying";
 
 /// A flow, and what is done to which of its calls; the first is number 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
+pub(crate) struct Script {
     /// Name of the flow.
-    pub flow: String,
+    pub(crate) flow: String,
     /// Whether the SDK tries calls again by itself, as it does unless it is told not to. If it does, each try is a call.
-    pub is_retrying: bool,
+    pub(crate) is_retrying: bool,
     /// The faults, in the order of the calls.
-    pub faults: Vec<(usize, Fault)>,
+    pub(crate) faults: Vec<(usize, Fault)>,
 }
 
 impl Script {
     /// A flow that nothing happens to.
-    pub fn undisturbed(flow: &str, is_retrying: bool) -> Self {
+    pub(crate) fn undisturbed(flow: &str, is_retrying: bool) -> Self {
         Self {
             flow: flow.to_owned(),
             is_retrying,
@@ -114,7 +114,7 @@ impl Script {
     }
 
     /// The same, with a fault more.
-    pub fn and(&self, call: usize, fault: Fault) -> Self {
+    pub(crate) fn and(&self, call: usize, fault: Fault) -> Self {
         let mut next = self.clone();
         next.faults.push((call, fault));
         next

@@ -6,17 +6,17 @@ use test_support::iam::RoleBuilder;
 use crate::world::{NAME, ROLE, World};
 
 /// Something that a user or somebody else does.
-pub struct Flow {
+pub(crate) struct Flow {
     /// What scripts call it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What is there before, which the controller brings to rest where it is an object.
-    pub before: fn(&World),
+    pub(crate) before: fn(&World),
     /// Whether the process begins only after what is done.
-    pub is_cold: bool,
+    pub(crate) is_cold: bool,
     /// What is done.
-    pub begin: fn(&World),
+    pub(crate) begin: fn(&World),
     /// Whether it is at its end.
-    pub is_ended: fn(&World) -> bool,
+    pub(crate) is_ended: fn(&World) -> bool,
 }
 
 const S3: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
@@ -66,7 +66,7 @@ fn declare(world: &World, spec: &Value) {
 /// Lets a stranger in and gives everything.
 fn widen(world: &World) {
     world.iam.fake.tamper(ROLE, |role| {
-        role.trust_policy = WIDE.to_owned();
+        WIDE.clone_into(&mut role.trust_policy);
         role.attached = [ADMIN.to_owned()].into();
         role.inline.insert("backdoor".to_owned(), BACKDOOR.to_owned());
     });
@@ -98,7 +98,7 @@ fn is_gone(world: &World) -> bool {
 }
 
 /// All of them.
-pub const FLOWS: &[Flow] = &[
+pub(crate) const FLOWS: &[Flow] = &[
     Flow {
         name: "create",
         before: nothing,
@@ -150,7 +150,7 @@ pub const FLOWS: &[Flow] = &[
         is_cold: false,
         begin: |world| {
             world.iam.fake.tamper(ROLE, |role| {
-                role.trust_policy = GUIDE.to_owned();
+                GUIDE.clone_into(&mut role.trust_policy);
                 role.permissions_boundary = None;
                 role.attached.remove(EC2);
                 role.inline.clear();

@@ -23,9 +23,9 @@ const READ: Duration = Duration::from_secs(5);
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// IAM.
-pub struct Iam {
+pub(crate) struct Iam {
     /// The account.
-    pub fake: FakeIam,
+    pub(crate) fake: FakeIam,
     wire: Arc<Wire>,
 }
 
@@ -44,12 +44,12 @@ struct Connector {
 
 impl Iam {
     /// An account behind a wire.
-    pub fn new(fake: FakeIam, wire: Arc<Wire>) -> Arc<Self> {
+    pub(crate) fn new(fake: FakeIam, wire: Arc<Wire>) -> Arc<Self> {
         Arc::new(Self { fake, wire })
     }
 
     /// The HTTP client of a process.
-    pub fn client(self: &Arc<Self>, life: usize) -> SharedHttpClient {
+    pub(crate) fn client(self: &Arc<Self>, life: usize) -> SharedHttpClient {
         let connector = Connector {
             iam: Arc::clone(self),
             life,
@@ -88,7 +88,7 @@ impl HttpConnector for Connector {
             let fault = iam.wire.arrive(life, Target::Iam, action, is_write).await;
             let broken = || ConnectorError::io("the connection broke".into());
             if let Some(fault) = fault.filter(|fault| !fault.has_effect()) {
-                let error = |status, code: &str| answer(status, &error(status, code));
+                let error = |status, code: &str| Ok(answer(status, &error(status, code)));
                 return match fault {
                     Fault::Throttled => error(400, "Throttling"),
                     Fault::Denied => error(403, "AccessDenied"),
@@ -103,15 +103,15 @@ impl HttpConnector for Connector {
             }
             let (status, text) = iam.perform(&request, action, role, is_write);
             match fault {
-                Some(Fault::ErrorAfter) => answer(500, &error(500, "ServiceFailure")),
+                Some(Fault::ErrorAfter) => Ok(answer(500, &error(500, "ServiceFailure"))),
                 Some(Fault::CutAfter) => Err(broken()),
-                Some(Fault::Torn) => answer(status, &text[..text.len() / 2]),
+                Some(Fault::Torn) => Ok(answer(status, &text[..text.len() / 2])),
                 Some(Fault::LateAfter) => {
                     tokio::time::sleep(READ).await;
                     Err(ConnectorError::timeout("no answer".into()))
                 }
                 Some(Fault::Killed) => iam.wire.kill().await,
-                _ => answer(status, &text),
+                _ => Ok(answer(status, &text)),
             }
         })
     }
@@ -130,7 +130,7 @@ fn error(status: u16, code: &str) -> String {
     )
 }
 
-fn answer(status: u16, text: &str) -> Result<HttpResponse, ConnectorError> {
+fn answer(status: u16, text: &str) -> HttpResponse {
     let status = status.try_into().expect("a status");
-    Ok(HttpResponse::new(status, SdkBody::from(text)))
+    HttpResponse::new(status, SdkBody::from(text))
 }

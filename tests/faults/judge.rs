@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What is wrong with a run, compared with the undisturbed one; nothing if all is well.
-pub fn faults_of(report: &Report, whole: &Report) -> Vec<String> {
+pub(crate) fn faults_of(report: &Report, whole: &Report) -> Vec<String> {
     let mut wrong = report.wrong.clone();
     if report.end != whole.end {
         wrong.push(format!(

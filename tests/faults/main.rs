@@ -263,9 +263,9 @@ fn whatever_is_done_to_calls_the_end_is_the_same() {
         Err(_) => (
             Share {
                 singles: 1,
-                pairs: 1000,
+                pairs: 2000,
             },
-            Share { singles: 5, pairs: 0 },
+            Share { singles: 10, pairs: 0 },
         ),
     };
     let failed = failures(&search(&scenes, false, once)) + &failures(&search(&scenes, true, again));

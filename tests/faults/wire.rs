@@ -9,7 +9,7 @@ use crate::fault::{Fault, Script};
 
 /// Who is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// IAM.
     Iam,
     /// The API server.
@@ -18,22 +18,22 @@ pub enum Target {
 
 /// A call.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// Who is called.
-    pub target: Target,
+    pub(crate) target: Target,
     /// What for.
-    pub what: String,
+    pub(crate) what: String,
     /// Whether it may change anything.
-    pub is_write: bool,
+    pub(crate) is_write: bool,
     /// What was done to it.
-    pub fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
     /// When it came in.
-    pub at: Instant,
+    pub(crate) at: Instant,
 }
 
 /// Something that is to be judged.
 #[derive(Clone, Debug)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// What a call made of the role that it named.
     Written(String, Box<Option<RoleState>>),
     /// A status said that the role is as the object declares it now.
@@ -42,10 +42,10 @@ pub enum Moment {
 
 /// The wire between the controller and the world.
 #[derive(Debug, Default)]
-pub struct Wire {
+pub(crate) struct Wire {
     state: Mutex<State>,
     /// Told of each call.
-    pub called: Notify,
+    pub(crate) called: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -64,14 +64,14 @@ impl Wire {
     }
 
     /// From here on calls are counted, and disturbed as the script says.
-    pub fn disturb(&self, script: &Script) {
+    pub(crate) fn disturb(&self, script: &Script) {
         let mut state = self.locked();
         state.is_counting = true;
         state.faults.clone_from(&script.faults);
     }
 
     /// A call of a process comes in. Returns what is done to it. A process that was killed calls nobody any more.
-    pub async fn arrive(&self, life: usize, target: Target, what: &str, is_write: bool) -> Option<Fault> {
+    pub(crate) async fn arrive(&self, life: usize, target: Target, what: &str, is_write: bool) -> Option<Fault> {
         if self.locked().life != life {
             return std::future::pending().await;
         }
@@ -97,24 +97,24 @@ impl Wire {
     }
 
     /// Kills the process that makes this call.
-    pub async fn kill(&self) -> ! {
+    pub(crate) async fn kill(&self) -> ! {
         self.locked().life += 1;
         self.called.notify_one();
         std::future::pending().await
     }
 
     /// Which process is alive.
-    pub fn life(&self) -> usize {
+    pub(crate) fn life(&self) -> usize {
         self.locked().life
     }
 
     /// The calls so far.
-    pub fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.locked().calls.clone()
     }
 
     /// Notes something that is to be judged.
-    pub fn note(&self, moment: Moment) {
+    pub(crate) fn note(&self, moment: Moment) {
         let mut state = self.locked();
         if state.is_counting {
             state.moments.push(moment);
@@ -122,17 +122,17 @@ impl Wire {
     }
 
     /// What is to be judged, in order.
-    pub fn moments(&self) -> Vec<Moment> {
+    pub(crate) fn moments(&self) -> Vec<Moment> {
         self.locked().moments.clone()
     }
 
     /// Notes something that must not happen.
-    pub fn wrong(&self, what: String) {
+    pub(crate) fn wrong(&self, what: String) {
         self.locked().wrong.push(what);
     }
 
     /// What happened that must not.
-    pub fn wrongs(&self) -> Vec<String> {
+    pub(crate) fn wrongs(&self) -> Vec<String> {
         self.locked().wrong.clone()
     }
 }

@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout
 use aws_credential_types::Credentials;
 use pinpoint_import_role_controller::{
     aws::{Accounts, CallWatch, Iam as IamClient, IamSettings},
-    controller::{self, Context, ControllerSettings, Scope},
+    controller::{self, Context, ControllerSettings, SweepSettings, WatchSettings},
     metrics::Metrics,
     role::{Account, Guards, Patterns, RolePath},
 };
@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// Name of the object.
-pub const NAME: &str = "segments";
+pub(crate) const NAME: &str = "segments";
 /// Name of its role.
-pub const ROLE: &str = "default.segments";
+pub(crate) const ROLE: &str = "default.segments";
 /// A role that is nobody's business.
-pub const BYSTANDER: &str = "bystander";
+pub(crate) const BYSTANDER: &str = "bystander";
 
 const SETTLE: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_mins(10);
@@ -46,40 +46,40 @@ const REST: Duration = Duration::from_mins(12);
 
 /// The world around the controller.
 #[derive(Debug)]
-pub struct World {
+pub(crate) struct World {
     /// The API server.
-    pub api: Arc<Server>,
+    pub(crate) api: Arc<Server>,
     /// IAM.
-    pub iam: Arc<Iam>,
+    pub(crate) iam: Arc<Iam>,
     wire: Arc<Wire>,
     then: Mutex<Option<Value>>,
 }
 
 /// What is there before a flow, at rest.
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     api: Arc<Server>,
     iam: Arc<Iam>,
 }
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     /// The calls until the end, and what followed it at once.
-    pub calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     /// The role when the flow began.
-    pub start: Option<RoleState>,
+    pub(crate) start: Option<RoleState>,
     /// What is to be judged, in order.
-    pub moments: Vec<Moment>,
+    pub(crate) moments: Vec<Moment>,
     /// The role at the end.
-    pub role: Option<RoleState>,
+    pub(crate) role: Option<RoleState>,
     /// What is there at the end, apart from ids and times.
-    pub end: String,
+    pub(crate) end: String,
     /// Reasons of events.
-    pub events: Vec<String>,
+    pub(crate) events: Vec<String>,
     /// How often a drift was noted.
-    pub drifts: usize,
+    pub(crate) drifts: usize,
     /// What must not happen, and did.
-    pub wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
 }
 
 impl World {
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// An object of the same name is made once the one that is there is gone.
-    pub fn then_create(&self, spec: &Value) {
+    pub(crate) fn then_create(&self, spec: &Value) {
         *self.then.lock().unwrap_or_else(PoisonError::into_inner) = Some(spec.clone());
     }
 
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// Whether a condition says so of the generation that is there, and the last request for a look was met.
-    pub fn is_said(&self, type_: &str, status: &str, reason: &str) -> bool {
+    pub(crate) fn is_said(&self, type_: &str, status: &str, reason: &str) -> bool {
         let object = self.api.object(NAME);
         let (said, metadata) = (&object["status"], &object["metadata"]);
         let conditions = said["conditions"].as_array();
@@ -126,7 +126,7 @@ impl World {
     }
 
     /// Whether a drift is noted that was not repaired.
-    pub fn has_open_drift(&self) -> bool {
+    pub(crate) fn has_open_drift(&self) -> bool {
         let drift = &self.api.object(NAME)["status"]["lastDrift"];
         drift.is_object() && drift["repairedAt"].is_null()
     }
@@ -149,6 +149,7 @@ impl World {
         let settings = IamSettings {
             calls_per_second: much,
             burst: much,
+            sweep_calls_per_minute: much,
         };
         let iam = IamClient::of(&sdk, settings, Arc::new(Nobody));
         let account = Account::of_arn("arn:aws:iam::123456789012:user/controller").expect("an ARN");
@@ -167,15 +168,20 @@ impl World {
                 adoption_namespaces: all(),
             },
             instance: "test".to_owned(),
+            // A sweep writes nothing, whatever it shows: tests/core/sightings.rs.
+            sweeps: SweepSettings {
+                interval: Duration::ZERO,
+                calls_per_minute: 30,
+            },
         };
         let client = self.api.client(life);
         let context = Context::new(client.clone(), accounts, settings, Arc::new(Metrics::default()));
-        let scope = Scope {
+        let watched = WatchSettings {
             namespaces: [].into(),
             selector: String::new(),
         };
         let never = futures::future::pending::<()>();
-        tokio::spawn(controller::run(client, scope, Arc::new(context), || {}, never))
+        tokio::spawn(controller::run(client, watched, Arc::new(context), || {}, never))
     }
 
     /// What is there, apart from ids and times.
@@ -265,7 +271,7 @@ fn timeless<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Brings about what is there before a flow.
-pub fn prepare(flow: &Flow) -> Snapshot {
+pub(crate) fn prepare(flow: &Flow) -> Snapshot {
     timeless(async {
         let world = World::new(None);
         world.iam.fake.put_role(RoleBuilder::new(BYSTANDER));
@@ -281,7 +287,7 @@ pub fn prepare(flow: &Flow) -> Snapshot {
 }
 
 /// Runs a flow as a script says.
-pub fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
+pub(crate) fn run(flow: &Flow, snapshot: &Snapshot, script: &Script) -> Report {
     timeless(async {
         let world = World::new(Some(snapshot));
         if flow.is_cold {

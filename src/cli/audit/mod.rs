@@ -27,8 +27,8 @@ use crate::{
 #[derive(Args, Clone, Debug)]
 pub(super) struct AuditArgs {
     /// Form of the output
-    #[arg(short, long, env = "PIR_AUDIT_OUTPUT", value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[arg(short, long, env = "PIR_AUDIT_OUTPUT", value_enum, default_value_t = AuditOutput::Table)]
+    output: AuditOutput,
 
     /// Exit code 2 if there is a finding of this severity or a worse one
     #[arg(long, env = "PIR_FAIL_ON", value_enum, default_value_t = FailOn::None)]
@@ -47,7 +47,7 @@ pub(super) struct AuditArgs {
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
+enum AuditOutput {
     /// For people
     Table,
     /// For programs
@@ -96,10 +96,10 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
         let sweep = iam.sweep(progress()).await.map_err(|failure| failure.message)?;
         let report = report(&account, &sweep, cluster.as_ref());
         print(&match args.output {
-            Output::Table => output::table(&report),
-            Output::Json => Rendered::json(&report)?,
-            Output::Csv => output::csv(&report)?,
-            Output::Sarif => output::sarif(&report)?,
+            AuditOutput::Table => output::table(&report),
+            AuditOutput::Json => Rendered::json(&report)?,
+            AuditOutput::Csv => output::csv(&report)?,
+            AuditOutput::Sarif => output::sarif(&report)?,
         })?;
         let unreadable = report.roles.iter().any(|row| row.exposure.unreadable.is_some());
         say(format_args!(

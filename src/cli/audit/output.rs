@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::report::{Report, Row};
+use super::report::{AuditReport, Row};
 use crate::{
     cli::{
         medium::{Csv, Rendered, Terminal},
-        sarif::{self, Found, Kind, Level},
+        sarif::{self, Alert, Kind, Level},
     },
     role::{
         difference::cut,
@@ -83,7 +83,7 @@ fn joined(texts: &BTreeSet<String>, separator: &str) -> String {
 /// Widest cell of the table, in characters: one role must not make the lines of all others long. JSON and CSV have it whole.
 const WIDEST: usize = 100;
 
-pub(super) fn table(report: &Report) -> Rendered {
+pub(super) fn table(report: &AuditReport) -> Rendered {
     let head = [
         "ROLE",
         "WORST",
@@ -160,9 +160,9 @@ const HIGH: Kind = Kind {
 };
 
 /// Roles are in no file, but places that show findings ask for one: it has the name that the role has in AWS.
-pub(super) fn sarif(report: &Report) -> Result<Rendered, String> {
+pub(super) fn sarif(report: &AuditReport) -> Result<Rendered, String> {
     let found = report.roles.iter().flat_map(|row| {
-        row.findings.iter().map(|finding| Found {
+        row.findings.iter().map(|finding| Alert {
             kind: match finding.severity {
                 Severity::Low => LOW,
                 Severity::Medium => MEDIUM,
@@ -177,7 +177,7 @@ pub(super) fn sarif(report: &Report) -> Result<Rendered, String> {
     sarif::sarif(&[LOW, MEDIUM, HIGH], &found.collect::<Vec<_>>())
 }
 
-pub(super) fn csv(report: &Report) -> Result<Rendered, String> {
+pub(super) fn csv(report: &AuditReport) -> Result<Rendered, String> {
     let mut csv = Csv::new();
     let head = [
         "role",

@@ -36,7 +36,7 @@ pub(super) struct Row {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+pub(super) struct AuditReport {
     pub(super) version: u8,
     pub(super) account: String,
     /// Roles in the account, of which those below trust Pinpoint.
@@ -44,7 +44,7 @@ pub(super) struct Report {
     pub(super) roles: Vec<Row>,
 }
 
-pub(super) fn report(account: &Account, sweep: &Sweep, cluster: Option<&Cluster>) -> Report {
+pub(super) fn report(account: &Account, sweep: &Sweep, cluster: Option<&Cluster>) -> AuditReport {
     let rows = sweep
         .roles
         .values()
@@ -53,7 +53,7 @@ pub(super) fn report(account: &Account, sweep: &Sweep, cluster: Option<&Cluster>
     let worst = |row: &Row| row.findings.iter().map(|finding| finding.severity).max();
     // The worst first.
     roles.sort_by(|a, b| worst(b).cmp(&worst(a)).then_with(|| a.name.cmp(&b.name)));
-    Report {
+    AuditReport {
         version: 1,
         account: account.id.clone(),
         roles_read: sweep.roles.len(),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A manifest, and what has to be said about it beyond itself.
-pub(super) struct Manifest {
+pub(super) struct AdoptingManifest {
     pub text: Rendered,
     pub remarks: Vec<String>,
 }
@@ -28,7 +28,7 @@ pub(super) fn manifest(
     account: &Account,
     rules: &Rules,
     names: &mut BTreeSet<String>,
-) -> Result<Manifest, String> {
+) -> Result<AdoptingManifest, String> {
     let name = object_name(&role.head.name, names);
     let mut purpose = Purpose {
         account,
@@ -59,7 +59,7 @@ pub(super) fn manifest(
     for comment in std::iter::once(&role.head.arn).chain(&exported.left).chain(&remarks) {
         yaml.comment(comment);
     }
-    Ok(Manifest {
+    Ok(AdoptingManifest {
         text: yaml.document(Some(&object))?,
         remarks,
     })
@@ -210,7 +210,7 @@ mod tests {
         role
     }
 
-    fn written(role: &ObservedRole, rules: &Rules) -> Result<Manifest, String> {
+    fn written(role: &ObservedRole, rules: &Rules) -> Result<AdoptingManifest, String> {
         manifest(role, &account(), rules, &mut BTreeSet::new())
     }
 
@@ -226,7 +226,7 @@ mod tests {
         problems.iter().map(ToString::to_string).collect()
     }
 
-    fn spec(manifest: &Manifest) -> Value {
+    fn spec(manifest: &AdoptingManifest) -> Value {
         let read = read(manifest.text.as_str());
         assert_eq!(read.len(), 1, "{}", manifest.text.as_str());
         read[0]["spec"].clone()

@@ -25,13 +25,13 @@ pub(in crate::cli) struct Rules {
 
 /// A problem or a note, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::cli) struct Finding {
+pub(in crate::cli) struct LocatedProblem {
     pub file: String,
     pub line: u64,
     pub problem: Problem,
 }
 
-impl Finding {
+impl LocatedProblem {
     fn new(manifest: &Manifest, problem: Problem) -> Self {
         Self {
             file: manifest.file.clone(),
@@ -41,7 +41,7 @@ impl Finding {
     }
 }
 
-impl std::fmt::Display for Finding {
+impl std::fmt::Display for LocatedProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.problem)
     }
@@ -66,9 +66,9 @@ pub(in crate::cli) struct Checked {
     pub ours: usize,
     /// How many are of other kinds.
     pub others: usize,
-    pub problems: Vec<Finding>,
+    pub problems: Vec<LocatedProblem>,
     /// What is allowed and should be known, of objects without a problem.
-    pub notes: Vec<Finding>,
+    pub notes: Vec<LocatedProblem>,
 }
 
 /// Checks manifests, each by itself and all together.
@@ -89,9 +89,9 @@ pub(in crate::cli) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
         let mut found = Vec::new();
         let object = object(&manifest.node, rules, &mut found);
         if let Some((object, desired)) = &object {
-            let place = format!("{}:{}", manifest.file, manifest.node.line);
+            let at = format!("{}:{}", manifest.file, manifest.node.line);
             let key = (object.spec.account_id.clone(), desired.name.as_str().to_lowercase());
-            if let Some(first) = names.insert(key, place) {
+            if let Some(first) = names.insert(key, at) {
                 let message = format!(
                     "role {} is declared at {first} too: the first object would keep it, and this one get RoleNotOwned",
                     desired.name
@@ -106,7 +106,7 @@ pub(in crate::cli) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
                     .into_iter()
                     .map(|(path, doubt)| Problem::new(path, doubt.message.clone()));
                 let notes: Vec<Problem> = doubts.chain(advice(&object.spec)).collect();
-                let found = notes.iter().map(|note| Finding::new(manifest, note.clone()));
+                let found = notes.iter().map(|note| LocatedProblem::new(manifest, note.clone()));
                 checked.notes.extend(found);
                 checked.sound.push(Declared {
                     file: manifest.file.clone(),
@@ -117,7 +117,7 @@ pub(in crate::cli) fn check(manifests: &[Manifest], rules: &Rules) -> Checked {
             }
             _ => checked
                 .problems
-                .extend(found.into_iter().map(|problem| Finding::new(manifest, problem))),
+                .extend(found.into_iter().map(|problem| LocatedProblem::new(manifest, problem))),
         }
     }
     for findings in [&mut checked.problems, &mut checked.notes] {

@@ -1,9 +1,9 @@
 //! What was found in manifests, as SARIF.
 
-use super::check::{Checked, Finding};
+use super::check::{Checked, LocatedProblem};
 use crate::cli::{
     medium::Rendered,
-    sarif::{Found, Kind, Level, sarif as written},
+    sarif::{Alert, Kind, Level, sarif as written},
 };
 
 /// A problem in SARIF.
@@ -22,7 +22,7 @@ pub(in crate::cli) const NOTED: Kind = Kind {
 
 /// Problems and notes, each at its line.
 pub(in crate::cli) fn sarif(checked: &Checked, unread: &[String]) -> Result<Rendered, String> {
-    let found = |kind: Kind, finding: &Finding| Found {
+    let found = |kind: Kind, finding: &LocatedProblem| Alert {
         kind,
         message: finding.problem.to_string(),
         file: finding.file.clone(),
@@ -30,8 +30,8 @@ pub(in crate::cli) fn sarif(checked: &Checked, unread: &[String]) -> Result<Rend
         about: None,
     };
     let problems = checked.problems.iter().map(|problem| found(INVALID, problem));
-    let unread = unread.iter().map(|why| Found::unread(INVALID, why));
+    let unread = unread.iter().map(|why| Alert::unread(INVALID, why));
     let notes = checked.notes.iter().map(|note| found(NOTED, note));
-    let all: Vec<Found> = problems.chain(unread).chain(notes).collect();
+    let all: Vec<Alert> = problems.chain(unread).chain(notes).collect();
     written(&[INVALID, NOTED], &all)
 }

@@ -19,7 +19,7 @@ use crate::role::policy::buckets::ascii;
 /// Most values in one document, those that aliases repeat included: a few lines of aliases can stand for more than a machine holds.
 const MOST_VALUES: usize = 200_000;
 
-/// Deepest nesting of values.
+/// Deepest nesting of values: each level is a call of a function, and no object of ours has ten.
 const DEEPEST: usize = 100;
 
 /// Why a text can't be read, and on which line.
@@ -237,23 +237,23 @@ impl<'a> Reading<'a> {
 struct Entries {
     all: Vec<Entry>,
     /// Where each key is in `all`, and whether it came by `<<`.
-    places: BTreeMap<String, (usize, bool)>,
+    positions: BTreeMap<String, (usize, bool)>,
 }
 
 impl Entries {
     fn add(&mut self, entry: Entry) -> Result<(), Unreadable> {
-        match self.places.get_mut(&entry.key) {
-            Some((place, merged)) if *merged => {
+        match self.positions.get_mut(&entry.key) {
+            Some((position, merged)) if *merged => {
                 *merged = false;
-                self.all[*place] = entry;
+                self.all[*position] = entry;
             }
-            Some((place, _)) => {
-                let first = self.all[*place].line;
+            Some((position, _)) => {
+                let first = self.all[*position].line;
                 let why = format!("{:?} is there twice, first on line {first}", entry.key);
                 return Err(unreadable(entry.line, why));
             }
             None => {
-                self.places.insert(entry.key.clone(), (self.all.len(), false));
+                self.positions.insert(entry.key.clone(), (self.all.len(), false));
                 self.all.push(entry);
             }
         }
@@ -272,18 +272,18 @@ impl Entries {
             };
             for entry in from {
                 let mut entry = Entry { line, ..entry.clone() };
-                match self.places.get(&entry.key) {
+                match self.positions.get(&entry.key) {
                     None => {
-                        self.places.insert(entry.key.clone(), (self.all.len(), true));
+                        self.positions.insert(entry.key.clone(), (self.all.len(), true));
                         self.all.push(entry);
                     }
-                    Some((place, merged)) => {
+                    Some((position, merged)) => {
                         if !merged {
                             let message = "is before a << that has it too: kubectl takes the later one, others this one; put << first";
                             entry.value.doubt = Some(Doubt::refused(message));
-                            entry.line = self.all[*place].line;
+                            entry.line = self.all[*position].line;
                         }
-                        self.all[*place] = entry;
+                        self.all[*position] = entry;
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! `plan` for a comment on a pull request.
 
 use super::{
-    report::{Action, Call, Note, ObjectPlan, Report},
+    report::{Action, Call, Note, ObjectPlan, PlanReport},
     words::{diff, line, words},
 };
 use crate::{
@@ -18,11 +18,11 @@ const NOTES: usize = 24_000;
 /// Most bytes of what happens to one role, and of one difference of documents, so that no role takes the place of all others.
 const ROLE: usize = 12_000;
 const DIFF: usize = 4_000;
-/// Most characters of a sentence.
+/// Most characters of a sentence: a difference has no more in the status either (contract, section 5).
 const SENTENCE: usize = 300;
 
 /// For a comment on a pull request. What does not fit is counted; what widens access and what is refused comes first.
-pub(super) fn markdown(report: &Report) -> Rendered {
+pub(super) fn markdown(report: &PlanReport) -> Rendered {
     let mut text = Markdown::default();
     text.markup("### Pinpoint import roles: ")
         .words(report.headline())

@@ -16,10 +16,10 @@ use tokio::sync::watch;
 
 use self::{
     markdown::markdown,
-    report::{ObjectPlan, Report},
+    report::{ObjectPlan, PlanReport},
     sarif::sarif,
     text::text,
-    watched::Watched,
+    watched::WatchFilter,
 };
 use super::{
     ending::{finish, refuse},
@@ -46,7 +46,7 @@ use crate::{
 
 /// From so many roles of an account on, all of it is read in bulk: three calls a role, or one for up to 500.
 const BULK: usize = 30;
-/// Roles read at the same time.
+/// Roles read at the same time. The account's budget of calls is what limits it; more would only wait there.
 const AT_ONCE: usize = 8;
 
 /// Flags of `plan`.
@@ -59,8 +59,8 @@ pub(super) struct PlanArgs {
     cluster: ClusterArgs,
 
     /// Form of the output
-    #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = Output::Text)]
-    output: Output,
+    #[arg(short, long, env = "PIR_PLAN_OUTPUT", value_enum, default_value_t = PlanOutput::Text)]
+    output: PlanOutput,
 
     /// Exit code 1 if a change widens access
     #[arg(long, env = "PIR_FAIL_ON_WIDENING", value_parser = FalseyValueParser::new())]
@@ -78,7 +78,7 @@ pub(super) struct PlanArgs {
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Output {
+enum PlanOutput {
     /// For people; with colour on terminals, unless `NO_COLOR` is set
     Text,
     /// For programs; the schema is deploy/pipeline/plan.schema.json
@@ -90,7 +90,7 @@ enum Output {
 }
 
 /// An object, and what is known of it beside its spec.
-struct Subject {
+struct PlannedObject {
     file: Option<String>,
     node: Option<Node>,
     object: PinpointImportRole,
@@ -105,7 +105,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
         Ok(rules) => rules,
         Err(problems) => return refuse(&problems),
     };
-    let watched = match Watched::new(&args.watch.namespaces, &args.watch.selector) {
+    let watched = match WatchFilter::new(&args.watch.namespaces, &args.watch.selector) {
         Ok(watched) => watched,
         Err(why) => return refuse(&[why]),
     };
@@ -114,30 +114,18 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             return Err("the manifests have problems: see above".to_owned());
         };
         let calls = Arc::new(Calls::default());
-        let cluster = match &args.cluster.cluster_id {
-            Some(_) if !args.manifests.file.is_empty() => None,
-            id => Some(Cluster::read(id.as_deref()).await.map_err(|why| {
-                let way_out = if args.manifests.file.is_empty() {
-                    "; or name manifests with -f"
-                } else {
-                    "; or give --cluster-id, to plan without the cluster"
-                };
-                format!("{why}{way_out}")
-            })?),
-        };
+        let cluster = cluster(args).await?;
         let subjects = if args.manifests.file.is_empty() {
             there(cluster.as_ref(), &watched)
         } else {
-            declared
-                .into_iter()
-                .map(|declared| subject(declared, cluster.as_ref()))
-                .collect()
+            let of = |declared| subject(declared, cluster.as_ref());
+            declared.into_iter().map(of).collect()
         };
         let iam = iam(&args.budget, &calls).await?;
         let own = iam.account().await.map_err(|failure| failure.message)?;
         let (_told, known) = watch::channel(Some(Ok(own)));
         let accounts = Accounts::new(iam, known, accounts, 1);
-        let outside = |subject: &Subject| watched.covers(&subject.object).err();
+        let outside = |subject: &PlannedObject| watched.covers(&subject.object).err();
         let (subjects, strangers): (Vec<_>, Vec<_>) =
             subjects.into_iter().partition(|subject| outside(subject).is_none());
         let found = observe(&subjects, &accounts).await?;
@@ -155,17 +143,14 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             let why = outside(subject).unwrap_or_default();
             ObjectPlan::unwatched(&subject.object, subject.file.clone(), &why)
         });
-        let report = Report::new(planned.chain(unwatched));
-        let places: Vec<_> = subjects
-            .iter()
-            .chain(&strangers)
-            .map(|subject| subject.node.as_ref())
-            .collect();
+        let report = PlanReport::new(planned.chain(unwatched));
+        let all = subjects.iter().chain(&strangers);
+        let nodes: Vec<_> = all.map(|subject| subject.node.as_ref()).collect();
         print(&match args.output {
-            Output::Text => text(&report),
-            Output::Json => Rendered::json(&report)?,
-            Output::Markdown => markdown(&report),
-            Output::Sarif => sarif(&report, &places)?,
+            PlanOutput::Text => text(&report),
+            PlanOutput::Json => Rendered::json(&report)?,
+            PlanOutput::Markdown => markdown(&report),
+            PlanOutput::Sarif => sarif(&report, &nodes)?,
         })?;
         say(format_args!("{} IAM calls, all of them reads", calls.count()));
         say(format_args!("{ENDED}: {WAY_OUT}"));
@@ -173,8 +158,24 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
     })
 }
 
+/// The cluster's objects; none where manifests are given with the cluster's identity.
+async fn cluster(args: &PlanArgs) -> Result<Option<Cluster>, String> {
+    let only_cluster = args.manifests.file.is_empty();
+    let id = args.cluster.cluster_id.as_deref();
+    if id.is_some() && !only_cluster {
+        return Ok(None);
+    }
+    let way_out = if only_cluster {
+        "; or name manifests with -f"
+    } else {
+        "; or give --cluster-id, to plan without the cluster"
+    };
+    let read = Cluster::read(id).await;
+    read.map(Some).map_err(|why| format!("{why}{way_out}"))
+}
+
 /// The exit code, and why it is an error.
-fn verdict(args: &PlanArgs, report: &Report) -> ExitCode {
+fn verdict(args: &PlanArgs, report: &PlanReport) -> ExitCode {
     if report.summary.refused > 0 {
         say(format_args!(
             "error: {} objects would be refused",
@@ -203,7 +204,7 @@ fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, Str
     if unread.is_empty() && checked.problems.is_empty() {
         return Ok(Some(checked.sound));
     }
-    if matches!(args.output, Output::Sarif) {
+    if matches!(args.output, PlanOutput::Sarif) {
         print(&manifests::sarif(&checked, &unread)?)?;
     }
     for problem in checked.problems.iter().map(ToString::to_string).chain(unread) {
@@ -213,10 +214,10 @@ fn declared(args: &PlanArgs, rules: &Rules) -> Result<Option<Vec<Declared>>, Str
 }
 
 /// The cluster's objects, as far as the controller would watch them.
-fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<Subject> {
+fn there(cluster: Option<&Cluster>, watched: &WatchFilter) -> Vec<PlannedObject> {
     let all = cluster.map(|cluster| cluster.objects.as_slice()).unwrap_or_default();
     let ours = all.iter().filter(|object| watched.covers(object).is_ok());
-    let ours: Vec<Subject> = ours
+    let ours: Vec<PlannedObject> = ours
         .map(|object| live(None, object.clone(), advice(&object.spec).into_iter().collect()))
         .collect();
     if ours.len() < all.len() {
@@ -229,7 +230,7 @@ fn there(cluster: Option<&Cluster>, watched: &Watched) -> Vec<Subject> {
 }
 
 /// The object of a manifest, with what the cluster knows of it.
-fn subject(declared: Declared, cluster: Option<&Cluster>) -> Subject {
+fn subject(declared: Declared, cluster: Option<&Cluster>) -> PlannedObject {
     let node = Some(declared.node);
     let mut object = declared.object;
     let namespace = object.namespace().unwrap_or_default();
@@ -240,31 +241,34 @@ fn subject(declared: Declared, cluster: Option<&Cluster>) -> Subject {
         object.metadata.generation = there.metadata.generation.map(|now| now + i64::from(!same));
         object.status.clone_from(&there.status);
     }
-    Subject {
+    PlannedObject {
         node,
         ..live(Some(declared.file), object, declared.notes)
     }
 }
 
 /// What the controller would do about an object.
-fn foreseen(subject: &Subject, found: Found, rules: &Rules, id: &str, cluster: Option<&Cluster>) -> ObjectPlan {
+fn foreseen(
+    subject: &PlannedObject,
+    found: RoleRead,
+    rules: &Rules,
+    id: &str,
+    cluster: Option<&Cluster>,
+) -> ObjectPlan {
     let known = found.as_ref().map(|(account, role)| (account, role.as_ref()));
     let decision = predict(subject, known.map_err(Clone::clone), rules, id, cluster);
     let (account, observed) = found.ok().unzip();
-    let observed = observed.flatten();
-    ObjectPlan::new(
-        &subject.object,
-        subject.file.clone(),
-        account.as_ref(),
-        observed.as_ref(),
-        &decision,
-        &subject.notes,
-    )
+    let plan = ObjectPlan::new(&subject.object, observed.flatten().as_ref(), &decision, &subject.notes);
+    ObjectPlan {
+        file: subject.file.clone(),
+        account: account.map(|account| account.id),
+        ..plan
+    }
 }
 
-fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -> Subject {
+fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -> PlannedObject {
     let status = object.status.clone().unwrap_or_default();
-    Subject {
+    PlannedObject {
         file,
         node: None,
         object,
@@ -274,18 +278,20 @@ fn live(file: Option<String>, object: PinpointImportRole, notes: Vec<Problem>) -
 }
 
 /// An object's account and role, or why neither is known.
-type Found = Result<(Account, Option<ObservedRole>), Outcome>;
+type RoleRead = Result<(Account, Option<ObservedRole>), Outcome>;
 
 /// Reads the roles, in the order of their objects.
-async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Found>, String> {
-    let mut places: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
-    let mut found: Vec<Found> = Vec::new();
-    for (index, Subject { object, .. }) in subjects.iter().enumerate() {
+async fn observe(subjects: &[PlannedObject], accounts: &Accounts) -> Result<Vec<RoleRead>, String> {
+    let mut by_account: BTreeMap<String, (Iam, Vec<(usize, String)>)> = BTreeMap::new();
+    let mut found: Vec<RoleRead> = Vec::new();
+    for (index, PlannedObject { object, .. }) in subjects.iter().enumerate() {
         let namespace = object.namespace().unwrap_or_default();
         match accounts.choose(&namespace, object.spec.account_id.as_deref()).await {
             Ok(Place { account, iam }) => {
                 if let Ok(name) = role_name(&object.spec, &owner(object, "")) {
-                    let entry = places.entry(account.id.clone()).or_insert_with(|| (iam, Vec::new()));
+                    let entry = by_account
+                        .entry(account.id.clone())
+                        .or_insert_with(|| (iam, Vec::new()));
                     entry.1.push((index, name.as_str().to_owned()));
                 }
                 found.push(Ok((account, None)));
@@ -293,7 +299,7 @@ async fn observe(subjects: &[Subject], accounts: &Accounts) -> Result<Vec<Found>
             Err(outcome) => found.push(Err(outcome)),
         }
     }
-    for (iam, names) in places.into_values() {
+    for (iam, names) in by_account.into_values() {
         for (index, role) in read(&iam, names).await? {
             if let Ok((_, observed)) = &mut found[index] {
                 *observed = role;
@@ -333,13 +339,13 @@ fn owner(object: &PinpointImportRole, cluster: &str) -> Owner {
 
 /// What the controller would decide.
 fn predict(
-    subject: &Subject,
+    subject: &PlannedObject,
     found: Result<(&Account, Option<&ObservedRole>), Outcome>,
     rules: &Rules,
     id: &str,
     cluster: Option<&Cluster>,
 ) -> Decision {
-    let Subject { object, status, .. } = subject;
+    let PlannedObject { object, status, .. } = subject;
     let head = found.as_ref().ok().and_then(|(_, role)| role.map(|role| &role.head));
     let owner = likely_owner(object, id, cluster, head);
     let situation = Situation {
@@ -348,7 +354,7 @@ fn predict(
         status,
         generation: object.metadata.generation.unwrap_or_default(),
         deleting: object.metadata.deletion_timestamp.is_some(),
-        held: object.is_held(),
+        has_finalizer: object.has_finalizer(),
         guards: &rules.guards,
         role_path: &rules.role_path,
         recent: &Recent::default(),

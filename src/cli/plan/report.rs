@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     api::{ConditionType, v1alpha1::PinpointImportRole},
     role::{
-        Account, Change, FieldPath, ObservedRole, Owner, Problem,
+        Change, FieldPath, ObservedRole, Owner, Problem,
         decision::{Aim, Decision, End},
         desired::role_name,
         outcome::Outcome,
@@ -20,7 +20,8 @@ use crate::{
 /// What the controller would do.
 #[derive(Serialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Report {
+#[schemars(rename = "Report")]
+pub(super) struct PlanReport {
     /// Version of this form: 1.
     pub(super) version: u8,
     /// How many objects of each kind.
@@ -153,7 +154,7 @@ pub(super) struct Call {
     /// Whether somebody can do more with the role afterwards. In doubt, true.
     pub(super) widens: bool,
     /// What it mends.
-    pub(super) differences: Vec<Difference>,
+    pub(super) differences: Vec<CallDifference>,
     /// What it overwrites or removes, where that is known.
     pub(super) before: Option<String>,
     /// What it writes.
@@ -163,7 +164,8 @@ pub(super) struct Call {
 /// A difference between the role and its declaration.
 #[derive(Serialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Difference {
+#[schemars(rename = "Difference")]
+pub(super) struct CallDifference {
     /// The part of the role.
     pub(super) field: String,
     /// What IAM has, as a sentence.
@@ -183,7 +185,7 @@ impl Call {
             differences: change
                 .differences
                 .iter()
-                .map(|difference| Difference {
+                .map(|difference| CallDifference {
                     field: difference.field.as_str().to_owned(),
                     observed: difference.observed.clone(),
                     declared: difference.declared.clone(),
@@ -224,10 +226,9 @@ fn action(decision: &Decision) -> (Action, Option<(String, String)>) {
 }
 
 impl ObjectPlan {
+    /// What was decided about an object, of no file and no account yet.
     pub(super) fn new(
         object: &PinpointImportRole,
-        file: Option<String>,
-        account: Option<&Account>,
         observed: Option<&ObservedRole>,
         decision: &Decision,
         notes: &[Problem],
@@ -258,8 +259,8 @@ impl ObjectPlan {
             role: role(object, &owner),
             namespace: owner.namespace,
             name: owner.name,
-            file,
-            account: account.map(|account| account.id.clone()),
+            file: None,
+            account: None,
             owner: whose,
             action,
             reason,
@@ -308,7 +309,7 @@ fn role(object: &PinpointImportRole, owner: &Owner) -> String {
     name.map(|name| name.to_string()).unwrap_or_default()
 }
 
-impl Report {
+impl PlanReport {
     pub(super) fn new(objects: impl Iterator<Item = ObjectPlan>) -> Self {
         let mut summary = Summary::default();
         let objects: Vec<ObjectPlan> = objects.collect();
@@ -357,13 +358,13 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::Report;
+    use super::PlanReport;
 
     /// `deploy/pipeline/plan.schema.json` is made from these types: `UPDATE=1 cargo test --lib report` renews it.
     #[test]
     fn the_schema_is_the_one_that_is_published() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pipeline/plan.schema.json");
-        let schema = serde_json::to_string_pretty(&schemars::schema_for!(Report)).unwrap() + "\n";
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(PlanReport)).unwrap() + "\n";
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(path, &schema).unwrap();
         }

@@ -1,14 +1,14 @@
 //! `plan` for the lines of a pull request.
 
 use super::{
-    report::{Action, Report},
+    report::{Action, PlanReport},
     words::{line, words},
 };
 use crate::{
     cli::{
         manifests::{NOTED, Node},
         medium::Rendered,
-        sarif::{Found, Kind, Level, sarif as written},
+        sarif::{Alert, Kind, Level, sarif as written},
     },
     role::FieldPath,
 };
@@ -27,12 +27,12 @@ const REFUSED: Kind = Kind {
     level: Level::Error,
 };
 
-/// For places that show problems on the lines of a pull request: what is refused, what widens access, and notes. `places` are the objects'
+/// For places that show problems on the lines of a pull request: what is refused, what widens access, and notes. `nodes` are the objects'
 /// manifests, in their order.
-pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendered, String> {
+pub(super) fn sarif(report: &PlanReport, nodes: &[Option<&Node>]) -> Result<Rendered, String> {
     let mut all = Vec::new();
-    for (object, place) in report.objects.iter().zip(places) {
-        let found = |kind: Kind, way: &FieldPath, message: String| Found {
+    for (object, node) in report.objects.iter().zip(nodes) {
+        let found = |kind: Kind, way: &FieldPath, message: String| Alert {
             kind,
             message,
             file: match &object.file {
@@ -40,7 +40,7 @@ pub(super) fn sarif(report: &Report, places: &[Option<&Node>]) -> Result<Rendere
                 // It is in no file, but places that show findings ask for one.
                 None => format!("pinpointimportroles/{}", object.title()),
             },
-            line: place.map_or(1, |node| node.line_of(way)),
+            line: node.map_or(1, |node| node.line_of(way)),
             about: Some(object.title()),
         };
         if object.action == Action::Refused {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     markdown::markdown,
-    report::{Action, Call, Difference, ObjectPlan, Report},
+    report::{Action, Call, CallDifference, ObjectPlan, PlanReport},
     sarif::sarif,
 };
 use crate::{
@@ -17,7 +17,7 @@ fn call(n: usize, text: &str) -> Call {
         action: "AttachRolePolicy".to_owned(),
         subject: Some(format!("arn:aws:iam::123456789012:policy/{n}{text}")),
         widens: n % 2 == 1,
-        differences: vec![Difference {
+        differences: vec![CallDifference {
             field: "managedPolicyArns".to_owned(),
             observed: format!("managed policy {n} is missing {text}"),
             declared: "attached".to_owned(),
@@ -71,7 +71,7 @@ fn a_comment_is_never_too_long_and_what_is_left_out_is_counted() {
         (1, &|n| object(n, vec![call(n, &hostile)], None)),
         (300, &|n| object(n, Vec::new(), Some(&hostile))),
     ] {
-        let report = Report::new((0..count).map(each));
+        let report = PlanReport::new((0..count).map(each));
         let text = markdown(&report);
         fits(text.as_str());
         largest = largest.max(text.as_str().chars().count());
@@ -95,7 +95,7 @@ fn what_is_dangerous_comes_first() {
     let mut all: Vec<ObjectPlan> = (0..500).map(|n| object(n, vec![call(0, "")], None)).collect();
     all.push(object(998, Vec::new(), Some("no")));
     all.push(object(999, vec![call(1, "")], None));
-    let text = markdown(&Report::new(all.into_iter()));
+    let text = markdown(&PlanReport::new(all.into_iter()));
     let at = |words: &str| text.as_str().find(words).unwrap_or_else(|| panic!("{words}"));
     assert!(at("segments-999") < at("segments-998") && at("segments-998") < at("segments-0`"));
 }
@@ -107,7 +107,7 @@ fn widenings_and_refusals_have_their_lines() {
     let mut widens = object(1, vec![call(0, ""), call(1, "")], None);
     widens.file = Some("roles/a.yaml".to_owned());
     let refused = object(2, Vec::new(), Some("no"));
-    let report = Report::new([widens, refused].into_iter());
+    let report = PlanReport::new([widens, refused].into_iter());
     let text = sarif(&report, &[Some(&node), None]).unwrap();
     let value: Value = serde_json::from_str(text.as_str()).unwrap();
     let results = value["runs"][0]["results"].as_array().unwrap();

@@ -1,13 +1,13 @@
 //! `plan` for people.
 
 use super::{
-    report::{Action, Report},
+    report::{Action, PlanReport},
     words::{diff, line, words},
 };
 use crate::cli::medium::{Rendered, Style, Terminal};
 
 /// For people, with colours.
-pub(super) fn text(report: &Report) -> Rendered {
+pub(super) fn text(report: &PlanReport) -> Rendered {
     let mut text = Terminal::default();
     for object in report.objects.iter().filter(|object| object.action != Action::Nothing) {
         text.styled(Style::Bold, object.title())

@@ -11,7 +11,7 @@ use crate::api::v1alpha1::PinpointImportRole;
 
 /// The objects that a controller watches.
 #[derive(Clone, Debug)]
-pub(super) struct Watched {
+pub(super) struct WatchFilter {
     /// Namespaces; none: all.
     namespaces: BTreeSet<String>,
     /// As it is written.
@@ -19,7 +19,7 @@ pub(super) struct Watched {
     selector: Selector,
 }
 
-impl Watched {
+impl WatchFilter {
     /// What `--namespaces` and `--selector` say.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ mod tests {
         object.metadata.namespace = Some(namespace.to_owned());
         let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         object.metadata.labels = Some(labels.collect());
-        Watched::new(&namespaces, selector)?.covers(&object)
+        WatchFilter::new(&namespaces, selector)?.covers(&object)
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
             assert_eq!(covers(&[], selector, "n", &labels).is_ok(), watched, "{selector}");
         }
         for wrong in ["a b", "=a", "a,,b", "a in b", "a in (b", "a>1", "!", "a=b=c", "ä"] {
-            let why = Watched::new(&[], wrong).unwrap_err();
+            let why = WatchFilter::new(&[], wrong).unwrap_err();
             assert!(why.contains("no condition on labels"), "{wrong}: {why}");
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::report::{Action, Call, Note, ObjectPlan, Report};
+use super::report::{Action, Call, Note, ObjectPlan, PlanReport};
 
 impl ObjectPlan {
     pub(super) fn widens(&self) -> bool {
@@ -33,7 +33,7 @@ impl ObjectPlan {
     }
 }
 
-impl Report {
+impl PlanReport {
     pub(super) fn headline(&self) -> String {
         let summary = &self.summary;
         let counts = [

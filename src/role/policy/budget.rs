@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// of those with two conditions some 1,900.
 const BYTES: usize = 4 << 20;
 
-/// Bytes that an allocation takes beside what is asked for.
+/// Bytes that an allocation takes beside what is asked for: the allocator's own words and what it rounds up, on 64 bits.
 const ALLOCATION: usize = 32;
 
 /// What is left to spend, in bytes.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     budget::{Budget, Heap, nodes},
-    grant::{Conditions, Effect, Folded, Grant, Principal, Scope},
+    grant::{ConditionBlock, Effect, Folded, Grant, Principal, Scope},
     json,
 };
 use crate::role::name::{is_account_id, is_partition};
@@ -103,7 +103,7 @@ struct Parts {
     actions: Vec<Scope<Folded>>,
     resources: Vec<Option<Scope<String>>>,
     /// Those whose values belong together.
-    conditions: Conditions,
+    conditions: ConditionBlock,
     /// Those of whose values each grant has one.
     alternatives: Vec<((Folded, Folded), Vec<String>)>,
 }
@@ -123,7 +123,7 @@ impl Parts {
         if actions.is_empty() {
             return Err("a Statement without Action".to_owned());
         }
-        let (alternatives, conditions): (Conditions, _) = conditions(statement.get("Condition"))?
+        let (alternatives, conditions): (ConditionBlock, _) = conditions(statement.get("Condition"))?
             .into_iter()
             .partition(|((operator, _), _)| are_alternatives(operator));
         Ok(Self {
@@ -146,7 +146,7 @@ impl Parts {
     }
 
     /// The conditions with the `n`th choice.
-    fn choice(&self, mut n: usize) -> Conditions {
+    fn choice(&self, mut n: usize) -> ConditionBlock {
         let mut all = self.conditions.clone();
         for (key, values) in &self.alternatives {
             all.insert(key.clone(), BTreeSet::from([values[n % values.len()].clone()]));
@@ -293,8 +293,8 @@ fn account_root(kind: &str, value: String) -> String {
 
 /// Reads the conditions. None is the same as an empty object; an operator without keys and a key without values are refused, since what
 /// they ask is not said anywhere.
-fn conditions(value: Option<&Value>) -> Result<Conditions, String> {
-    let mut all = Conditions::new();
+fn conditions(value: Option<&Value>) -> Result<ConditionBlock, String> {
+    let mut all = ConditionBlock::new();
     let Some(value) = value else { return Ok(all) };
     for (operator, keys) in value.as_object().ok_or("Condition is not an object")? {
         let keys = keys

@@ -69,7 +69,7 @@ impl fmt::Display for Folded {
 /// A principal: its kind (`AWS`, `Service`, `Federated`, `CanonicalUser`) and value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Principal {
-    /// Kind.
+    /// The key below `Principal`, as it is written.
     pub kind: String,
     /// Value. An account is always `arn:<partition>:iam::<id>:root`.
     pub value: String,
@@ -128,22 +128,22 @@ impl<T: Heap> Heap for Scope<T> {
     }
 }
 
-/// `Allow` or `Deny`.
+/// What a statement does with what it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Allow.
+    /// Gives what no other statement denies.
     Allow,
-    /// Deny.
+    /// Takes away, whatever else allows it.
     Deny,
 }
 
-/// Conditions: operator and key to values, of which there is at least one.
-pub(in crate::role) type Conditions = BTreeMap<(Folded, Folded), BTreeSet<String>>;
+/// A condition block, as IAM calls it: operator and key to values, of which there is at least one.
+pub(in crate::role) type ConditionBlock = BTreeMap<(Folded, Folded), BTreeSet<String>>;
 
 /// The smallest thing that a statement says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grant {
-    /// Allow or deny.
+    /// Whether it gives or takes away.
     pub effect: Effect,
     /// Who; none in an identity policy.
     pub principal: Option<Scope<Principal>>,
@@ -151,8 +151,8 @@ pub struct Grant {
     pub action: Scope<Folded>,
     /// On what; none in a trust policy.
     pub resource: Option<Scope<String>>,
-    /// Under which conditions.
-    pub conditions: Conditions,
+    /// What must all be true for it to count; empty: always.
+    pub conditions: ConditionBlock,
 }
 
 impl Grant {

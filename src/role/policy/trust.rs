@@ -329,6 +329,22 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_document_is_taken_and_one_longer_is_not() {
+        let declare = |more: usize| {
+            let longer = |n: usize| "x".repeat(more.saturating_sub(n * 20).min(20));
+            let applications = (0..20).map(|n| application(&format!("us-east{}-1", longer(n)), &format!("{n:032x}")));
+            let trust = Trust {
+                applications: Some(applications.collect()),
+                source_account: None,
+            };
+            TrustPolicy::declare(&trust, &account())
+        };
+        let room = LONGEST - declare(0).unwrap().document().len();
+        assert_eq!(declare(room).unwrap().document().len(), LONGEST);
+        assert!(declare(room + 1).is_err());
+    }
+
+    #[test]
     fn adoption_asks_for_trust_in_pinpoint_alone() {
         let statement = |principal: &str| {
             format!(r#"{{"Statement":{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}}}"#)

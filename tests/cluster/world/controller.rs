@@ -38,6 +38,8 @@ impl World {
             .args(["--namespaces", &self.namespace])
             .env("PIR_IAM_SETTLE_TIME", format!("{}s", SETTLE.as_secs()))
             .env("PIR_ALLOWED_POLICY_ARNS", "*")
+            // What is counted are the calls of passes; tests of sweeps say how often.
+            .env("PIR_SWEEP_INTERVAL", "0s")
             .args(&self.args)
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .envs(env.iter().copied());

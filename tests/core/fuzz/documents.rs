@@ -312,7 +312,7 @@ fn places(value: &Value, at: &str, wanted: &impl Fn(&str, &Value) -> bool, found
     }
 }
 
-fn pick<'a>(document: &'a mut Value, which: Index, wanted: impl Fn(&str, &Value) -> bool) -> Option<&'a mut Value> {
+fn pick(document: &mut Value, which: Index, wanted: impl Fn(&str, &Value) -> bool) -> Option<&mut Value> {
     let mut found = Vec::new();
     places(document, "", &wanted, &mut found);
     let at = found.get(which.index(found.len().max(1)))?.clone();
@@ -349,24 +349,31 @@ impl Rewrite {
         match self {
             Self::OneAsList => {
                 let one = pick(document, which, |at, value| may_be_list(at) && !value.is_array());
-                one.map(|one| *one = json!([one.take()]));
+                if let Some(one) = one {
+                    *one = json!([one.take()]);
+                }
             }
             Self::ListOfOne => {
                 let list = pick(document, which, |at, value| {
                     (may_be_list(at) || at == "/Statement") && value.as_array().is_some_and(|list| list.len() == 1)
                 });
-                list.map(|list| *list = list[0].take());
+                if let Some(list) = list {
+                    *list = list[0].take();
+                }
             }
             Self::Reverse => {
                 let list = pick(document, which, |_, value| value.is_array());
-                list.and_then(Value::as_array_mut).map(|list| list.reverse());
+                if let Some(list) = list.and_then(Value::as_array_mut) {
+                    list.reverse();
+                }
             }
             Self::Repeat => {
                 let list = pick(document, which, |_, value| {
                     value.as_array().is_some_and(|list| !list.is_empty())
                 });
-                list.and_then(Value::as_array_mut)
-                    .map(|list| list.push(list[0].clone()));
+                if let Some(list) = list.and_then(Value::as_array_mut) {
+                    list.push(list[0].clone());
+                }
             }
             Self::Split => split(document, which),
             Self::Case => {
@@ -388,18 +395,24 @@ impl Rewrite {
                 let account = pick(document, which, |at, value| {
                     (at.contains("/AWS/") || at.ends_with("/AWS")) && value == OWN
                 });
-                account.map(|account| *account = "arn:aws:iam::123456789012:root".into());
+                if let Some(account) = account {
+                    *account = "arn:aws:iam::123456789012:root".into();
+                }
             }
             Self::Sid => {
                 let statement = pick(document, which, is_statement);
-                statement.map(|statement| statement["Sid"] = "${x}".into());
+                if let Some(statement) = statement {
+                    statement["Sid"] = "${x}".into();
+                }
                 document["Id"] = "other".into();
             }
             Self::Scalar => {
                 let scalar = pick(document, which, |at, value| {
                     at.contains("/Condition/") && (value.is_number() || value.is_boolean())
                 });
-                scalar.map(|scalar| *scalar = scalar.to_string().into());
+                if let Some(scalar) = scalar {
+                    *scalar = scalar.to_string().into();
+                }
             }
             Self::NoCondition => {
                 let statement = pick(document, which, |_, value| value.get("Condition") == Some(&json!({})));
@@ -435,7 +448,9 @@ impl Change {
                 let leaf = pick(document, which, |at, value| {
                     !(value.is_array() || value.is_object() || at.ends_with("/Effect") || at == "/Version")
                 });
-                leaf.map(|leaf| *leaf = text);
+                if let Some(leaf) = leaf {
+                    *leaf = text;
+                }
             }
             Self::Rename(from, to) => {
                 let statement = pick(document, which, |_, value| value.get(from).is_some());

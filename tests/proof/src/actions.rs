@@ -2,7 +2,7 @@
 
 use pinpoint_import_role_controller::{
     api::Tag,
-    role::{Class, ObservedRole, Step},
+    role::{ObservedRole, Step},
 };
 use strum::VariantArray;
 
@@ -11,7 +11,7 @@ use crate::{
     laws::{Broken, orphan},
     scene::{Edit, Move},
     sealed::Sealed,
-    world::{Model, Object, World},
+    world::{Answer, Model, Object, Pass, World},
 };
 
 /// Something that happens.
@@ -29,19 +29,6 @@ pub enum Action {
     Edit(Edit),
     /// Time goes by.
     Tick,
-}
-
-/// How a call is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// As it should be; a read shows the version so many ago.
-    Well(u8),
-    /// It fails, without an effect.
-    Fails(Class),
-    /// It has its effect, and the answer is lost.
-    Lost,
-    /// It is denied, since the role's tags are not known yet where IAM judges by them.
-    Lacks,
 }
 
 const STRANGER: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
@@ -85,7 +72,7 @@ impl Model {
             actions.extend(possible.map(|edit| Action::Edit(*edit)));
         }
         // A pass takes less than a tick: its calls are bounded in time.
-        let hurry = |pass: &crate::pass::Pass| pass.began < world.tick;
+        let hurry = |pass: &Pass| pass.began < world.tick;
         if world.left.ticks > 0
             && !world
                 .replicas

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::{
-    actions::{Action, Answer},
+    actions::Action,
     laws::{Broken, rests_well},
     scene::Bounds,
     sealed::fingerprint,
-    world::{Model, Untold, World},
+    world::{Answer, Model, Untold, World},
 };
 
 /// Rounds within which the world must rest.

@@ -18,9 +18,8 @@ use pinpoint_import_role_controller::{
 };
 
 use crate::{
-    pass::Pass,
     power::{gained, permitted},
-    world::{Model, Object, Replica, World},
+    world::{Model, Object, Pass, Replica, World},
 };
 
 /// A law that was broken, and how.

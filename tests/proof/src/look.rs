@@ -14,12 +14,10 @@ use pinpoint_import_role_controller::{
 };
 
 use crate::{
-    actions::Answer,
     guard::Guard,
     laws::{self, Broken},
-    pass::{Pass, Stage},
     sealed::Sealed,
-    world::{Model, Untold, World},
+    world::{Answer, Model, Pass, Stage, Untold, World},
 };
 
 impl Model {
@@ -72,25 +70,22 @@ impl Model {
                     .then_some(Foreign::Untagged);
                 *real = guard.disguise(real, &ours, pinned);
             }
-            let mut status = object.status.clone();
-            let blind = PinpointImportRoleStatus::clone;
             match guard {
                 Guard::Pin => {
-                    let mut blind = blind(&status);
+                    let mut blind = PinpointImportRoleStatus::clone(&object.status);
                     blind.role_id = None;
-                    status = Sealed::new(blind);
+                    object.status = Sealed::new(blind);
                 }
                 Guard::FormerRole => {
-                    let mut blind = blind(&status);
+                    let mut blind = PinpointImportRoleStatus::clone(&object.status);
                     blind.former_role_id = None;
-                    status = Sealed::new(blind);
+                    object.status = Sealed::new(blind);
                 }
                 Guard::AdoptionRival if rival == Rival::Live => rival = Rival::Gone,
                 Guard::AdoptionUnknownRival if matches!(rival, Rival::Unknown(_)) => rival = Rival::Gone,
                 Guard::NoAdoptionOnDeletion => object.deleting = false,
                 _ => {}
             }
-            object.status = status;
         }
         if let Some(foreign) = turned {
             let message = foreign.message("the role");

@@ -4,18 +4,15 @@ use pinpoint_import_role_controller::{
     api::v1alpha1::PinpointImportRoleStatus,
     role::{
         Class, Head,
-        decision::{Aim, End, Subject, Work},
-        plan::differences,
+        decision::{End, Subject, Work},
         status::{self, Learned},
     },
 };
 
 use crate::{
-    actions::Answer,
     guard::Guard,
-    pass::{Pass, Stage},
     sealed::Sealed,
-    world::{Model, Object, World},
+    world::{Answer, Model, Object, Pass, Stage, World},
 };
 
 /// Writes a status, if the object is as it was read. Says whether it was.
@@ -55,20 +52,9 @@ pub(crate) fn intent(world: &World, pass: &Pass, work: &Work) -> Sealed<Pinpoint
     let Some(desired) = pass.subject.as_ref().and_then(Subject::desired) else {
         return pass.object.status.clone();
     };
-    let drift = match work.aim {
-        Aim::Repair => differences(&work.changes),
-        _ => Vec::new(),
-    };
     let object = &pass.object;
     let (status, generation) = (&object.status, object.generation);
-    Sealed::new(status::intent(
-        status,
-        generation,
-        desired,
-        &work.changes,
-        &drift,
-        &world.now(),
-    ))
+    Sealed::new(status::intent(status, generation, &work.intent(desired), &world.now()))
 }
 
 /// The status that a pass ends with; none where it lets the object go.

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use pinpoint_import_role_controller::role::{
-    Class, Failure, Head, ObservedRole, Ownership,
-    decision::{Aim, Decision, End, Subject, Work, after, begin, subject, unread},
+    Class, Failure, Head,
+    decision::{Aim, Decision, End, after, begin, subject, unread},
     events::events,
     outcome::Outcome,
     plan::differences,
@@ -14,65 +14,12 @@ use pinpoint_import_role_controller::role::{
 };
 
 use crate::{
-    actions::Answer,
     guard::Guard,
     laws::{self, Broken},
     object::{hold, intent, said, write_status},
     sealed::Sealed,
-    world::{Model, Object, Untold, World},
+    world::{Answer, Model, Object, Pass, Stage, Untold, World},
 };
-
-/// A pass that is under way.
-#[derive(Clone, Debug)]
-pub struct Pass {
-    /// The object as it was read.
-    pub object: Object,
-    /// What the pass is about; none where that could not be told.
-    pub subject: Option<Subject>,
-    /// The tick in which it began.
-    pub began: u8,
-    /// Whether others did something that the look does not show.
-    pub unseen: bool,
-    /// What `GetRole` showed.
-    pub head: Option<Head>,
-    /// The role as the pass knows it.
-    pub known: Option<ObservedRole>,
-    /// The role as it was at the look.
-    pub start: Option<ObservedRole>,
-    /// The next call.
-    pub stage: Stage,
-}
-
-/// The next call of a pass.
-#[derive(Clone, Debug)]
-pub enum Stage {
-    /// The finalizer is put on.
-    Hold,
-    /// `GetRole`.
-    Head,
-    /// The policies are read.
-    Policies(Ownership),
-    /// What is about to be done is written to the status.
-    Declare(Work),
-    /// The change of this number is made.
-    Change(Work, usize, Progress),
-    /// The status is written, or the finalizer is taken off. The role is that which is ours.
-    Conclude(End, Option<Head>),
-}
-
-impl Sealed<Pass> {
-    /// The pass after others changed the role.
-    #[must_use]
-    pub fn overtaken(self) -> Self {
-        match self.stage {
-            Stage::Hold | Stage::Head => self,
-            _ => Self::new(Pass {
-                unseen: true,
-                ..Pass::clone(&self)
-            }),
-        }
-    }
-}
 
 impl Model {
     /// How the next call of a pass may be answered.
@@ -190,8 +137,8 @@ impl Model {
                 pass.stage = Stage::Change(work, 0, Progress::default());
                 self.start(world, r, pass)
             }
-            Stage::Change(work, nth, progress) => self.change(world, r, pass, work, nth, progress, answer),
-            Stage::Conclude(end, role) => self.conclude(world, r, &pass, &end, role.as_ref(), answer),
+            Stage::Change(..) => self.change(world, r, pass, answer),
+            Stage::Conclude(..) => self.conclude(world, r, &pass, answer),
         }
     }
 
@@ -237,17 +184,11 @@ impl Model {
         self.skip(world, r, pass)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "they are what a stage of a pass holds")]
-    fn change(
-        &self,
-        world: &mut World,
-        r: usize,
-        mut pass: Pass,
-        work: Work,
-        nth: usize,
-        mut progress: Progress,
-        answer: Answer,
-    ) -> Result<(), Broken> {
+    /// The change that is next is made.
+    fn change(&self, world: &mut World, r: usize, mut pass: Pass, answer: Answer) -> Result<(), Broken> {
+        let Stage::Change(work, nth, mut progress) = pass.stage.clone() else {
+            return Ok(());
+        };
         let change = &work.changes[nth];
         let clock = world.clock(&world.replicas[r]);
         let before = world.iam.role().cloned();
@@ -341,17 +282,13 @@ impl Model {
         self.skip(world, r, pass)
     }
 
-    fn conclude(
-        &self,
-        world: &mut World,
-        r: usize,
-        pass: &Pass,
-        end: &End,
-        role: Option<&Head>,
-        answer: Answer,
-    ) -> Result<(), Broken> {
+    /// The status is written, or the object is let go.
+    fn conclude(&self, world: &mut World, r: usize, pass: &Pass, answer: Answer) -> Result<(), Broken> {
+        let Stage::Conclude(end, role) = &pass.stage else {
+            return Ok(());
+        };
         let is_lost = matches!(answer, Answer::Fails(_));
-        let Some(next) = said(world, pass, end, role) else {
+        let Some(next) = said(world, pass, end, role.as_ref()) else {
             if !is_lost && pass.object.held && world.object.as_ref() == Some(&pass.object) {
                 world.object = None;
             }

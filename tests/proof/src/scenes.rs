@@ -69,6 +69,15 @@ impl Name {
             | Self::Replicas
             | Self::Stale
             | Self::Former => self.edited(),
+            Self::Repaired
+            | Self::Unproven
+            | Self::Deleted
+            | Self::DeletedTwice
+            | Self::Lost
+            | Self::Doubtful
+            | Self::Replaced
+            | Self::Stripped
+            | Self::Claimed => self.changing(),
             _ => self.drifted(),
         }
     }
@@ -78,10 +87,7 @@ impl Name {
     pub fn smaller(self) -> Scene {
         let mut scene = self.scene();
         let bounds = &mut scene.bounds;
-        if matches!(self, Self::DeletedTwice | Self::Lost) {
-            return scene;
-        }
-        if !scene.prelude.is_empty() || bounds.edits > 1 {
+        if !scene.prelude.is_empty() || bounds.edits > 1 || self == Self::Stale {
             bounds.moves = 0;
         } else if bounds.moves + bounds.edits > 0 {
             bounds.faults = 0;
@@ -144,16 +150,8 @@ impl Name {
         }
     }
 
-    /// A role that others change, when all was at rest.
-    #[allow(clippy::too_many_lines, reason = "it is a table")]
+    /// A role that others changed twice, when all was at rest: one repair must not give what the other has yet to take.
     fn drifted(self) -> Scene {
-        let drift = |name, spec, prelude: &[Move], moves: &[Move]| Scene {
-            specs: vec![spec],
-            prelude: prelude.to_vec(),
-            moves: moves.to_vec(),
-            bounds: bounds(1, 1, 0, 1, 0),
-            ..Scene::new(name)
-        };
         let guide = PinpointImportRoleSpec::default;
         let all = [Move::LetIn, Move::Attach, Move::Detach];
         match self {
@@ -200,30 +198,29 @@ impl Name {
                 &[Move::Empty, Move::LetIn],
                 &all,
             ),
-            Self::BucketsUnbounded => {
+            _ => {
                 let spec = PinpointImportRoleSpec {
                     permissions_boundary: Some(OURS.to_owned()),
                     ..buckets()
                 };
-                drift(
-                    "no bucket policy, no boundary",
-                    spec,
-                    &[Move::Empty, Move::Unbound],
-                    &[Move::LetIn],
-                )
+                let prelude = [Move::Empty, Move::Unbound];
+                drift("no bucket policy, no boundary", spec, &prelude, &[Move::LetIn])
             }
+        }
+    }
+
+    /// A role at rest that others change, again or at a bad time.
+    fn changing(self) -> Scene {
+        let guide = PinpointImportRoleSpec::default;
+        let opened = [Move::LetIn, Move::Attach];
+        match self {
             Self::Repaired => Scene {
                 bounds: bounds(1, 0, 1, 1, 0),
                 ..drift("changed once", guide(), &[], &[Move::LetIn, Move::Attach, Move::Strip])
             },
             Self::Unproven => Scene {
                 bounds: bounds(1, 1, 0, 2, 0),
-                ..drift(
-                    "opened again as before",
-                    guide(),
-                    &[Move::LetIn, Move::Detach],
-                    &[Move::LetIn, Move::Attach],
-                )
+                ..drift("opened again as before", guide(), &[Move::LetIn, Move::Detach], &opened)
             },
             Self::Deleted => Scene {
                 bounds: bounds(1, 0, 1, 1, 0),
@@ -235,12 +232,7 @@ impl Name {
             },
             Self::Lost => Scene {
                 bounds: bounds(1, 1, 0, 1, 0),
-                ..drift(
-                    "mended by a call without an answer",
-                    guide(),
-                    &[],
-                    &[Move::LetIn, Move::Attach],
-                )
+                ..drift("mended by a call without an answer", guide(), &[], &opened)
             },
             Self::Doubtful => Scene {
                 replicas: 1,
@@ -305,11 +297,6 @@ impl Name {
             bounds: bounds(1, 0, 0, 2, 1),
             ..Scene::new(name)
         };
-        let with = |policy: fn(&mut PinpointImportRoleSpec)| {
-            let mut spec = PinpointImportRoleSpec::default();
-            policy(&mut spec);
-            spec
-        };
         match self {
             Self::Leaving => Scene {
                 moves: vec![Move::Attach, Move::Strip, Move::Remake, Move::Delete],
@@ -372,6 +359,24 @@ const fn bounds(moves: u8, faults: u8, kills: u8, ticks: u8, edits: u8) -> Bound
         ticks,
         edits,
     }
+}
+
+/// A role that others change, when all was at rest.
+fn drift(name: &'static str, spec: PinpointImportRoleSpec, prelude: &[Move], moves: &[Move]) -> Scene {
+    Scene {
+        specs: vec![spec],
+        prelude: prelude.to_vec(),
+        moves: moves.to_vec(),
+        bounds: bounds(1, 1, 0, 1, 0),
+        ..Scene::new(name)
+    }
+}
+
+/// The guide's role, with something set.
+fn with(policy: fn(&mut PinpointImportRoleSpec)) -> PinpointImportRoleSpec {
+    let mut spec = PinpointImportRoleSpec::default();
+    policy(&mut spec);
+    spec
 }
 
 const fn settings(cluster: &'static str, boundary: Option<&'static str>) -> Settings {

@@ -1,4 +1,4 @@
-//! A state of the world.
+//! A state of the world, and of the passes in it.
 
 use std::fmt;
 
@@ -6,8 +6,9 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
     api::v1alpha1::{PinpointImportRoleSpec, PinpointImportRoleStatus},
     role::{
-        Account, RolePath,
-        decision::Situation,
+        Account, Class, Head, ObservedRole, Ownership, RolePath,
+        decision::{End, Situation, Subject, Work},
+        progress::Progress,
         recent::{Clock, Recent},
         status::ready_reason,
     },
@@ -16,7 +17,6 @@ use pinpoint_import_role_controller::{
 use crate::{
     guard::Guard,
     iam::Iam,
-    pass::Pass,
     scene::{Bounds, Scene, Settings},
     sealed::Sealed,
 };
@@ -77,6 +77,71 @@ pub struct Replica {
     pub memory: Option<(u8, Sealed<Recent>)>,
     /// The pass that is under way.
     pub pass: Option<Sealed<Pass>>,
+}
+
+/// A pass that is under way.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// The object as it was read.
+    pub object: Object,
+    /// What the pass is about; none where that could not be told.
+    pub subject: Option<Subject>,
+    /// The tick in which it began.
+    pub began: u8,
+    /// Whether others did something that the look does not show.
+    pub unseen: bool,
+    /// What `GetRole` showed.
+    pub head: Option<Head>,
+    /// The role as the pass knows it.
+    pub known: Option<ObservedRole>,
+    /// The role as it was at the look.
+    pub start: Option<ObservedRole>,
+    /// The next call.
+    pub stage: Stage,
+}
+
+/// The next call of a pass.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// The finalizer is put on.
+    Hold,
+    /// `GetRole`.
+    Head,
+    /// The policies are read.
+    Policies(Ownership),
+    /// What is about to be done is written to the status.
+    Declare(Work),
+    /// The change of this number is made.
+    Change(Work, usize, Progress),
+    /// The status is written, or the finalizer is taken off. The role is that which is ours.
+    Conclude(End, Option<Head>),
+}
+
+impl Sealed<Pass> {
+    /// The pass after others changed the role.
+    #[must_use]
+    pub fn overtaken(self) -> Self {
+        match self.stage {
+            Stage::Hold | Stage::Head => self,
+            _ => Self::new(Pass {
+                unseen: true,
+                ..Pass::clone(&self)
+            }),
+        }
+    }
+}
+
+/// How a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// As it should be; a read shows the version so many ago.
+    Well(u8),
+    /// It fails, without an effect.
+    Fails(Class),
+    /// It has its effect, and the answer is lost.
+    Lost,
+    /// It is denied, since the role's tags are not known yet where IAM judges by them.
+    Lacks,
 }
 
 /// What events may tell yet: what happened, and was not told so far.
@@ -167,7 +232,7 @@ impl Model {
             status: &object.status,
             generation: object.generation,
             deleting: object.deleting,
-            held: object.held,
+            has_finalizer: object.held,
             guards: &settings.guards(),
             role_path: &RolePath::default(),
             recent,

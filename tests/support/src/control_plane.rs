@@ -216,10 +216,12 @@ impl ControlPlane {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(text)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes()).map_err(text)?;
-        }
-        outcome(&child.wait_with_output().map_err(text)?)
+        let stdin = child.stdin.take();
+        // Written while it is read: what is said meanwhile would fill its own pipe. Why it stops reading, it says itself.
+        std::thread::scope(|scope| {
+            scope.spawn(|| stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
+            outcome(&child.wait_with_output().map_err(text)?)
+        })
     }
 }
 
@@ -237,7 +239,7 @@ fn text(error: impl std::fmt::Display) -> String {
 
 /// Builds the binaries if need be. What the script says of its progress goes to our standard error.
 fn binaries() -> Result<PathBuf, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane/build.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/control-plane/build.sh");
     let output = Command::new("bash")
         .arg(&script)
         .stderr(Stdio::inherit())

@@ -134,7 +134,7 @@ impl Moto {
 
 /// Installs it if need be. What the script says of its progress goes to our standard error.
 fn python() -> Result<String, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python/setup.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/python/setup.sh");
     let output = Command::new("bash")
         .arg(script)
         .stderr(Stdio::inherit())

@@ -20,7 +20,7 @@ const MOST_MEMORY: u64 = 1024;
 
 /// Tries inputs, and prints how many, from which seed, and what they cost.
 ///
-/// `FUZZ_SEED` begins with the inputs of that seed. `FUZZ_FOR`, such as `90s` or `10m`, goes on with the next seed until the time is
+/// `PROPTEST_CASES` asks for another number. `FUZZ_SEED` begins with the inputs of that seed. `FUZZ_FOR`, such as `90s` or `10m`, goes on with the next seed until the time is
 /// over.
 ///
 /// # Panics
@@ -30,6 +30,8 @@ pub fn search<S: Strategy>(law: &str, inputs: u32, of: &S, check: impl Fn(S::Val
         |_| RandomState::new().hash_one(law) >> 32,
         |seed| seed.parse().expect("FUZZ_SEED is a number"),
     );
+    let asked = env::var("PROPTEST_CASES").ok();
+    let inputs = asked.and_then(|cases| cases.parse().ok()).unwrap_or(inputs);
     let until = env::var("FUZZ_FOR").ok().map(|time| Instant::now() + duration(&time));
     let (slowest, tried) = (Cell::new(Duration::ZERO), Cell::new(0_u64));
     let mut seed = first;

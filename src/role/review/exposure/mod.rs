@@ -50,7 +50,7 @@ impl Severity {
 /// Something to be said about a role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// How soon somebody should look at it; the worst one sorts the role.
     pub severity: Severity,
     /// What it is, and what to do.
     pub message: String,
@@ -128,6 +128,28 @@ fn few(names: &BTreeSet<String>) -> String {
     told.join(", ")
 }
 
+impl Beyond {
+    fn severity(&self) -> Severity {
+        if self.power >= Power::Grant {
+            Severity::High
+        } else {
+            Severity::Medium
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let Self { power, action, policy } = self;
+        let by = match action {
+            Some(action) => format!("{} in {policy}", cut(action.clone(), LONGEST_NAME)),
+            None => policy.clone(),
+        };
+        format!(
+            "it may do more than read S3, at worst: {} ({by}): take that away",
+            power.words()
+        )
+    }
+}
+
 /// The findings that follow from what a role lets happen.
 #[must_use]
 pub fn findings(exposure: &Exposure) -> Vec<Finding> {
@@ -161,23 +183,8 @@ pub fn findings(exposure: &Exposure) -> Vec<Finding> {
             "Pinpoint could be made to use it for another account (no aws:SourceArn or aws:SourceAccount): set spec.trust".to_owned(),
         );
     }
-    if let Some(Beyond { power, action, policy }) = &exposure.beyond {
-        let severity = if *power >= Power::Grant {
-            Severity::High
-        } else {
-            Severity::Medium
-        };
-        let by = match action {
-            Some(action) => format!("{} in {policy}", cut(action.clone(), LONGEST_NAME)),
-            None => policy.clone(),
-        };
-        find(
-            severity,
-            format!(
-                "it may do more than read S3, at worst: {} ({by}): take that away",
-                power.words()
-            ),
-        );
+    if let Some(beyond) = &exposure.beyond {
+        find(beyond.severity(), beyond.sentence());
     }
     if exposure.reach.every_bucket {
         find(Severity::Medium, "it reads every bucket: set spec.buckets".to_owned());

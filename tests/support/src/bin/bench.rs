@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,8 @@ use test_support::{
 const LATENCY: Duration = Duration::from_millis(20);
 /// For how long the controller is watched at rest.
 const REST: Duration = Duration::from_secs(20);
+/// For how long it is watched while it sweeps: a sweep and more.
+const SWEPT: Duration = Duration::from_secs(50);
 
 fn main() -> Result<(), String> {
     let counts: Vec<usize> = std::env::args()
@@ -99,9 +101,20 @@ fn command(what: &str, iam: &FakeIam, arguments: &[&str]) -> Result<(), String> 
     Ok(())
 }
 
+/// Manifests for one `kubectl` at a time.
+fn batches(count: usize) -> Vec<String> {
+    const BATCH: usize = 500;
+    let starts = (0..count).step_by(BATCH);
+    starts.map(|start| numbered(start..count.min(start + BATCH))).collect()
+}
+
 /// Manifests of the shortest kind.
 fn objects(count: usize) -> String {
-    let objects: Vec<String> = (0..count)
+    numbered(0..count)
+}
+
+fn numbered(numbers: std::ops::Range<usize>) -> String {
+    let objects: Vec<String> = numbers
         .map(|n| {
             format!(
                 "{{apiVersion: pinpoint-import.dev/v1alpha1, kind: PinpointImportRole, metadata: {{name: r{n}}}, spec: {{}}}}"
@@ -122,9 +135,11 @@ fn measure(count: usize) -> Result<(), String> {
     let mut run = product::controller(&binary, &plane.kubeconfig(), &iam.endpoint(), "bench");
     run.args(["--iam-calls-per-second=10000", "--iam-burst=10000"]);
     // The objects are there first: kubectl would take longer to make them than the controller to bring their roles there.
-    plane.feed(&["create", "-f", "-"], &objects(count))?;
+    for batch in batches(count) {
+        plane.feed(&["create", "-f", "-"], &batch)?;
+    }
     let started = Instant::now();
-    let controller = Guarded::start(&mut run, &log, None).map_err(|error| error.to_string())?;
+    let mut controller = Guarded::start(&mut run, &log, None).map_err(|error| error.to_string())?;
     wait("the first call", || !iam.calls().is_empty())?;
     let start = started.elapsed();
     wait("all objects to be Ready", || ready(&plane) == count)?;
@@ -148,6 +163,48 @@ fn measure(count: usize) -> Result<(), String> {
         memory(controller.pid(), "VmRSS:"),
         // 100 ticks are a second of a core.
         f64::from(u32::try_from(ticks).unwrap_or(u32::MAX)) / REST.as_secs_f64(),
+    );
+    controller.kill_9().map_err(|error| error.to_string())?;
+    restart(count, &iam, run)
+}
+
+/// The controller started again over objects at rest: what it costs until all are known to be as declared, and then in a minute.
+fn restart(count: usize, iam: &FakeIam, mut run: Command) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let log = folder.path().join("controller.log");
+    iam.clear_calls();
+    let started = Instant::now();
+    let controller = Guarded::start(&mut run, &log, None).map_err(|error| error.to_string())?;
+    let metrics = || {
+        let log = fs::read_to_string(&log).unwrap_or_default();
+        product::port(&log, "metrics on").and_then(|port| product::get(port, "/metrics"))
+    };
+    let counted = |name: &str| -> usize {
+        let (_, text) = metrics().unwrap_or_default();
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
+            .sum()
+    };
+    wait("all roles to be seen as declared", || {
+        counted("pir_sightings_total{result=\"as_declared\"}") + counted("pir_passes_total") >= count
+    })?;
+    let known = started.elapsed();
+    std::thread::sleep(SWEPT);
+    let before = cpu_ticks(controller.pid());
+    std::thread::sleep(SWEPT);
+    let ticks = cpu_ticks(controller.pid()).saturating_sub(before);
+    println!(
+        "| {count}, restarted | {:.2} s | {} IAM calls, {} passes in all | | {} MiB | {} MiB | {:.2} % of a core |",
+        known.as_secs_f64(),
+        iam.calls()
+            .iter()
+            .filter(|call| call.action != "GetCallerIdentity")
+            .count(),
+        counted("pir_passes_total"),
+        memory(controller.pid(), "VmHWM:"),
+        memory(controller.pid(), "VmRSS:"),
+        f64::from(u32::try_from(ticks).unwrap_or(u32::MAX)) / SWEPT.as_secs_f64(),
     );
     Ok(())
 }

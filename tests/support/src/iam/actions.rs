@@ -230,7 +230,13 @@ fn details(account: &Account, params: &Params) -> Answer {
         account
             .seen_roles(after.as_deref())
             .filter(move |_| wanted)
-            .map(|(key, role)| (key.clone(), wrap("member", &detail_xml(account, role))))
+            .filter_map(|(key, role)| {
+                let role = match account.lies.get(key) {
+                    Some(lie) => lie.as_ref()?,
+                    None => role,
+                };
+                Some((key.clone(), wrap("member", &detail_xml(account, role))))
+            })
     })?;
     // Here they come with the first page; IAM spreads them over the pages.
     let with_policies =

@@ -72,6 +72,8 @@ pub enum Fault {
     HangAfter(Duration),
     /// The effect is done, and the answer is a 200 that is not XML.
     Nonsense,
+    /// The effect is done, and each of the first text in the answer is the second.
+    Rewritten(&'static str, &'static str),
     /// The effect is done, and that is the answer, with status 200.
     Answer(String),
 }
@@ -99,6 +101,7 @@ impl Fault {
             Self::HangBefore(_) => "HangBefore",
             Self::HangAfter(_) => "HangAfter",
             Self::Nonsense => "Nonsense",
+            Self::Rewritten(..) => "Rewritten",
             Self::Answer(_) => "Answer",
         }
     }

@@ -242,6 +242,31 @@ impl FakeIam {
         self.shared.lock().account.hidden.remove(&name.to_ascii_lowercase());
     }
 
+    /// Has `GetAccountAuthorizationDetails` show a role as it is not.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such role.
+    pub fn lie_in_bulk(&self, name: &str, lie: impl FnOnce(&mut RoleState)) {
+        let mut role = self
+            .role(name)
+            .unwrap_or_else(|| panic!("there is no role {name} to lie about"));
+        lie(&mut role);
+        let account = &mut self.shared.lock().account;
+        account.lies.insert(name.to_ascii_lowercase(), Some(role));
+    }
+
+    /// Has `GetAccountAuthorizationDetails` leave a role out.
+    pub fn hide_in_bulk(&self, name: &str) {
+        let account = &mut self.shared.lock().account;
+        account.lies.insert(name.to_ascii_lowercase(), None);
+    }
+
+    /// Has `GetAccountAuthorizationDetails` tell the truth again.
+    pub fn end_lies(&self) {
+        self.shared.lock().account.lies.clear();
+    }
+
     /// The calls since the start or the last [`Self::clear_calls`].
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {

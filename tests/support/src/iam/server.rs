@@ -47,6 +47,34 @@ pub(crate) struct State {
     requests: u64,
 }
 
+impl State {
+    /// Changes a role without a call.
+    pub(crate) fn by_hand<T>(&mut self, action: &str, name: &str, change: impl FnOnce(&mut Account) -> T) -> T {
+        let before = self.account.role(name).cloned();
+        let answer = change(&mut self.account);
+        let after = self.account.role(name).cloned();
+        if let Some(journal) = &mut self.journal {
+            let at = Instant::now();
+            let call = Call {
+                number: 0,
+                action: action.to_owned(),
+                params: BTreeMap::from([("RoleName".to_owned(), name.to_owned())]),
+                outcome: "OK".to_owned(),
+                fault: None,
+                at,
+                caller: String::new(),
+            };
+            journal.push(Moment {
+                at,
+                call,
+                before,
+                after,
+            });
+        }
+        answer
+    }
+}
+
 impl Shared {
     pub(crate) fn new(account: Account) -> Self {
         let state = State {
@@ -333,18 +361,28 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> HttpAnswer {
     {
         return Err(Dropped);
     }
-    let mut answer = respond(status, "text/xml", &plan.id, text);
+    fault_after(fault, respond(status, "text/xml", &plan.id, text), &plan.id).await
+}
+
+/// What a fault makes of the answer to a call that had its effect.
+async fn fault_after(fault: Option<Fault>, mut answer: Response<AnswerBody>, id: &str) -> HttpAnswer {
     match fault {
         Some(Fault::ResetAfter) => return Err(Dropped),
         Some(Fault::HangAfter(time)) => tokio::time::sleep(time).await,
         Some(Fault::Nonsense) => {
             let text = "\u{1}{\"not\": <xml".to_owned();
-            return Ok(respond(200, "application/octet-stream", &plan.id, text));
+            return Ok(respond(200, "application/octet-stream", id, text));
         }
-        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", &plan.id, text)),
+        Some(Fault::Answer(text)) => return Ok(respond(200, "text/xml", id, text)),
         Some(Fault::TruncatedBody) => {
             let body = answer.body_mut();
             body.text = body.text.take().map(|text| text.slice(..text.len() / 2));
+        }
+        Some(Fault::Rewritten(from, to)) => {
+            let body = answer.body_mut();
+            let rewritten = |text: Bytes| Bytes::from(String::from_utf8_lossy(&text).replace(from, to));
+            body.text = body.text.take().map(rewritten);
+            body.length = body.text.as_ref().map_or(0, |text| text.len() as u64);
         }
         Some(Fault::CutShort(bytes)) => {
             let body = answer.body_mut();

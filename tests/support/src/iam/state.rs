@@ -170,6 +170,8 @@ pub(crate) struct Account {
     pub(crate) retired: BTreeSet<String>,
     /// Lower-case names of roles that reads don't show.
     pub(crate) hidden: BTreeSet<String>,
+    /// What bulk reads show of roles instead of the truth, by lower-case name; none: nothing.
+    pub(crate) lies: BTreeMap<String, Option<RoleState>>,
     /// The rights of the account's callers; none: everything.
     pub(crate) rights: Option<Policy>,
     pub(crate) policies: BTreeMap<String, ManagedPolicy>,
@@ -195,6 +197,7 @@ impl Account {
             denied: BTreeSet::new(),
             retired: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            lies: BTreeMap::new(),
             rights: None,
             policies: BTreeMap::new(),
             profiles: BTreeMap::new(),

@@ -116,8 +116,7 @@ pub(super) fn leaks(samples: &[Sample], trends: &[Trend]) -> Vec<String> {
 /// Prints the summary and writes it to a file.
 pub(super) fn summary(
     world: &World,
-    seed: u64,
-    objects: usize,
+    (seed, objects): (u64, usize),
     samples: &[Sample],
     trends: &[Trend],
     broken: &[String],

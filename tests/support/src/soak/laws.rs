@@ -202,8 +202,7 @@ fn wider(ledger: &Ledger, role: &str, moment: &Moment) -> Option<String> {
 /// Judges a version of an object, seen at a time, against the one before it. `written`: when the controller wrote its status.
 pub(super) fn judge_version(
     ledger: &Ledger,
-    uid: &str,
-    object: &Object,
+    (uid, object): (&str, &Object),
     was: &Value,
     written: Option<Instant>,
     now: Instant,

@@ -190,8 +190,7 @@ impl Soak {
         let told: Vec<String> = told.chain(figures::leaks(&self.samples, &trends)).collect();
         figures::summary(
             &self.world,
-            self.options.seed,
-            self.options.objects,
+            (self.options.seed, self.options.objects),
             &self.samples,
             &trends,
             &told,

@@ -73,7 +73,7 @@ fn open(world: &World) -> Vec<(String, String)> {
     for (uid, object) in ledger.objects.iter().filter(|(_, object)| object.gone.is_none()) {
         let role = roles.get(&object.role);
         let in_profile = world.iam.is_in_profile(&object.role);
-        if let Some(what) = unsettled(&ledger, uid, object, role, &settings, in_profile) {
+        if let Some(what) = unsettled(&ledger, (uid, object), role, &settings, in_profile) {
             open.push((
                 object.role.clone(),
                 format!("{}/{} {what}", object.slot.0, object.slot.1),
@@ -103,8 +103,7 @@ fn open(world: &World) -> Vec<(String, String)> {
 /// Why an object is not where it belongs; none if it is.
 fn unsettled(
     ledger: &Ledger,
-    uid: &str,
-    object: &Object,
+    (uid, object): (&str, &Object),
     role: Option<&RoleState>,
     settings: &Settings,
     in_profile: bool,

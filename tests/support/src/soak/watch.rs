@@ -180,7 +180,7 @@ fn judge(world: &World, at: Instant, due: Due) {
             object,
             was,
             written,
-        } => laws::judge_version(&ledger, &uid, &object, &was, written, at),
+        } => laws::judge_version(&ledger, (&uid, &object), &was, written, at),
         Due::End(uid) => laws::judge_end(&mut ledger, &uid, at).into_iter().collect(),
     };
     drop(ledger);

@@ -1,4 +1,4 @@
-module pinpoint-import.dev/tests/kstatus
+module pinpoint-import.dev/kstatus
 
 go 1.26.0
 

@@ -1,0 +1,168 @@
+//! What is remembered of the objects that are there, by uid; it comes and goes with their entries in the watch's store.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    metrics::{Followed, Why},
+    role::{
+        outcome::{Did, Outcome},
+        recent::Recent,
+        sighting::Sightings,
+    },
+};
+
+/// A hint to look at a role before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hint {
+    /// Where it comes from.
+    pub why: Why,
+    /// What a sweep showed, where it was one: see [`Sightings::answered`].
+    pub shown: Option<u64>,
+}
+
+/// What is remembered of one object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// What was lately done to its role.
+    pub recent: Recent,
+    /// What sweeps have shown of its role.
+    pub sightings: Sightings,
+    /// A hint that no pass has begun to follow.
+    pub hinted: Option<Hint>,
+    /// The hint that the pass under way follows, or the last one if it came to no end.
+    following: Option<Hint>,
+}
+
+impl Memory {
+    /// A pass begins.
+    pub(super) fn begin(&mut self) {
+        self.following = self.hinted.take().or(self.following);
+    }
+
+    /// Whether a look is due whatever was seen before.
+    pub(super) fn is_hinted(&self) -> bool {
+        self.hinted.is_some() || self.following.is_some()
+    }
+
+    /// Why the pass under way is made.
+    pub(super) fn why(&self) -> Why {
+        self.following.map_or(Why::Timer, |hint| hint.why)
+    }
+
+    /// A pass has ended that began then. `news`: the status says something else than before. What came of the hint that it followed.
+    pub(super) fn end(
+        &mut self,
+        outcome: &Outcome,
+        news: bool,
+        began: Duration,
+        share: f64,
+    ) -> Option<(Why, Followed)> {
+        let nothing = *outcome == Outcome::InPlace(Did::Nothing) && !news;
+        match outcome {
+            // IAM may be late: the next pass answers.
+            Outcome::Waiting => return None,
+            Outcome::InPlace(_) | Outcome::Reported(_) => {
+                let news = news || !matches!(outcome, Outcome::InPlace(Did::Nothing) | Outcome::Reported(_));
+                self.sightings.looked(began, news, share);
+            }
+            _ => {}
+        }
+        let hint = self.following.take()?;
+        // What was repaired is news again when it comes again.
+        if let Some(shown) = hint
+            .shown
+            .filter(|_| nothing || matches!(outcome, Outcome::Reported(_)))
+        {
+            self.sightings.answered(shown);
+        }
+        Some((hint.why, if nothing { Followed::Futile } else { Followed::Looked }))
+    }
+}
+
+/// All of it; none of objects that this process has not met in a pass or a sweep.
+#[derive(Debug, Default)]
+pub(super) struct Memories(Mutex<HashMap<String, Option<Box<Memory>>>>);
+
+impl Memories {
+    /// Works on what is remembered of an object. What is kept of one that is gone is lost.
+    pub(super) fn of<T>(&self, uid: &str, meeting: impl FnOnce() -> Recent, work: impl FnOnce(&mut Memory) -> T) -> T {
+        let meeting = || {
+            Box::new(Memory {
+                recent: meeting(),
+                ..Memory::default()
+            })
+        };
+        match self.locked().get_mut(uid) {
+            Some(memory) => work(memory.get_or_insert_with(meeting)),
+            None => work(&mut meeting()),
+        }
+    }
+
+    /// An object came.
+    pub(super) fn came(&self, uid: &str) {
+        self.locked().entry(uid.to_owned()).or_default();
+    }
+
+    /// An object went.
+    pub(super) fn forget(&self, uid: &str) {
+        self.locked().remove(uid);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Option<Box<Memory>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::waits::Wait;
+
+    #[test]
+    fn only_objects_that_are_there_are_remembered() {
+        let memories = Memories::default();
+        let failed = Wait::Backoff(Duration::from_secs(1), Duration::from_secs(9));
+        let fail = |uid| memories.of(uid, Recent::default, |memory| memory.recent.tries.count(failed));
+        fail("never came");
+        memories.came("a");
+        fail("a");
+        memories.came("a");
+        assert_eq!(fail("a"), 2);
+        memories.forget("a");
+        assert_eq!(fail("a"), 1);
+        assert!(memories.locked().is_empty());
+    }
+
+    const HINT: Hint = Hint {
+        why: Why::Sweep,
+        shown: Some(7),
+    };
+
+    #[test]
+    fn a_hint_holds_until_a_pass_has_an_answer() {
+        let mut memory = Memory {
+            hinted: Some(HINT),
+            ..Memory::default()
+        };
+        for _ in 0..2 {
+            memory.begin();
+            assert!(memory.is_hinted() && memory.why() == Why::Sweep);
+            assert_eq!(memory.end(&Outcome::Waiting, false, Duration::ZERO, 0.0), None);
+        }
+        // One that comes while a pass is at work is followed by the next.
+        memory.hinted = Some(Hint {
+            why: Why::Message,
+            shown: None,
+        });
+        let end = memory.end(&Outcome::InPlace(Did::Nothing), false, Duration::ZERO, 0.0);
+        assert_eq!(end, Some((Why::Sweep, Followed::Futile)));
+        memory.begin();
+        let end = memory.end(&Outcome::InPlace(Did::Repaired), true, Duration::ZERO, 0.0);
+        assert_eq!(end, Some((Why::Message, Followed::Looked)));
+        assert!(!memory.is_hinted() && memory.why() == Why::Timer);
+    }
+}

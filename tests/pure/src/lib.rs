@@ -1,0 +1,22 @@
+//! The pure core by itself: the same files, and of what the tests stand on those that need no more.
+#![cfg(feature = "mutants")]
+
+// By that name the files of `tests/proof` know it.
+extern crate self as pinpoint_import_role_controller;
+
+#[path = "../../../src/api/mod.rs"]
+pub mod api;
+#[path = "../../proof/src/iam.rs"]
+pub mod iam;
+#[path = "../../../src/plain.rs"]
+pub mod plain;
+#[path = "../../support/src/policy.rs"]
+pub mod policy;
+#[path = "../../proof/src/power.rs"]
+pub mod power;
+#[path = "../../../src/role/mod.rs"]
+pub mod role;
+#[path = "../../proof/src/sealed.rs"]
+pub mod sealed;
+#[path = "../../support/src/search.rs"]
+pub mod search;
