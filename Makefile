@@ -85,9 +85,10 @@ unit:
 	  END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored; \
 	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log
 
-crd: ## Renew crds/ from the code
+crd: ## Renew crds/, and the chart's copy, from the code
 	cargo run --quiet --locked -- crd > crds/pinpointimportroles.yaml.new
 	mv crds/pinpointimportroles.yaml.new crds/pinpointimportroles.yaml
+	cp crds/pinpointimportroles.yaml deploy/chart/files/
 
 $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
 	@echo "installing cargo-deny $(CARGO_DENY_VERSION), once: about 5 minutes" >&2
