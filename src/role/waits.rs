@@ -89,6 +89,8 @@ mod tests {
         Outcome::Failed(Failures::of(failures.collect()).unwrap())
     }
 
+    /// Regression: one 503 kept an object that had been `RoleNotOwned` for a while, even one being deleted, from its next look for five
+    /// minutes, since refusals and waiting counted as failures before it.
     #[test]
     fn a_failed_call_waits_no_longer_for_what_was_refused_or_awaited_before_it() {
         let (passing, people) = (Wait::Backoff(PASSING.0, PASSING.1), Wait::Backoff(PEOPLE, WATCHED));

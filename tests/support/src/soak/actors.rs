@@ -24,6 +24,9 @@ fn slot(n: usize) -> Slot {
     (NAMESPACES[n % NAMESPACES.len()].to_owned(), format!("o{n}"))
 }
 
+/// So many objects, the first ones, get half of all that is done, so that deeds meet.
+const BUSY: usize = 20;
+
 /// Makes roles that are there before the controller: some that may be adopted, and some of others.
 pub(super) fn old_roles(world: &World) -> Vec<RoleState> {
     for n in 0..OLD {
@@ -74,7 +77,8 @@ pub(super) async fn user(world: Arc<World>, mut rng: Rng, objects: usize) {
     loop {
         tokio::time::sleep(Duration::from_millis(rng.u64(100..700))).await;
         let turn = world.turn.read().await;
-        let n = rng.usize(0..objects);
+        let among = if rng.bool() { objects } else { objects.min(BUSY) };
+        let n = rng.usize(0..among);
         let slot = slot(n);
         let api = world.objects(Some(&slot.0));
         match bounded(api.get_opt(&slot.1)).await {
@@ -102,12 +106,7 @@ async fn change(world: &World, rng: &mut Rng, n: usize, api: &Api<DynamicObject>
                 create(world, rng, n).await;
             }
         }
-        14..=27 => {
-            world.count(Count::Requested);
-            let value = format!("{}", rng.u32(..));
-            let patch = json!({"metadata": {"annotations": {"pinpoint-import.dev/reconcile-requested-at": value}}});
-            let _ = bounded(api.patch(&slot.1, &PatchParams::default(), &Patch::Merge(&patch))).await;
-        }
+        14..=27 => ask(world, rng, api, &slot).await,
         28..=37 => merge(world, api, &slot, json!({"suspend": spec["suspend"] != true})).await,
         _ => {
             // Whatever the new spec does not have goes, but for what can't change.
@@ -121,8 +120,21 @@ async fn change(world: &World, rng: &mut Rng, n: usize, api: &Api<DynamicObject>
                 }
             }
             merge(world, api, &slot, next).await;
+            // Who is impatient asks for a look while IAM may still be late.
+            if rng.bool() {
+                tokio::time::sleep(Duration::from_millis(rng.u64(200..3_000))).await;
+                ask(world, rng, api, &slot).await;
+            }
         }
     }
+}
+
+/// Asks for a look.
+async fn ask(world: &World, rng: &mut Rng, api: &Api<DynamicObject>, slot: &Slot) {
+    world.count(Count::Requested);
+    let value = format!("{}", rng.u32(..));
+    let patch = json!({"metadata": {"annotations": {"pinpoint-import.dev/reconcile-requested-at": value}}});
+    let _ = bounded(api.patch(&slot.1, &PatchParams::default(), &Patch::Merge(&patch))).await;
 }
 
 async fn merge(world: &World, api: &Api<DynamicObject>, slot: &Slot, change: Value) {
@@ -153,7 +165,14 @@ pub(super) async fn adversary(world: Arc<World>, mut rng: Rng) {
         tokio::time::sleep(Duration::from_millis(rng.u64(200..1_200))).await;
         let turn = world.turn.read().await;
         let roles = world.iam.roles();
-        let ours: Vec<&RoleState> = roles.iter().filter(|role| !role.name.starts_with("foreign-")).collect();
+        let busy: Vec<String> = (0..BUSY)
+            .map(slot)
+            .map(|(namespace, name)| format!("{namespace}.{name}"))
+            .collect();
+        let only_busy = rng.bool();
+        let is_meant =
+            |role: &&RoleState| !role.name.starts_with("foreign-") && (!only_busy || busy.contains(&role.name));
+        let ours: Vec<&RoleState> = roles.iter().filter(is_meant).collect();
         if let Some(role) = ours.get(rng.usize(0..ours.len().max(1))) {
             attack(&world, &mut rng, role, &ours);
         }

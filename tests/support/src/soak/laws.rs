@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     declared::{CLUSTER, Permitted, differences, gained, is_tagged, tag, trusts_pinpoint_alone},
     ledger::{Ledger, Object, Slot},
+    specs,
 };
 use crate::iam::{Call, Moment, RoleState};
 
@@ -76,11 +77,8 @@ pub(super) fn judge(ledger: &Ledger, moment: &Moment, continued: impl Fn(&str) -
 /// The time from which on a pass may know what it acts upon. Where several objects declare the role, the last look may have been about
 /// another one.
 fn known_since(ledger: &Ledger, role: &str, call: &Call) -> Instant {
-    let declarations = ledger.declarations(role, before(call.at, LONGEST_PASS), call.at);
-    let slots: std::collections::BTreeSet<_> = declarations.iter().map(|(slot, _)| slot).collect();
-    let look = ledger
-        .look_before(Some(&call.caller), role, call.at)
-        .filter(|_| slots.len() == 1);
+    let own = Some(role).filter(|role| !specs::is_shared(role));
+    let look = own.and_then(|role| ledger.look_before(Some(&call.caller), role, call.at));
     before(look.unwrap_or_else(|| before(call.at, LONGEST_PASS)), LAG)
 }
 
@@ -178,7 +176,8 @@ fn wider(ledger: &Ledger, role: &str, moment: &Moment) -> Option<String> {
     }
     let call = &moment.call;
     let since = known_since(ledger, role, call);
-    let (states, by_hand) = ledger.states(role, since, moment.at);
+    // The ledger has the moment itself already.
+    let (states, by_hand) = ledger.states(role, since, before(moment.at, Duration::from_nanos(1)));
     let mut known: Vec<&RoleState> = states.iter().flatten().map(Arc::as_ref).collect();
     known.extend(moment.before.as_deref());
     // One exception: where an undeclared policy can't be taken off, a stranger is put out all the same.
@@ -244,7 +243,12 @@ fn untrue(ledger: &Ledger, uid: &str, object: &Object, written: Option<Instant>,
     }
     let written = written?;
     // Times of writes are whole seconds.
-    let look = ledger.look_before(None, &object.role, written)?;
+    // Where several objects declare the role, the last look may have been about another one.
+    let own = Some(&object.role).filter(|role| !specs::is_shared(role));
+    let look = match own {
+        Some(role) => ledger.look_before(None, role, written)?,
+        None => before(written, LONGEST_PASS),
+    };
     let until = (written + Duration::from_secs(2)).min(now);
     let (states, _) = ledger.states(&object.role, before(look, LAG), until);
     let settings = ledger.settings(before(look, LONGEST_PASS));
@@ -319,4 +323,160 @@ fn retained(ledger: &Ledger, slot: &Slot, role: &str, from: Instant, to: Instant
     declarations
         .iter()
         .any(|(of, declaration)| *of == slot && declaration.spec["deletionPolicy"] == "Retain")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        iam::{FakeIam, RoleBuilder},
+        soak::{
+            declared::{ANY_POLICY, S3_READ_ONLY, Settings},
+            specs::GUIDE_TRUST,
+        },
+    };
+
+    const STRANGER: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}]}"#;
+
+    /// An object that declares the guide's role, seen long ago, and its role as it is.
+    fn scene(trust: &str, uid: &str) -> (Ledger, RoleState) {
+        let mut ledger = Ledger::default();
+        let slot = ("n".to_owned(), "o".to_owned());
+        let long_ago = before(Instant::now(), Duration::from_secs(20));
+        ledger.declare(&slot, &json!({}), long_ago);
+        let settings = Settings {
+            resync: "30s",
+            allowed: ANY_POLICY,
+            boundary: None,
+            concurrency: "5",
+        };
+        ledger.set(settings, long_ago);
+        let object = Object {
+            slot,
+            first_seen: long_ago,
+            role: "n.o".to_owned(),
+            ids: [].into(),
+            gone: None,
+            last: json!({"spec": {}, "status": {}}),
+        };
+        ledger.objects.insert("u".to_owned(), object);
+        ledger.holders.push((long_ago, "a-1".to_owned()));
+        let role = RoleBuilder::new("n.o").trust_policy(trust);
+        let tagged = role
+            .tag("pinpoint-import.dev/uid", uid)
+            .tag("pinpoint-import.dev/cluster", CLUSTER);
+        (ledger, FakeIam::start().put_role(tagged))
+    }
+
+    /// A call ago `seconds`, that makes of one role another.
+    fn moment(caller: &str, action: &str, seconds: u64, roles: [Option<&RoleState>; 2]) -> Moment {
+        let at = before(Instant::now(), Duration::from_secs(seconds));
+        let [before, after] = roles.map(|role| role.cloned().map(Arc::new));
+        let call = Call {
+            number: 0,
+            action: action.to_owned(),
+            params: BTreeMap::from([("RoleName".to_owned(), "n.o".to_owned())]),
+            outcome: "OK".to_owned(),
+            fault: None,
+            at,
+            caller: caller.to_owned(),
+        };
+        Moment {
+            at,
+            call,
+            before,
+            after,
+        }
+    }
+
+    /// The laws that an attachment by `caller` breaks, after a look.
+    fn broken_by_attaching(mut ledger: Ledger, role: &RoleState, caller: &str) -> Vec<&'static str> {
+        let attached = RoleState {
+            attached: [S3_READ_ONLY.to_owned()].into(),
+            ..role.clone()
+        };
+        ledger.happened(moment("", "put", 15, [None, Some(role)]));
+        ledger.happened(moment(caller, "GetRole", 2, [Some(role), Some(role)]));
+        let attach = moment(caller, "AttachRolePolicy", 1, [Some(role), Some(&attached)]);
+        ledger.happened(attach.clone());
+        judge(&ledger, &attach, |_| None)
+            .into_iter()
+            .map(|broken| broken.law)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_right_breaks_no_law() {
+        let (ledger, role) = scene(GUIDE_TRUST, "u");
+        assert_eq!(broken_by_attaching(ledger, &role, "a-1"), [""; 0]);
+    }
+
+    #[test]
+    fn a_policy_is_attached_for_no_stranger() {
+        let (mut ledger, role) = scene(STRANGER, "u");
+        ledger.objects.get_mut("u").unwrap().ids.insert(role.id.clone());
+        assert_eq!(broken_by_attaching(ledger, &role, "a-1"), ["never wider"]);
+    }
+
+    #[test]
+    fn a_role_of_others_is_not_written_to() {
+        let (ledger, role) = scene(GUIDE_TRUST, "another");
+        assert_eq!(
+            broken_by_attaching(ledger, &role, "a-1"),
+            ["foreign roles are never written"]
+        );
+    }
+
+    #[test]
+    fn who_has_not_the_lease_writes_nothing_and_who_is_suspended_is_left_alone() {
+        let (ledger, role) = scene(GUIDE_TRUST, "u");
+        let law = "no write by a process that does not hold the lease";
+        assert_eq!(broken_by_attaching(ledger, &role, "b-1"), [law]);
+        let (mut ledger, role) = scene(GUIDE_TRUST, "u");
+        let slot = ("n".to_owned(), "o".to_owned());
+        let long_ago = before(Instant::now(), Duration::from_mins(2));
+        let mut suspended = Ledger::default();
+        suspended.declare(&slot, &json!({"suspend": true}), long_ago);
+        std::mem::swap(&mut suspended.objects, &mut ledger.objects);
+        suspended.holders.clone_from(&ledger.holders);
+        suspended.set(ledger.current_settings(), long_ago);
+        let law = "no call for an object that is suspended";
+        assert_eq!(broken_by_attaching(suspended, &role, "a-1"), [law]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_object_that_is_gone() {
+        let (mut ledger, role) = scene(GUIDE_TRUST, "u");
+        let object = ledger.objects.get_mut("u").unwrap();
+        object.last["status"]["roleId"] = json!(role.id);
+        object.ids.insert(role.id.clone());
+        ledger.happened(moment("", "put", 15, [None, Some(&role)]));
+        assert_eq!(judge_end(&mut ledger, "u", Instant::now()).unwrap().law, "no orphan");
+        ledger.happened(moment("a-1", "DeleteRole", 1, [Some(&role), None]));
+        assert!(judge_end(&mut ledger, "u", Instant::now()).is_none());
+    }
+
+    #[test]
+    fn ready_is_said_of_no_role_that_differed_all_the_while() {
+        let (mut ledger, role) = scene(GUIDE_TRUST, "u");
+        let mut object = ledger.objects["u"].clone();
+        object.ids.insert(role.id.clone());
+        object.last = json!({"metadata": {"generation": 1}, "spec": {}, "status": {"roleId": role.id, "observedGeneration": 1,
+            "conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}]}});
+        ledger.happened(moment("", "put", 15, [None, Some(&role)]));
+        ledger.happened(moment("a-1", "GetRole", 4, [Some(&role), Some(&role)]));
+        let written = Some(before(Instant::now(), Duration::from_secs(3)));
+        let judged = |ledger: &Ledger| judge_version(ledger, ("u", &object), &Value::Null, written, Instant::now());
+        assert_eq!(judged(&ledger)[0].law, "Ready is true");
+        let attached = RoleState {
+            attached: [S3_READ_ONLY.to_owned()].into(),
+            ..role.clone()
+        };
+        ledger.happened(moment("a-1", "AttachRolePolicy", 3, [Some(&role), Some(&attached)]));
+        assert!(judged(&ledger).is_empty());
+    }
 }

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::iam::RoleState;
 
-/// How long everything may take to come to rest: the longest interval, what a failure backs off, and a new leader's time.
-const SETTLED: Duration = Duration::from_mins(3);
+/// How long everything may take to come to rest: the longest wait after failures in a row, which is 5 minutes, and a new leader's time.
+const SETTLED: Duration = Duration::from_mins(6);
 /// How long before it is told a drift may have come, since the look that saw the one before it.
 const BEFORE: Duration = Duration::from_mins(1);
 /// How long after a write its event may come.
