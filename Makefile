@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
+.PHONY: help setup tools build demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -12,10 +12,13 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
-setup: ## Build the control plane and promtool, install moto and linters, once: about 8 minutes; the other targets do it too
+setup: ## Build the control plane, install moto and linters, once: about 5 minutes; the other targets do it too
 	@tests/tools/control-plane/build.sh >/dev/null
 	@tests/tools/python/setup.sh >/dev/null
+
+tools: setup ## Build what the tests need besides, promtool and helm, once: about 7 minutes; make test does it too
 	@tests/tools/promtool/build.sh >/dev/null
+	@tests/tools/helm/build.sh >/dev/null
 
 build:
 	@[ -e $(TARGET)/release/demo ] || echo "building the release binaries: about 6 minutes on two cores the first time" >&2
@@ -27,7 +30,7 @@ demo: setup build ## Show the main job from end to end, on this machine alone
 dev: setup build ## Start the demo's world and leave it running, to play with
 	@$(TARGET)/release/demo dev
 
-test: setup format lint docs dependencies unit ## Check everything, up to the end-to-end tests on a real control plane
+test: tools format lint docs dependencies unit ## Check everything, up to the end-to-end tests on a real control plane
 
 format:
 	cargo fmt --all --check

@@ -67,8 +67,9 @@
 //!
 //! **A hint.** A new generation, the annotation "reconcile now", or the interval (`controller/register.rs`, `controller/conclude.rs`); or a
 //! sweep: `controller/sweeps.rs` reads all roles of an account (`aws/sweep.rs`), and `role/sighting.rs` judges each by the functions of a
-//! pass: as declared, so that the object rests, or a hint (`controller/hints.rs`), of which so many a second are told. A hint says which
-//! object to look at and nothing else; the pass finds out by itself. A hint too many costs a look, one too few costs time.
+//! pass: as declared, so that the object rests, or a hint (`controller/hints.rs`), of which so many a second are told; or a change message
+//! (`controller/changes.rs`, `aws/queue.rs`, `role/message.rs`). A hint says which object to look at and nothing else; the pass finds out
+//! by itself. A hint too many costs a look, one too few costs time.
 //!
 //! # Decisions
 //!
