@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::Label;
+use super::labels::Label;
 
 /// What a change message was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,7 +84,7 @@ const ROOMS: &[Room] = &[
         without: &[AWS],
     },
     Room {
-        at: "metrics.rs",
+        at: "metrics",
         may_use: &["api", "role", "aws"],
         without: &[AWS, TOKIO, "kube::"],
     },

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, time::Dura
 use pinpoint_import_role_controller::{
     api::Reason,
     aws::CallWatch as _,
-    metrics::{Followed, Metrics, Pass, Shown, SweepResult, Watched, Why},
+    metrics::{Followed, MessageWas, Metrics, Pass, Shown, SweepResult, Watched, Why},
 };
 use serde_json::Value;
 use strum::VariantArray;
@@ -42,6 +42,8 @@ fn known() -> BTreeSet<String> {
     metrics.sighting(Shown::AsDeclared);
     metrics.hint(Why::Sweep, Followed::Looked);
     metrics.drift_seen(Why::Sweep);
+    metrics.messages.read(MessageWas::Hint);
+    metrics.messages.queue("own", true);
     let text = metrics.text();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines

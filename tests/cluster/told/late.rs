@@ -175,6 +175,8 @@ fn badly_told_while_late(world: &World, name: &str) -> Vec<String> {
         role.attached = [ADMIN.to_owned()].into();
         role.tags.insert("team".to_owned(), "b".to_owned());
     });
+    // A look whose first call is before the moment at which all of it shows, and its second after, would see two drifts, one by one.
+    std::thread::sleep(lag);
     world.wait("the drift to be seen", || {
         world.look_or_gone(name);
         (!world.told(name, "DriftDetected").is_empty()).then_some(())
