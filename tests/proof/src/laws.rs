@@ -70,11 +70,15 @@ fn takes_away(pass: &Pass) -> bool {
         .is_some_and(|role| !trusts_pinpoint_alone(&role.head))
 }
 
-/// *Foreign untouched*: a step goes to a role that is this object's, or that it may take over; and none but the tags go there first.
+/// *Foreign untouched*: a step goes to a role that is this object's, or that it may take over; and none but the tags go there first. None
+/// goes anywhere for an object that was suspended when the pass began.
 ///
 /// # Errors
 /// Whose role is written to.
 pub fn untouched(model: &Model, replica: &Replica, pass: &Pass, work: &Work, step: &Step) -> Result<(), Broken> {
+    if model.spec(&pass.object).suspend {
+        return broken("suspended", format_args!("{} is sent", step.action()));
+    }
     if matches!(step, Step::CreateRole(_)) {
         return Ok(());
     }
@@ -252,6 +256,8 @@ pub fn rests_well(model: &Model, world: &World) -> Result<(), Broken> {
     let is_made = role.is_some_and(|role| role.maker == Some(object.uid) && !role.spoiled);
     let may_adopt = role.is_some_and(|role| is_adoptable(model, replica, object, &role.shown.head));
     let is_well = match reason {
+        // Whatever the role is: nobody looks.
+        _ if model.spec(object).suspend => true,
         _ if object.deleting => false,
         Some(Reason::Reconciled) => left.is_empty(),
         Some(Reason::DriftDetected) => {

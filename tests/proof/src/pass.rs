@@ -17,6 +17,7 @@ use crate::{
     guard::Guard,
     laws::{self, Broken},
     object::{hold, intent, said, write_status},
+    scene::Calls,
     sealed::Sealed,
     world::{Answer, Model, Object, Pass, Stage, Untold, World},
 };
@@ -29,22 +30,28 @@ impl Model {
         let (mut answers, faults) = match &pass.stage {
             Stage::Head => {
                 let ages = world.iam.answers(|role| role.map(|role| role.head.clone()));
-                (ages, vec![fails(Class::Throttled)])
+                (ages, self.read_faults())
             }
             Stage::Policies(_) => {
                 let ages = world
                     .iam
                     .answers(|role| role.map(|role| (role.attached.clone(), role.inline.clone())));
-                (ages, vec![fails(Class::Throttled)])
+                (ages, self.read_faults())
             }
             Stage::Change(..) => {
-                let faults = [Class::Throttled, Class::Denied, Class::Ambiguous].map(fails);
-                (vec![0], faults.into_iter().chain([Answer::Lost]).collect())
+                let faults: &[Class] = if self.scene.calls == Calls::EachClass {
+                    &[Class::Limited, Class::Invalid, Class::Credentials]
+                } else {
+                    &[]
+                };
+                let usual = [Class::Throttled, Class::Denied, Class::Ambiguous];
+                let faults = usual.iter().chain(faults).map(|class| fails(*class));
+                (vec![0], faults.chain([Answer::Lost]).collect())
             }
             _ => (vec![0], vec![fails(Class::Retryable), Answer::Lost]),
         };
         let mut answers: Vec<Answer> = answers.drain(..).map(Answer::Well).collect();
-        if self.scene.by_tags
+        if self.scene.calls == Calls::ByTags
             && world.iam.may_lack_tags()
             && matches!(&pass.stage, Stage::Change(work, ..) if work.aim != Aim::Create || pass.known.is_some())
         {
@@ -54,6 +61,12 @@ impl Model {
             answers.extend(faults);
         }
         answers
+    }
+
+    fn read_faults(&self) -> Vec<Answer> {
+        let rare = [Class::Denied, Class::Credentials, Class::Retryable];
+        let rare = rare.into_iter().filter(|_| self.scene.calls == Calls::EachClass);
+        [Class::Throttled].into_iter().chain(rare).map(Answer::Fails).collect()
     }
 
     /// Begins a pass: the object is read, and it is decided what the pass is about.

@@ -35,10 +35,21 @@ pub struct Scene {
     pub turns: bool,
     /// Ticks after a write for which IAM may still show what was before it; the settle time is two.
     pub lag: u8,
-    /// Whether IAM denies calls on a role whose tags it does not show yet.
-    pub by_tags: bool,
+    /// In which ways calls fail.
+    pub calls: Calls,
     /// What becomes known of the other object whose tags a role may bear.
     pub rival: Rival,
+}
+
+/// In which ways calls fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// By faults of the classes that decisions treat each in its own way.
+    Usual,
+    /// By faults of each class that such a call can meet.
+    EachClass,
+    /// IAM denies those on a role whose tags it does not show yet, too.
+    ByTags,
 }
 
 /// The settings that decisions depend on.
@@ -135,7 +146,7 @@ impl Scene {
             replicas: 1,
             turns: false,
             lag: 1,
-            by_tags: false,
+            calls: Calls::Usual,
             rival: Rival::Live,
         }
     }

@@ -5,8 +5,8 @@ use pinpoint_import_role_controller::api::v1alpha1::{DeletionPolicy, DriftPolicy
 use strum::VariantArray;
 
 use crate::{
-    scene::{Bounds, Edit, Move, Scene, Settings},
-    specs::{OURS, adopting, bounded_by, buckets},
+    scene::{Bounds, Calls, Edit, Move, Scene, Settings},
+    specs::{OURS, adopting, bounded_by, buckets, suspended},
 };
 
 /// A scene.
@@ -48,6 +48,8 @@ pub enum Name {
     DeletedTwice,
     Lost,
     Stale,
+    Failing,
+    Suspended,
 }
 
 impl Name {
@@ -55,7 +57,7 @@ impl Name {
     #[must_use]
     pub fn scene(self) -> Scene {
         match self {
-            Self::Creation | Self::Young | Self::Taken | Self::Copied | Self::ByTags => self.made(),
+            Self::Creation | Self::Young | Self::Taken | Self::Copied | Self::ByTags | Self::Failing => self.made(),
             Self::Adoption
             | Self::AdoptionOpen
             | Self::AdoptionRival
@@ -68,6 +70,7 @@ impl Name {
             | Self::Reported
             | Self::Replicas
             | Self::Stale
+            | Self::Suspended
             | Self::Former => self.edited(),
             Self::Repaired
             | Self::Unproven
@@ -132,9 +135,14 @@ impl Name {
                 bounds: bounds(0, 1, 1, 1, 1),
                 ..fresh("a role is made, and its object deleted")
             },
+            Self::Failing => Scene {
+                bounds: bounds(0, 2, 0, 1, 0),
+                calls: Calls::EachClass,
+                ..fresh("a role is made, and calls fail in each class")
+            },
             Self::ByTags => Scene {
                 bounds: bounds(0, 0, 0, 1, 0),
-                by_tags: true,
+                calls: Calls::ByTags,
                 ..fresh("IAM judges by tags")
             },
             Self::Copied => Scene {
@@ -324,6 +332,12 @@ impl Name {
                 moves: vec![Move::LetIn, Move::Attach, Move::Delete],
                 bounds: bounds(2, 0, 0, 1, 0),
                 ..edit("drift is reported", &[])
+            },
+            Self::Suspended => Scene {
+                specs: [false, true, false].map(suspended).to_vec(),
+                moves: vec![Move::LetIn, Move::Delete],
+                bounds: bounds(1, 0, 1, 1, 3),
+                ..edit("suspended, and back", &[Edit::Change, Edit::Delete])
             },
             Self::Stale => Scene {
                 at_rest: false,

@@ -36,3 +36,12 @@ pub fn buckets() -> PinpointImportRoleSpec {
         ..PinpointImportRoleSpec::default()
     }
 }
+
+/// The guide's role, suspended or not.
+#[must_use]
+pub fn suspended(suspend: bool) -> PinpointImportRoleSpec {
+    PinpointImportRoleSpec {
+        suspend,
+        ..PinpointImportRoleSpec::default()
+    }
+}
