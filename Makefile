@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
+.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -12,23 +12,32 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
+STEP := tests/tools/step.sh
+
+# Side by side: each waits for the network at times, or has work for one core alone.
 setup: ## Build the control plane, install moto and linters, once: about 5 minutes; the other targets do it too
-	@tests/tools/control-plane/build.sh >/dev/null
-	@tests/tools/python/setup.sh >/dev/null
+	@$(STEP) "control plane" tests/tools/control-plane/build.sh & plane=$$!; \
+	$(STEP) moto tests/tools/python/setup.sh && wait $$plane
 
 tools: setup ## Build what the tests need besides, promtool and helm, once: about 7 minutes; make test does it too
-	@tests/tools/promtool/build.sh >/dev/null
-	@tests/tools/helm/build.sh >/dev/null
+	@$(STEP) promtool tests/tools/promtool/build.sh
+	@$(STEP) helm tests/tools/helm/build.sh
 
+# The profile and the crates of `make test`, so that neither builds for itself alone: it takes less than half the time of a release.
 build:
-	@[ -e $(TARGET)/release/demo ] || echo "building the release binaries: about 6 minutes on two cores the first time" >&2
-	@cargo build --quiet --release --locked --workspace --bins
+	@[ -e $(TARGET)/debug/demo ] || echo "the first time: a control plane, moto and the binaries are made, side by side, in about 8 minutes" >&2
+	@$(STEP) binaries cargo build --quiet --locked --workspace --bin demo --bin pinpoint-import-role-controller & binaries=$$!; \
+	$(MAKE) --no-print-directory setup && wait $$binaries
 
-demo: setup build ## Show the main job from end to end, on this machine alone
-	@$(TARGET)/release/demo
+release:
+	@[ -e $(TARGET)/release/bench ] || echo "release binaries: compiling, once: about 6 minutes" >&2
+	@$(STEP) "release binaries" cargo build --quiet --release --locked --workspace --bins
 
-dev: setup build ## Start the demo's world and leave it running, to play with
-	@$(TARGET)/release/demo dev
+demo: build ## Show the main job from end to end, on this machine alone
+	@$(TARGET)/debug/demo
+
+dev: build ## Start the demo's world and leave it running, to play with
+	@$(TARGET)/debug/demo dev
 
 test: tools format lint docs dependencies unit ## Check everything, up to the end-to-end tests on a real control plane
 
@@ -52,14 +61,14 @@ dependencies:
 	  fi; \
 	done; echo "no ring and no hyper 0.14 among the dependencies"
 
-bench: build ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit and plan of many
+bench: setup release ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit and plan of many
 	@$(TARGET)/release/bench
 
 proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
 	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
 	cargo run --quiet --release --locked -p proof -- guards
 
-soak: build ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
+soak: setup release ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
 	@$(TARGET)/release/soak $(or $(DURATION),10m) $(or $(OBJECTS),300) $(SEED)
 
 faults: ## Disturb each call of each flow in each way, and then each later one: all pairs, in process
