@@ -286,6 +286,12 @@ pub(super) fn gained(
     apart: bool,
 ) -> Option<String> {
     let boundary = after.permissions_boundary.as_ref();
+    // Trust policy and boundary are two calls, and the trust policy is the first: until the second the boundary before holds whom it lets in.
+    let between = before
+        .last()
+        .filter(|role| role.trust_policy != after.trust_policy)
+        .map(|role| role.permissions_boundary.as_ref());
+    let permits = |p: &Permitted<'_>| p.boundary(boundary) || between == Some(boundary);
     for grant in trusted(&after.trust_policy) {
         for right in rights(after) {
             let was_granted = |role: &&&RoleState| trusted(&role.trust_policy).iter().any(|old| grant.is_within(old));
@@ -294,14 +300,14 @@ pub(super) fn gained(
             let is_possible = if apart {
                 (before.iter().any(|role| was_granted(&role)) || permitted.iter().any(|p| p.grants(&grant)))
                     && (before.iter().any(|role| was_right(&role)) || permitted.iter().any(|p| p.rights(right)))
-                    && (before.iter().any(|role| was_bound(&role)) || permitted.iter().any(|p| p.boundary(boundary)))
+                    && (before.iter().any(|role| was_bound(&role)) || permitted.iter().any(permits))
             } else {
                 before
                     .iter()
                     .any(|role| was_granted(&role) && was_right(&role) && was_bound(&role))
                     || permitted
                         .iter()
-                        .any(|p| p.grants(&grant) && p.rights(right) && p.boundary(boundary))
+                        .any(|p| p.grants(&grant) && p.rights(right) && permits(p))
             };
             if !is_possible {
                 return Some(format!(
@@ -413,6 +419,15 @@ mod tests {
             &spec,
             false
         ));
+        // Where trust policy and boundary change, the trust policy is the first; a policy comes under the declared boundary alone.
+        let bounded = json!({"permissionsBoundary": ADMIN});
+        let before = |trust, attached| RoleState {
+            permissions_boundary: Some(S3_READ_ONLY.to_owned()),
+            ..role(trust, attached)
+        };
+        let (closed, bare) = (before(STRANGER, &[S3_READ_ONLY]), before(guide, &[]));
+        assert!(!gains(&before(guide, &[S3_READ_ONLY]), &[&closed], &bounded, false));
+        assert!(gains(&before(guide, &[S3_READ_ONLY]), &[&bare], &bounded, false));
         // Conditions narrow; a boundary narrows, and goes without a word only where it was never declared.
         let declared = declared_grant(&spec);
         assert!(
