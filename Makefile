@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak faults fuzz mutants crd licences advisories
+.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -19,9 +19,9 @@ setup: ## Build the control plane, install moto and linters, once: about 5 minut
 	@$(STEP) "control plane" tests/tools/control-plane/build.sh & plane=$$!; \
 	$(STEP) moto tests/tools/python/setup.sh && wait $$plane
 
-tools: setup ## Build what the tests need besides, promtool and helm, once: about 7 minutes; make test does it too
-	@$(STEP) promtool tests/tools/promtool/build.sh
-	@$(STEP) helm tests/tools/helm/build.sh
+tools: setup ## Build what the tests need besides, once: about 9 minutes; make test does it too
+	@$(STEP) kube-controller-manager tests/tools/control-plane/build.sh kube-controller-manager
+	@for tool in promtool helm kubeconform; do $(STEP) $$tool tests/tools/tool.sh $$tool; done
 
 # The profile and the crates of `make test`, so that neither builds for itself alone: it takes less than half the time of a release.
 build:
@@ -47,7 +47,7 @@ format:
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 	tools=$$(dirname "$$(tests/tools/python/setup.sh)"); \
-	$$tools/shellcheck .ci/run tests/tools/*/*.sh deploy/*/*.sh; \
+	$$tools/shellcheck .ci/run tests/tools/*.sh tests/tools/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile; \
 	$$tools/cfn-lint deploy/changes.yaml deploy/changes-member.yaml
 
@@ -70,6 +70,12 @@ proof: ## Visit every state of small worlds in which the decision acts, and take
 
 soak: setup release ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
 	@$(TARGET)/release/soak $(or $(DURATION),10m) $(or $(OBJECTS),300) $(SEED)
+
+browser: ## Look at the pages of audit and plan in a real browser, with hostile names in them; target/browser has the pictures
+	@$(STEP) chromium tests/tools/chromium/setup.sh
+	# The binaries of `make test`: by themselves they would be built of other features, and so all over again.
+	@$(STEP) binaries cargo test --quiet --locked --workspace --no-run --test core --test control_plane
+	@$(TARGET)/debug/browser
 
 faults: ## Disturb each call of each flow in each way, and then each later one: all pairs, in process
 	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --test faults -- --nocapture
@@ -97,10 +103,12 @@ unit:
 	  END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored; \
 	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log
 
-crd: ## Renew crds/, and the chart's copy, from the code
+crd: ## Renew crds/, the chart's copy and deploy/schemas/ from the code
 	cargo run --quiet --locked -- crd > crds/pinpointimportroles.yaml.new
 	mv crds/pinpointimportroles.yaml.new crds/pinpointimportroles.yaml
 	cp crds/pinpointimportroles.yaml deploy/chart/files/
+	cargo run --quiet --locked -- crd --output json-schema > deploy/schemas/pinpointimportrole_v1alpha1.json.new
+	mv deploy/schemas/pinpointimportrole_v1alpha1.json.new deploy/schemas/pinpointimportrole_v1alpha1.json
 
 $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:
 	@echo "installing cargo-deny $(CARGO_DENY_VERSION), once: about 5 minutes" >&2

@@ -3,7 +3,7 @@
 use serde_json::json;
 use test_support::iam::{Fault, RoleBuilder, Rule};
 
-use crate::world::{ADMIN, GUIDE_TRUST, World, plane};
+use crate::world::{ADMIN, GUIDE_TRUST, World};
 
 fn delete(world: &World) {
     world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
@@ -126,19 +126,6 @@ fn a_suspended_object_waits_with_its_deletion() {
     assert_eq!(world.actions(), Vec::<String>::new());
     assert!(world.role("segments").is_some());
     world.patch("segments", &json!({"suspend": false}));
-    world.wait_gone("segments");
-    assert_eq!(world.role("segments"), None);
-}
-
-/// No namespace controller runs here, so the test does its part: the namespace is terminating, in which nothing may be made (events
-/// neither), and its objects are deleted.
-#[test]
-fn an_object_goes_with_its_namespace() {
-    let world = World::in_place("namespace", &json!({}));
-    plane()
-        .run(&["delete", "namespace", &world.namespace, "--wait=false"])
-        .unwrap();
-    delete(&world);
     world.wait_gone("segments");
     assert_eq!(world.role("segments"), None);
 }

@@ -1,10 +1,16 @@
 //! The chart: it renders the very objects of the manifests, refuses values that it does not know, and lives on a real API server.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
 
 use regex::Regex;
 use serde_json::{Value, json};
-use test_support::{control_plane::ControlPlane, waiting::until};
+use test_support::{control_plane::ControlPlane, tools::tool, waiting::until};
 
 use crate::world::PATIENCE;
 
@@ -13,15 +19,7 @@ const RELEASE: [&str; 3] = ["pir", "--namespace", "pinpoint-import-system"];
 const BOUNDARY: &str =
     r#"env=[{"name":"PIR_PERMISSIONS_BOUNDARY","value":"arn:aws:iam::111122223333:policy/pinpoint-import-boundary"}]"#;
 
-static HELM: LazyLock<String> = LazyLock::new(|| {
-    let build = Command::new("bash")
-        .arg(format!("{ROOT}/tests/tools/helm/build.sh"))
-        .output()
-        .unwrap();
-    let words = String::from_utf8_lossy(&build.stderr);
-    assert!(build.status.success(), "helm can't be built: {words}");
-    String::from_utf8(build.stdout).unwrap().trim().to_owned()
-});
+static HELM: LazyLock<PathBuf> = LazyLock::new(|| tool("helm").unwrap());
 
 /// Runs helm with a home of its own.
 fn helm(plane: Option<&ControlPlane>, arguments: &[&str]) -> Result<String, String> {

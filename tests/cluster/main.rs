@@ -25,6 +25,7 @@ mod hostile;
 mod isolation;
 mod leader;
 mod messages;
+mod namespaces;
 mod ownership;
 mod prices;
 mod proof;

@@ -65,7 +65,8 @@ fn named(text: &str) -> BTreeSet<String> {
 
 fn promtool(arguments: &[&str]) -> String {
     let build = Command::new("bash")
-        .arg(at("tests/tools/promtool/build.sh"))
+        .arg(at("tests/tools/tool.sh"))
+        .arg("promtool")
         .output()
         .unwrap();
     assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));

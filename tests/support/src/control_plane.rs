@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-use crate::guarded::Guarded;
+use crate::{guarded::Guarded, tools::printed};
 
 /// How long etcd and kube-apiserver may take to start; on an idle machine it is 4 s.
 const LONGEST_START: Duration = Duration::from_mins(2);
@@ -19,6 +19,9 @@ const LONGEST_START: Duration = Duration::from_mins(2);
 const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
 "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}]}"#;
 const AUDIT_LOG: &str = "audit.log";
+
+/// What kube-controller-manager logs once its controllers are at work. It serves no health without a port.
+const MANAGER_BEGINS: &str = "Proceeding to collect garbage";
 
 /// Tries with other ports, for where somebody takes a port between our look and our use of it.
 const TRIES: usize = 3;
@@ -41,7 +44,7 @@ impl ControlPlane {
     /// # Errors
     /// It could not be built or started; the text has the end of the log.
     pub fn start() -> Result<Self, String> {
-        let binaries = binaries()?;
+        let binaries = binaries(&[])?;
         let mut failed = String::new();
         for _ in 0..TRIES {
             match Self::start_once(&binaries) {
@@ -138,6 +141,36 @@ impl ControlPlane {
     /// Ends the API server; the data stays.
     pub fn stop_api_server(&mut self) {
         self.api_server = None;
+    }
+
+    /// Starts kube-controller-manager beside the API server, with two of its controllers: the one that empties a namespace that is
+    /// deleted, and the one that deletes what belonged to a deleted object. It ends with what is returned. The first time on a machine it
+    /// is built from source, which takes a minute or two.
+    ///
+    /// # Errors
+    /// It could not be built or started; the text has the end of its log.
+    pub fn start_controller_manager(&self) -> Result<Guarded, String> {
+        const PROGRAM: &str = "kube-controller-manager";
+        let log = self.folder.path().join(format!("{PROGRAM}.log"));
+        let mut manager = Guarded::start(
+            Command::new(binaries(&[PROGRAM])?.join(PROGRAM))
+                .arg(format!("--kubeconfig={}", self.kubeconfig().display()))
+                .arg("--controllers=namespace-controller,garbage-collector-controller")
+                .args([
+                    "--leader-elect=false",
+                    "--secure-port=0",
+                    "--use-service-account-credentials=false",
+                ]),
+            &log,
+            None,
+        )
+        .map_err(text)?;
+        let begun = || fs::read_to_string(&log).is_ok_and(|log| log.contains(MANAGER_BEGINS));
+        if manager.until(LONGEST_START, begun).map_err(text)? {
+            Ok(manager)
+        } else {
+            Err(format!("{PROGRAM} did not start its controllers:\n{}", tail(&log)))
+        }
     }
 
     /// Path of a kubeconfig for an admin.
@@ -237,18 +270,10 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// Builds the binaries if need be. What the script says of its progress goes to our standard error.
-fn binaries() -> Result<PathBuf, String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/control-plane/build.sh");
-    let output = Command::new("bash")
-        .arg(&script)
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(text)?;
-    if !output.status.success() {
-        return Err("the control plane could not be built; see above".to_owned());
-    }
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+/// The folder of these programs, without a name that of the control plane's; built if need be.
+fn binaries(programs: &[&str]) -> Result<PathBuf, String> {
+    printed("control-plane/build.sh", programs)
+        .map_err(|why| format!("the control plane's programs could not be built: {why}"))
 }
 
 fn kubectl(binaries: &Path, folder: &Path) -> Command {

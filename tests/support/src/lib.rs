@@ -11,4 +11,5 @@ pub mod proxy;
 pub mod search;
 pub mod soak;
 pub mod sqs;
+pub mod tools;
 pub mod waiting;
