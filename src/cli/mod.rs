@@ -1,6 +1,7 @@
 //! The command line: one file or folder per command, and what they share.
 
 mod audit;
+mod called;
 mod crd;
 mod ending;
 mod export;
@@ -19,7 +20,10 @@ use std::process::ExitCode;
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::ending::{exit, refuse};
+use self::{
+    called::Called,
+    ending::{exit, refuse},
+};
 use crate::{
     aws::check_environment,
     config::{Args, File},
@@ -37,8 +41,8 @@ struct Line {
 enum Command {
     /// Run the controller. Nothing else writes to AWS or Kubernetes
     Run(Box<Args>),
-    /// Print the custom resource definition, as crds/pinpointimportroles.yaml holds it
-    Crd,
+    /// Print the custom resource definition, or a JSON Schema by which editors and kubeconform check manifests
+    Crd(crd::CrdArgs),
     /// Check manifests offline, as API server and controller would. Exit code 0: sound, 1: problems
     Validate(validate::ValidateArgs),
     /// Print what the controller would do to IAM, for manifests or for the cluster's objects. Reads only. Exit code 0: nothing to do,
@@ -57,20 +61,24 @@ enum Command {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
-    let (command, file) = match command() {
+    let called = Called::now();
+    if called == Called::Completion {
+        return reference::candidates(called.name(Line::command()));
+    }
+    let (command, file) = match command(called) {
         Ok(found) => found,
         Err(why) => return refuse(&[why]),
     };
     let talks_to_aws = match &command {
         Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_) => true,
-        Command::Crd | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
+        Command::Crd(_) | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
     };
     if talks_to_aws && let Err(problems) = check_environment() {
         return refuse(&problems);
     }
     match command {
         Command::Run(args) => run::run(&args, file),
-        Command::Crd => crd::crd(),
+        Command::Crd(args) => crd::crd(&args),
         Command::Validate(args) => validate::validate(&args, file),
         Command::Plan(args) => plan::plan(&args, file),
         Command::Audit(args) => audit::audit(&args),
@@ -81,23 +89,27 @@ pub fn main() -> ExitCode {
 }
 
 /// The command line. Where it names a settings file, what that says is the default of what flags and environment leave out.
-fn command() -> Result<(Command, File), String> {
-    let line = Line::try_parse().unwrap_or_else(|why| exit(&why)).command;
-    let (name, path) = match &line {
+fn command(called: Called) -> Result<(Command, File), String> {
+    let line = || called.name(Line::command());
+    let parsed = line()
+        .try_get_matches()
+        .and_then(|matches| Line::from_arg_matches(&matches).map_err(|why| why.format(&mut line())));
+    let command = parsed.unwrap_or_else(|why| exit(&why)).command;
+    let (name, path) = match &command {
         Command::Run(args) => ("run", &args.roles.config),
         Command::Validate(args) => ("validate", &args.rules.roles.config),
         Command::Plan(args) => ("plan", &args.rules.roles.config),
         Command::Export(args) => ("export", &args.rules.roles.config),
-        Command::Crd | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
-            return Ok((line, File::default()));
+        Command::Crd(_) | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
+            return Ok((command, File::default()));
         }
     };
     let Some(path) = path else {
-        return Ok((line, File::default()));
+        return Ok((command, File::default()));
     };
     // The file is the controller's, so it may have all flags of `run`.
     let file = File::read(path, &Args::augment_args(clap::Command::new("run")))?;
-    let with_defaults = Line::command().mut_subcommand(name, |command| file.as_defaults(command));
+    let with_defaults = line().mut_subcommand(name, |command| file.as_defaults(command));
     let line = Line::from_arg_matches(&with_defaults.get_matches()).map_err(|why| why.to_string())?;
     Ok((line.command, file))
 }

@@ -6,6 +6,7 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 
 use super::{
+    called,
     ending::refuse,
     medium::{Rendered, print},
 };
@@ -31,6 +32,11 @@ pub(super) fn completions(args: &CompletionsArgs, mut line: Command) -> ExitCode
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut line, name, &mut text);
     told(String::from_utf8(text).map_err(|why| why.to_string()))
+}
+
+/// How the words of this process' own arguments may go on, for kubectl.
+pub(super) fn candidates(mut line: Command) -> ExitCode {
+    told(Ok(called::completions(&mut line, std::env::args_os().collect())))
 }
 
 pub(super) fn manual(args: &ManualArgs, line: Command) -> ExitCode {

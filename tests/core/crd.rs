@@ -1,16 +1,17 @@
-//! `crds/` holds what the code says.
+//! `crds/` and `deploy/schemas/` hold what the code says.
 
 use std::process::Command;
 
-#[test]
-fn the_crd_in_crds_is_the_one_that_the_code_generates() {
+fn generated(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
-        .arg("crd")
+        .args(arguments)
         .output()
         .expect("the binary runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let generated = String::from_utf8(output.stdout).expect("UTF-8");
-    let held = include_str!("../../crds/pinpointimportroles.yaml");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn is_renewed(file: &str, held: &str, generated: &str) {
     let first = held
         .lines()
         .zip(generated.lines())
@@ -18,7 +19,27 @@ fn the_crd_in_crds_is_the_one_that_the_code_generates() {
         .unwrap_or_else(|| held.lines().count().min(generated.lines().count()));
     assert!(
         held == generated,
-        "crds/pinpointimportroles.yaml is not what the code says, from line {} on: run `make crd`, and commit what it writes",
+        "{file} is not what the code says, from line {} on: run `make crd`, and commit what it writes",
         first + 1
     );
+}
+
+#[test]
+fn the_crd_in_crds_is_the_one_that_the_code_generates() {
+    let held = include_str!("../../crds/pinpointimportroles.yaml");
+    is_renewed("crds/pinpointimportroles.yaml", held, &generated(&["crd"]));
+}
+
+#[test]
+fn the_schema_for_editors_is_the_one_that_the_code_generates_and_is_of_its_draft() {
+    let held = include_str!("../../deploy/schemas/pinpointimportrole_v1alpha1.json");
+    let file = "deploy/schemas/pinpointimportrole_v1alpha1.json";
+    is_renewed(file, held, &generated(&["crd", "--output", "json-schema"]));
+    let schema = serde_json::from_str(held).expect("JSON");
+    if let Err(why) = jsonschema::draft7::meta::validate(&schema) {
+        panic!("{}: {why}", why.instance_path());
+    }
+    for word in ["nullable", "x-kubernetes-"] {
+        assert!(!held.contains(&format!("\"{word}")), "{word} is no word of JSON Schema");
+    }
 }

@@ -85,8 +85,17 @@ struct Schema {
     validator: Validator,
 }
 
-/// The schema as the API server reads it under strict field validation: what is not named is refused.
 static SCHEMA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
+    let schema = strict()?;
+    let validator = jsonschema::validator_for(&schema).map_err(|why| why.to_string())?;
+    Ok(Schema { schema, validator })
+});
+
+/// The schema as the API server reads it under strict field validation: what is not named is refused.
+///
+/// # Errors
+/// The CRD's schema is not JSON.
+pub(super) fn strict() -> Result<Value, String> {
     let crd = PinpointImportRole::crd();
     let version = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
     let schema = version.and_then(|version| version.open_api_v3_schema.as_ref());
@@ -96,9 +105,8 @@ static SCHEMA: LazyLock<Result<Schema, String>> = LazyLock::new(|| {
     }
     schema["properties"]["metadata"] = metadata();
     close(&mut schema);
-    let validator = jsonschema::validator_for(&schema).map_err(|why| why.to_string())?;
-    Ok(Schema { schema, validator })
-});
+    Ok(schema)
+}
 
 /// The metadata of every object.
 fn metadata() -> Value {
