@@ -6,6 +6,7 @@ use std::{
     io::Write as _,
 };
 
+use askama::filters::{Escaper, Html};
 use serde::Serialize;
 
 use crate::plain::{Plain, is_hidden, plain, plain_json};
@@ -24,6 +25,15 @@ impl Rendered {
     pub(super) fn json(value: &impl Serialize) -> Result<Self, String> {
         let text = serde_json::to_string_pretty(value).map_err(|why| why.to_string())?;
         Ok(Self(plain_json(&text).into_owned() + "\n"))
+    }
+
+    /// A page of HTML. What it shows has gone through [`PlainHtml`], since `askama.toml` has its templates know no other way.
+    ///
+    /// # Errors
+    /// A template can't be filled in.
+    pub(super) fn html(page: &impl askama::Template) -> Result<Self, String> {
+        let text = page.render().map_err(|why| format!("the page can't be made: {why}"))?;
+        Ok(Self(text + "\n"))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -183,6 +193,16 @@ fn entities(text: &str) -> String {
     shown
 }
 
+/// Text within HTML, in elements and attributes: without hidden characters, and no character of it is markup.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlainHtml;
+
+impl Escaper for PlainHtml {
+    fn write_escaped_str<W: std::fmt::Write>(&self, to: W, text: &str) -> std::fmt::Result {
+        Html.write_escaped_str(to, &plain(text))
+    }
+}
+
 /// Rows for a spreadsheet (RFC 4180).
 pub(super) struct Csv(csv::Writer<Vec<u8>>);
 
@@ -328,6 +348,26 @@ mod tests {
             prop_assert!(matches!(events.as_slice(), [Event::Start(Tag::CodeBlock(_)), .., Event::End(TagEnd::CodeBlock)]), "{events:?}");
             let blocks = events.iter().filter(|event| matches!(event, Event::Start(_))).count();
             prop_assert_eq!(blocks, 1);
+        }
+
+        /// What a browser makes of it is what was written, made plain.
+        #[test]
+        fn a_page_shows_what_was_written(text in others()) {
+            #[derive(askama::Template)]
+            #[template(source = "<p title=\"{{ text }}\">{{ text }}</p>", ext = "html")]
+            struct Page<'a> {
+                text: &'a str,
+            }
+            let page = Rendered::html(&Page { text: &text }).unwrap();
+            let inner = page.as_str().strip_prefix("<p title=\"").unwrap().strip_suffix("</p>\n").unwrap();
+            let (title, content) = inner.split_once("\">").unwrap();
+            prop_assert_eq!(title, content);
+            prop_assert!(!content.contains(['<', '>', '"', '\'']) && !content.contains(is_hidden), "{content}");
+            let mut read = content.to_owned();
+            for (reference, c) in [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")] {
+                read = read.replace(reference, c);
+            }
+            prop_assert_eq!(read, plain(&text));
         }
 
         #[test]

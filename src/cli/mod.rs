@@ -9,6 +9,7 @@ mod iam;
 mod manifests;
 mod medium;
 mod objects;
+mod page;
 mod plan;
 mod reference;
 mod rules;

@@ -97,10 +97,12 @@ fn hostile_roles_make_manifests_of_our_kind_only() {
         &["plan", "-f", file, "--cluster-id=x", "--output=markdown"],
         &["plan", "-f", file, "--cluster-id=x", "--output=json"],
         &["plan", "-f", file, "--cluster-id=x", "--output=sarif"],
+        &["plan", "-f", file, "--cluster-id=x", "--output=html"],
         &["audit"],
         &["audit", "--output=csv"],
         &["audit", "--output=json"],
         &["audit", "--output=sarif"],
+        &["audit", "--output=html"],
     ] {
         let said = run(&world, arguments);
         assert!(

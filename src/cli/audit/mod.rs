@@ -1,5 +1,6 @@
 //! `audit`: every role of the account that trusts Pinpoint in any form, whose it is, and what it lets happen.
 
+mod html;
 mod management;
 mod output;
 mod report;
@@ -56,6 +57,8 @@ enum AuditOutput {
     Csv,
     /// SARIF 2.1.0, for places that collect findings
     Sarif,
+    /// A page that is whole by itself, to read in a browser, to send and to print
+    Html,
 }
 
 /// From which severity on the exit code tells.
@@ -100,6 +103,7 @@ pub(super) fn audit(args: &AuditArgs) -> ExitCode {
             AuditOutput::Json => Rendered::json(&report)?,
             AuditOutput::Csv => output::csv(&report)?,
             AuditOutput::Sarif => output::sarif(&report)?,
+            AuditOutput::Html => html::html(&report)?,
         })?;
         let unreadable = report.roles.iter().any(|row| row.exposure.unreadable.is_some());
         say(format_args!(

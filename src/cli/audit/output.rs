@@ -15,11 +15,11 @@ use crate::{
 };
 
 impl Row {
-    fn managed_by(&self) -> String {
+    pub(super) fn managed_by(&self) -> String {
         self.management.words(self.object.as_deref().unwrap_or_default())
     }
 
-    fn reads(&self) -> String {
+    pub(super) fn reads(&self) -> String {
         let reach = &self.exposure.reach;
         if reach.every_bucket {
             return "every bucket".to_owned();
@@ -36,12 +36,12 @@ impl Row {
     }
 
     /// The worst beside reading S3.
-    fn beyond(&self) -> &'static str {
+    pub(super) fn beyond(&self) -> &'static str {
         let beyond = self.exposure.beyond.as_ref();
         beyond.map_or("-", |beyond| beyond.power.as_str())
     }
 
-    fn guarded(&self) -> String {
+    pub(super) fn guarded(&self) -> String {
         if self.exposure.unreadable.is_some() {
             return "unknown".to_owned();
         }
@@ -58,7 +58,7 @@ impl Row {
         }
     }
 
-    fn others(&self) -> String {
+    pub(super) fn others(&self) -> String {
         let others = joined(&self.exposure.others, ", ");
         match (&self.exposure.unreadable, others.as_str()) {
             (Some(_), _) => "unknown".to_owned(),
@@ -67,8 +67,16 @@ impl Row {
         }
     }
 
-    fn worst(&self) -> &'static str {
+    pub(super) fn worst(&self) -> &'static str {
         self.findings.first().map_or("-", |finding| finding.severity.as_str())
+    }
+
+    pub(super) fn created_on(&self) -> String {
+        Self::day(self.created.as_ref())
+    }
+
+    pub(super) fn last_used_on(&self) -> String {
+        Self::day(self.last_used.as_ref())
     }
 
     fn day(time: Option<&String>) -> String {
@@ -102,8 +110,8 @@ pub(super) fn table(report: &AuditReport) -> Rendered {
             row.name.clone(),
             row.worst().to_owned(),
             row.managed_by(),
-            Row::day(row.created.as_ref()),
-            Row::day(row.last_used.as_ref()),
+            row.created_on(),
+            row.last_used_on(),
             row.reads(),
             row.beyond().to_owned(),
             row.guarded(),

@@ -1,7 +1,7 @@
 //! `plan` for a comment on a pull request.
 
 use super::{
-    report::{Action, Call, Note, ObjectPlan, PlanReport},
+    report::{Call, Note, ObjectPlan, PlanReport},
     words::{diff, line, words},
 };
 use crate::{
@@ -27,12 +27,7 @@ pub(super) fn markdown(report: &PlanReport) -> Rendered {
     text.markup("### Pinpoint import roles: ")
         .words(report.headline())
         .markup("\n\n");
-    let mut shown: Vec<&ObjectPlan> = report
-        .objects
-        .iter()
-        .filter(|object| object.action != Action::Nothing)
-        .collect();
-    shown.sort_by_key(|object| (!object.widens(), object.action != Action::Refused));
+    let shown = report.shown();
     if !shown.is_empty() {
         text.markup("| object | role | what happens | widens access |\n| --- | --- | --- | --- |\n");
     }

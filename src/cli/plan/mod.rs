@@ -1,5 +1,6 @@
 //! `plan`: what the controller would do to IAM, found by the controller's own functions. It reads only.
 
+mod html;
 mod markdown;
 mod report;
 mod sarif;
@@ -15,6 +16,7 @@ use kube::ResourceExt;
 use tokio::sync::watch;
 
 use self::{
+    html::html,
     markdown::markdown,
     report::{ObjectPlan, PlanReport},
     sarif::sarif,
@@ -87,6 +89,8 @@ enum PlanOutput {
     Markdown,
     /// SARIF 2.1.0, for places that show on the lines of a pull request what is refused and what widens access
     Sarif,
+    /// A page that is whole by itself, to read in a browser, to send and to print
+    Html,
 }
 
 /// An object, and what is known of it beside its spec.
@@ -151,6 +155,7 @@ pub(super) fn plan(args: &PlanArgs, file: File) -> ExitCode {
             PlanOutput::Json => Rendered::json(&report)?,
             PlanOutput::Markdown => markdown(&report),
             PlanOutput::Sarif => sarif(&report, &nodes)?,
+            PlanOutput::Html => html(&report)?,
         })?;
         say(format_args!("{} IAM calls, all of them reads", calls.count()));
         say(format_args!("{ENDED}: {WAY_OUT}"));

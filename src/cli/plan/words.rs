@@ -34,6 +34,17 @@ impl ObjectPlan {
 }
 
 impl PlanReport {
+    /// The objects for which there is something to say; what widens access and what is refused comes first.
+    pub(super) fn shown(&self) -> Vec<&ObjectPlan> {
+        let mut shown: Vec<&ObjectPlan> = self
+            .objects
+            .iter()
+            .filter(|object| object.action != Action::Nothing)
+            .collect();
+        shown.sort_by_key(|object| (!object.widens(), object.action != Action::Refused));
+        shown
+    }
+
     pub(super) fn headline(&self) -> String {
         let summary = &self.summary;
         let counts = [
