@@ -22,9 +22,9 @@ pub(super) struct CrdArgs {
 /// Form of the output.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CrdOutput {
-    /// The custom resource definition, as crds/pinpointimportroles.yaml holds it
+    /// The custom resource definition, as `crds/pinpointimportroles.yaml` holds it
     Yaml,
-    /// A JSON Schema of the manifests, for editors and kubeconform, as deploy/schemas/pinpointimportrole_v1alpha1.json holds it
+    /// A JSON Schema of the manifests, for editors and kubeconform, as `deploy/schemas/pinpointimportrole_v1alpha1.json` holds it
     JsonSchema,
 }
 
