@@ -63,15 +63,10 @@ impl Name {
             | Self::AdoptionRival
             | Self::AdoptionUnknown
             | Self::AdoptionLeaving => self.adopted(),
-            Self::Leaving
-            | Self::Remade
-            | Self::Retained
-            | Self::Changed
-            | Self::Reported
-            | Self::Replicas
-            | Self::Stale
-            | Self::Suspended
-            | Self::Former => self.edited(),
+            Self::Leaving | Self::Remade | Self::Retained | Self::Changed | Self::Reported | Self::Suspended => {
+                self.edited()
+            }
+            Self::Replicas | Self::Stale | Self::Former => self.beside(),
             Self::Repaired
             | Self::Unproven
             | Self::Deleted
@@ -298,7 +293,7 @@ impl Name {
         }
     }
 
-    /// An object that is edited, and processes beside and after each other.
+    /// An object that is edited, and processes after each other.
     fn edited(self) -> Scene {
         let edit = |name, edits: &[Edit]| Scene {
             edits: edits.to_vec(),
@@ -333,33 +328,40 @@ impl Name {
                 bounds: bounds(2, 0, 0, 1, 0),
                 ..edit("drift is reported", &[])
             },
-            Self::Suspended => Scene {
+            _ => Scene {
                 specs: [false, true, false].map(suspended).to_vec(),
                 moves: vec![Move::LetIn, Move::Delete],
                 bounds: bounds(1, 0, 1, 1, 3),
                 ..edit("suspended, and back", &[Edit::Change, Edit::Delete])
             },
+        }
+    }
+
+    /// Processes beside each other.
+    fn beside(self) -> Scene {
+        let two = |name| Scene {
+            replicas: 2,
+            ..Scene::new(name)
+        };
+        match self {
             Self::Stale => Scene {
                 at_rest: false,
                 moves: vec![Move::Strip],
                 bounds: bounds(1, 0, 0, 0, 0),
-                replicas: 2,
                 lag: 0,
-                ..edit("a stale pass ends late", &[])
+                ..two("a stale pass ends late")
             },
             Self::Former => Scene {
                 at_rest: false,
                 moves: vec![Move::Strip],
                 bounds: bounds(1, 1, 0, 0, 0),
-                replicas: 2,
                 turns: true,
-                ..edit("two replicas make a role", &[])
+                ..two("two replicas make a role")
             },
             _ => Scene {
                 moves: vec![Move::LetIn],
                 bounds: bounds(1, 0, 0, 1, 0),
-                replicas: 2,
-                ..edit("two replicas at once", &[])
+                ..two("two replicas at once")
             },
         }
     }
