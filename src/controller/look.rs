@@ -12,7 +12,7 @@ use crate::{
     cluster::ApiError,
     role::{
         Head, Owner, Ownership,
-        decision::{Decision, End, Subject, begin, decide, subject, unread, whose, without_account},
+        decision::{Decision, End, Subject, Work, at_once, begin, decide, subject, unread, whose, without_account},
         outcome::Outcome,
         ownership::Rival,
     },
@@ -26,6 +26,15 @@ pub(super) struct Sight {
     pub role: Option<Head>,
 }
 
+impl From<Work> for Sight {
+    fn from(work: Work) -> Self {
+        Self {
+            decision: Decision::Act(work),
+            role: None,
+        }
+    }
+}
+
 impl From<Outcome> for Sight {
     fn from(outcome: Outcome) -> Self {
         Self {
@@ -35,14 +44,28 @@ impl From<Outcome> for Sight {
     }
 }
 
-/// What an object's pass is about, and IAM in the account of its role.
-pub(super) async fn aim(context: &Context, object: &PinpointImportRole) -> ControlFlow<End, (Iam, Subject)> {
+/// What an object's pass is about.
+pub(super) struct Aimed {
+    /// IAM in the account of its role.
+    pub iam: Iam,
+    /// What the object asks for.
+    pub subject: Subject,
+    /// What is done without a look.
+    pub at_once: Option<Work>,
+}
+
+/// Finds out what an object's pass is about, before anything is done.
+pub(super) async fn aim(context: &Context, object: &PinpointImportRole) -> ControlFlow<End, Aimed> {
     let known = context.known(object);
     let situation = context.situation(object, &known);
     begin(&situation)?;
     let account = object.spec.account_id.as_deref();
     match context.accounts.choose(&known.owner.namespace, account).await {
-        Ok(place) => subject(&situation, &place.account).map_continue(|subject| (place.iam, subject)),
+        Ok(place) => subject(&situation, &place.account).map_continue(|subject| Aimed {
+            iam: place.iam,
+            at_once: at_once(&situation, &subject),
+            subject,
+        }),
         Err(outcome) => ControlFlow::Break(without_account(&situation, outcome)),
     }
 }

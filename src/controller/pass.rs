@@ -12,7 +12,7 @@ use tracing::{Instrument, debug, info_span, warn};
 use super::{
     conclude::{conclude, learned, next_look},
     context::Context,
-    look::{self, Sight},
+    look::{self, Aimed, Sight},
     memory::Memory,
     objects, work,
 };
@@ -104,7 +104,11 @@ pub(super) fn after_error(object: Arc<PinpointImportRole>, error: &ApiError, con
 
 /// The stages.
 async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -> Result<Action, ApiError> {
-    let (iam, subject) = match look::aim(context, &object).await {
+    let Aimed {
+        iam,
+        subject,
+        mut at_once,
+    } = match look::aim(context, &object).await {
         ControlFlow::Continue(found) => found,
         ControlFlow::Break(end) => return conclude(context, &object, learned(&object), end, started).await,
     };
@@ -115,15 +119,22 @@ async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -
         }
         changed => changed?,
     };
-    let object = changed.unwrap_or(object);
-    let Sight { decision, role } = look::look(context, &iam, &object, &subject).await?;
-    let (object, end, role) = match decision {
-        Decision::End(end) => (object, end, role),
-        Decision::Report(plan) => (object, End::Say(Outcome::Reported(differences(&plan))), role),
-        Decision::Act(work) => {
-            let object = work::declare(context, object, &subject, &work).await?;
-            let (end, role) = work::carry_out(context, &iam, &object, &subject, &work).await;
-            (object, end, role)
+    let mut object = changed.unwrap_or(object);
+    let (end, role) = loop {
+        let Sight { decision, role } = match at_once.take() {
+            Some(work) => work.into(),
+            None => look::look(context, &iam, &object, &subject).await?,
+        };
+        match decision {
+            Decision::End(end) => break (end, role),
+            Decision::Report(plan) => break (End::Say(Outcome::Reported(differences(&plan))), role),
+            Decision::Act(work) => {
+                object = work::declare(context, object, &subject, &work).await?;
+                // Work without a look goes on with one, if there was a role.
+                if let ControlFlow::Break(ended) = work::carry_out(context, &iam, &object, &subject, &work).await {
+                    break ended;
+                }
+            }
         }
     };
     let learned = Learned {

@@ -1,5 +1,7 @@
 //! What a pass writes to IAM.
 
+use std::ops::ControlFlow;
+
 use super::{conclude::tell, context::Context, objects};
 use crate::{
     api::v1alpha1::PinpointImportRole,
@@ -35,14 +37,14 @@ pub(super) async fn declare(
     Ok(object)
 }
 
-/// Carries out what may be carried out. Returns how the pass ends, and the role where it is this object's now.
+/// Carries out what may be carried out. Returns how the pass ends, and the role where it is this object's now; or a look is asked for.
 pub(super) async fn carry_out(
     context: &Context,
     iam: &Iam,
     object: &PinpointImportRole,
     subject: &Subject,
     work: &Work,
-) -> (End, Option<Head>) {
+) -> ControlFlow<(End, Option<Head>)> {
     let name = subject.name().as_str();
     let mut progress = Progress::without(&work.unproven);
     let mut role = work.before.as_deref().cloned();
@@ -64,7 +66,7 @@ pub(super) async fn carry_out(
     }
     let known = context.known(object);
     let role = work.role(&progress);
-    (after(&context.situation(object, &known), subject, work, progress), role)
+    after(&context.situation(object, &known), subject, work, progress).map_break(|end| (end, role))
 }
 
 /// Makes one change. Where a conflict keeps a role from being deleted, what is in the way is asked for.

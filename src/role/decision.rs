@@ -3,7 +3,8 @@
 //! Pure questions with a read between each, so that no call is spent that is not needed:
 //!
 //! ```text
-//! begin ─▶ (the account) ─▶ subject ─▶ (GetRole) ─▶ whose ─▶ (the policies) ─▶ decide ─▶ (the changes) ─▶ after
+//! begin ─▶ (the account) ─▶ subject ─▶ at_once ─▶ (GetRole) ─▶ whose ─▶ (the policies) ─▶ decide ─▶ (the changes) ─▶ after
+//!                                          └──────────── no look ─────────────▶ (the changes) ─▶ after ─▶ (GetRole) …
 //! ```
 //!
 //! Each of them may decide ([`ControlFlow::Break`]) or ask for the next read.
@@ -102,6 +103,18 @@ fn leaving(situation: &Situation<'_>) -> ControlFlow<End, Option<RoleName>> {
     }
 }
 
+/// Beside the second question: what is done without a look, since nobody can have made the role for this object. `CreateRole` does no harm
+/// to a role that is there: IAM refuses it, and [`after`] asks for the look. Once in an object's life: it bears the finalizer before
+/// anything is made, and where somebody took that off, the status knows that a pass came so far.
+#[must_use]
+pub fn at_once(situation: &Situation<'_>, subject: &Subject) -> Option<Work> {
+    let desired = subject.desired()?;
+    let status = situation.status;
+    let is_first = !situation.has_finalizer && status.role_name.is_none() && status.role_id.is_none();
+    let is_new = is_first && situation.spec.adoption_policy == AdoptionPolicy::Never;
+    is_new.then(|| creation(Aim::CreateAtOnce, desired))
+}
+
 /// Third question: whose is the role that `GetRole` shows? `rival` is what is known of the owner that [`Situation::rival`] asks for.
 /// The next is about its policies.
 pub fn whose(
@@ -165,14 +178,17 @@ fn create(situation: &Situation<'_>, desired: &DesiredRole) -> Decision {
     if recent.just_created(clock) || doubtful {
         return say(Outcome::Waiting);
     }
-    let work = Work {
-        aim: Aim::Create,
+    by_policy(situation, desired, creation(Aim::Create, desired))
+}
+
+fn creation(aim: Aim, desired: &DesiredRole) -> Work {
+    Work {
+        aim,
         changes: plan(desired, None, &[]),
         before: None,
         unproven: BTreeSet::new(),
         late: false,
-    };
-    by_policy(situation, desired, work)
+    }
 }
 
 /// Fourth question: what is to be done about a role that is ours or may be taken over, and has these policies?
@@ -257,15 +273,24 @@ fn did(situation: &Situation<'_>, desired: &DesiredRole, work: &Work) -> Did {
         Aim::Repair => Did::Repaired,
         Aim::Adopt => Did::Adopted,
         Aim::Update if is_first && is_found => Did::Adopted,
-        Aim::Create | Aim::Update if is_first => Did::Created,
+        Aim::Create | Aim::CreateAtOnce | Aim::Update if is_first => Did::Created,
         _ if work.changes.is_empty() && !is_new => Did::Nothing,
         _ => Did::Updated,
     }
 }
 
-/// Last question: what came of the work? `situation` is that after it.
-#[must_use]
-pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress: Progress) -> End {
+/// Last question: what came of the work? `situation` is that after it. Where a role could not be made at once, and that won't pass by
+/// itself, it asks for a look: the role may be another's, and what is said then is what will be said of each look from now on.
+pub fn after(situation: &Situation<'_>, subject: &Subject, work: &Work, progress: Progress) -> ControlFlow<End> {
+    let mut failures = progress.failures.iter();
+    let lasts = failures.any(|failure| !failure.class.passes_by_itself());
+    if work.aim == Aim::CreateAtOnce && progress.made.is_none() && lasts {
+        return ControlFlow::Continue(());
+    }
+    ControlFlow::Break(ended(situation, subject, work, progress))
+}
+
+fn ended(situation: &Situation<'_>, subject: &Subject, work: &Work, progress: Progress) -> End {
     let name = subject.name();
     let incomplete = progress.incomplete || work.late;
     let is_there = work.before.is_some() || progress.made.is_some();

@@ -86,8 +86,10 @@ pub struct Work {
 /// What changes are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
-    /// To make the role.
+    /// To make the role, which a look did not find.
     Create,
+    /// To make the role, before any look.
+    CreateAtOnce,
     /// To take an existing role over.
     Adopt,
     /// To carry a change of the declaration to the role.

@@ -64,6 +64,10 @@ pub fn status(
     match outcome {
         Outcome::InPlace(_) => settle(&mut next, generation, learned.desired, now),
         Outcome::Reported(differences) => note_drift(&mut next, differences, now),
+        // What `CreateRole` was about to set on it never came: if it is adopted one day, tags of these keys are others'.
+        Outcome::Refused(Reason::RoleNotOwned, _) if next.role_id.is_none() && next.former_role_id.is_none() => {
+            next.tag_keys.clear();
+        }
         Outcome::Suspended => {
             next.observed_generation = Some(generation);
             next.conditions = suspended(previous, generation, now);

@@ -12,10 +12,10 @@ fn calls_stay_within_the_budget() {
     let (rate, burst) = (10_u32, 5_u32);
     let world = World::with("budget", &["--iam-calls-per-second=10", "--iam-burst=5"], &[]);
     world.wait_healthy();
-    for n in 0..8 {
+    for n in 0..12 {
         world.apply(&format!("r{n}"), &json!({})).unwrap();
     }
-    for n in 0..8 {
+    for n in 0..12 {
         world.wait_reconciled(&format!("r{n}"));
     }
     let calls = world.calls();

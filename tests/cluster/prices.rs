@@ -1,11 +1,11 @@
 //! What each flow costs: IAM calls, and writes to the object. `cargo test --test cluster prices -- --nocapture` prints the table.
 
 use serde_json::{Value, json};
-use test_support::iam::RoleState;
+use test_support::iam::{RoleBuilder, RoleState};
 
 use crate::{
     told::settled,
-    world::{ADMIN, S3_READ_ONLY, WIDE_TRUST, World},
+    world::{ADMIN, GUIDE_TRUST, S3_READ_ONLY, WIDE_TRUST, World},
 };
 
 /// Calls of a look that finds the role of the guide.
@@ -162,9 +162,36 @@ fn creation_with_everything() {
         calls.len(),
         calls.join(", ")
     );
-    assert_eq!(calls, ["GetRole", "CreateRole", "PutRolePolicy", "AttachRolePolicy"]);
+    assert_eq!(calls, ["CreateRole", "PutRolePolicy", "AttachRolePolicy"]);
     // The keys of the tags are noted before they are set, so that none is forgotten.
     assert_eq!(writes, 3);
+}
+
+/// A role of others: `CreateRole` is refused once, and never sent again, whatever becomes of the process.
+#[test]
+fn a_role_of_others() {
+    let mut world = World::new("price-foreign");
+    world.wait_healthy();
+    world
+        .iam
+        .put_role(RoleBuilder::new("Foreign").trust_policy(GUIDE_TRUST));
+    world.iam.clear_calls();
+    let spec = json!({"roleName": "FOREIGN", "tags": {"team": "a"}});
+    world.apply("segments", &spec).unwrap();
+    world.wait_ready("segments", "False", "RoleNotOwned");
+    let calls = world.actions();
+    println!("| a role of others | {} | 3 | {} |", calls.len(), calls.join(", "));
+    assert_eq!(calls, ["CreateRole", "GetRole"]);
+    assert_eq!(
+        world.versions_of("segments").len(),
+        1 + 3,
+        "finalizer, keys of tags, status"
+    );
+    let version = world.version("segments");
+    world.kill_and_restart();
+    world.wait("further looks", || (world.actions().len() >= 4).then_some(()));
+    assert_eq!(world.actions()[2..], vec!["GetRole"; world.actions().len() - 2]);
+    assert_eq!(world.version("segments"), version);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 use test_support::{
-    iam::RoleBuilder,
+    iam::{Call, RoleBuilder},
     policy::{Decision, Policy, Request},
 };
 
@@ -122,10 +122,12 @@ fn the_shipped_policy_is_enough_for_all_that_the_controller_does() {
 
     let left: Vec<_> = world.iam.roles().into_iter().map(|role| role.name).collect();
     assert_eq!(left, ["ByHand", "Foreign"]);
+    // Where a role of the name is there already, IAM may judge `CreateRole` by that one: the look that follows tells whose it is.
+    let is_met = |call: &Call| call.action == "CreateRole" && call.role() == Some("Foreign");
     let denied: Vec<_> = world
         .calls()
         .into_iter()
-        .filter(|call| call.outcome == "AccessDenied")
+        .filter(|call| call.outcome == "AccessDenied" && !is_met(call))
         .collect();
     assert!(denied.is_empty(), "{denied:#?}");
     // Each call that the controller knows was among them.

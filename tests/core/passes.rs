@@ -14,7 +14,7 @@ use pinpoint_import_role_controller::{
     },
     role::{
         Account, Class, Failure, Guards, Head, ObservedRole, Owner, Patterns, Premise, RolePath, Step,
-        decision::{Decision, End, Situation, Subject, after, begin, decide, foresee, subject, whose},
+        decision::{Decision, End, Situation, Subject, Work, after, at_once, begin, decide, foresee, subject, whose},
         events::events,
         outcome::Outcome,
         ownership::Rival,
@@ -65,6 +65,13 @@ enum Event {
     Wait(u64),
     Restart,
     NewSpec,
+}
+
+fn account() -> Account {
+    Account {
+        id: "123456789012".to_owned(),
+        partition: "aws".to_owned(),
+    }
 }
 
 /// A role that somebody made by hand.
@@ -202,77 +209,94 @@ impl World {
         if self.gone {
             return;
         }
-        let account = Account {
-            id: "123456789012".to_owned(),
-            partition: "aws".to_owned(),
-        };
+        let account = account();
         let subject = match self.asking(|situation| {
             begin(situation)?;
             subject(situation, &account)
         }) {
-            std::ops::ControlFlow::Break(end) => return self.conclude(None, end, None),
-            std::ops::ControlFlow::Continue(subject) => subject,
+            ControlFlow::Break(end) => return self.conclude(None, end, None),
+            ControlFlow::Continue(subject) => subject,
         };
+        let mut at_once = self.asking(|situation| at_once(situation, &subject));
         self.recent();
         self.has_finalizer |= !self.deleting;
+        loop {
+            let (decision, owned) = match at_once.take() {
+                Some(work) => (Decision::Act(work), None),
+                None => self.look(&account, &subject),
+            };
+            match decision {
+                Decision::End(end) => return self.conclude(Some(&subject), end, owned.as_ref()),
+                Decision::Report(plan) => {
+                    let outcome = Outcome::Reported(differences(&plan));
+                    return self.conclude(Some(&subject), End::Say(outcome), owned.as_ref());
+                }
+                Decision::Act(work) => {
+                    if let ControlFlow::Break((end, role)) = self.work(&subject, &work, faults) {
+                        return self.conclude(Some(&subject), end, role.as_ref());
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, account: &Account, subject: &Subject) -> (Decision, Option<Head>) {
         let shown = self.shown();
         let head = shown.as_ref().map(|role| role.head.clone());
         let clock = self.clock();
         self.recent().saw(head.as_ref(), clock);
-        let found = self.asking(|situation| whose(situation, &subject, head.as_ref(), &Rival::Live));
+        let found = self.asking(|situation| whose(situation, subject, head.as_ref(), &Rival::Live));
         let (decision, owned) = match found {
-            std::ops::ControlFlow::Break(decision) => (decision, None),
-            std::ops::ControlFlow::Continue(whose) => {
+            ControlFlow::Break(decision) => (decision, None),
+            ControlFlow::Continue(whose) => {
                 let shown = shown.as_ref().expect("a role");
                 self.recent().saw_whole(shown, clock);
-                let decision = self.asking(|situation| decide(situation, &subject, &whose, shown));
+                let decision = self.asking(|situation| decide(situation, subject, &whose, shown));
                 (decision, Some(shown.head.clone()))
             }
         };
         // `plan` on the command line gives the same answer.
-        let foreseen = self.asking(|situation| foresee(situation, &account, shown.as_ref(), &Rival::Live));
+        let foreseen = self.asking(|situation| foresee(situation, account, shown.as_ref(), &Rival::Live));
         assert_eq!(format!("{foreseen:?}"), format!("{decision:?}"));
-        match decision {
-            Decision::End(end) => self.conclude(Some(&subject), end, owned.as_ref()),
-            Decision::Report(plan) => {
-                let outcome = Outcome::Reported(differences(&plan));
-                self.conclude(Some(&subject), End::Say(outcome), owned.as_ref());
-            }
-            Decision::Act(work) => {
-                if let Some(desired) = subject.desired() {
-                    let next = status::intent(&self.status, self.generation, &work.intent(desired), &self.time());
-                    self.write_status(next, None);
-                }
-                let mut progress = Progress::without(&work.unproven);
-                let mut known = work.before.as_deref().cloned();
-                for change in &work.changes {
-                    if !progress.may(change) {
-                        continue;
-                    }
-                    self.now += Duration::from_millis(100);
-                    let fault = faults
-                        .iter()
-                        .find(|(nth, ..)| *nth == progress.failures.len() + self.iam_writes % 3);
-                    let answer = self.execute(
-                        &change.step,
-                        fault.map(|(_, class, effect)| (*class, *effect)),
-                        &progress,
-                    );
-                    let clock = self.clock();
-                    let outcome = answer.as_ref().map(drop);
-                    self.recent().did(&change.step, known.as_ref(), outcome, clock);
-                    known = match &answer {
-                        Ok(Some(made)) => Some(made.clone().into()),
-                        Ok(None) => known.map(|role| change.step.applied(&role)),
-                        Err(_) => known,
-                    };
-                    progress.take(change, answer);
-                }
-                let role = work.role(&progress);
-                let end = self.asking(|situation| after(situation, &subject, &work, progress));
-                self.conclude(Some(&subject), end, role.as_ref());
-            }
+        (decision, owned)
+    }
+
+    /// Carries work out; goes on where a look is asked for.
+    fn work(
+        &mut self,
+        subject: &Subject,
+        work: &Work,
+        faults: &[(usize, Class, bool)],
+    ) -> ControlFlow<(End, Option<Head>)> {
+        if let Some(desired) = subject.desired() {
+            let next = status::intent(&self.status, self.generation, &work.intent(desired), &self.time());
+            self.write_status(next, None);
         }
+        let mut progress = Progress::without(&work.unproven);
+        let mut known = work.before.as_deref().cloned();
+        for change in &work.changes {
+            if !progress.may(change) {
+                continue;
+            }
+            self.now += Duration::from_millis(100);
+            let fault = faults
+                .iter()
+                .find(|(nth, ..)| *nth == progress.failures.len() + self.iam_writes % 3);
+            let fault = fault.map(|(_, class, effect)| (*class, *effect));
+            let answer = self.execute(&change.step, fault, &progress);
+            let clock = self.clock();
+            let outcome = answer.as_ref().map(drop);
+            self.recent().did(&change.step, known.as_ref(), outcome, clock);
+            known = match &answer {
+                Ok(Some(made)) => Some(made.clone().into()),
+                Ok(None) => known.map(|role| change.step.applied(&role)),
+                Err(_) => known,
+            };
+            progress.take(change, answer);
+        }
+        let role = work.role(&progress);
+        let ended = self.asking(|situation| after(situation, subject, work, progress));
+        ended.map_break(|end| (end, role))
     }
 
     /// A write, as IAM carries it out: upon the truth, whatever it shows.
@@ -789,5 +813,86 @@ fn an_object_that_is_not_held_is_let_go_without_a_look() {
             matches!(world.asking(begin), ControlFlow::Break(End::LetGo(None))),
             "{suspend}"
         );
+    }
+}
+
+fn new_object(spec: PinpointImportRoleSpec) -> World {
+    World::new([spec.clone(), spec], 60, 0)
+}
+
+/// `CreateRole` goes before a look where nobody can have made the role, and not once the object or its status knows of a pass.
+#[test]
+fn a_role_is_made_without_a_look_once_in_an_objects_life() {
+    type Case = (&'static str, bool, fn(&mut World));
+    let cases: [Case; 6] = [
+        ("new", true, |_| {}),
+        ("held already", false, |world| world.has_finalizer = true),
+        (
+            "a pass came so far, and somebody took the finalizer off",
+            false,
+            |world| {
+                world.status.role_name = Some("role".to_owned());
+            },
+        ),
+        ("a role is pinned", false, |world| {
+            world.status.role_id = Some("AROA1".to_owned());
+        }),
+        ("it may adopt", false, |world| {
+            world.specs[0].adoption_policy = AdoptionPolicy::Adopt;
+        }),
+        ("it goes", false, |world| {
+            (world.deleting, world.has_finalizer) = (true, true);
+        }),
+    ];
+    for (what, expected, change) in cases {
+        let mut world = new_object(PinpointImportRoleSpec::default());
+        change(&mut world);
+        let account = account();
+        let work = world.asking(|situation| match subject(situation, &account) {
+            ControlFlow::Continue(subject) => at_once(situation, &subject),
+            ControlFlow::Break(end) => panic!("{what}: {end:?}"),
+        });
+        assert_eq!(work.is_some(), expected, "{what}");
+    }
+}
+
+/// A role of others costs one `CreateRole`, however often it is looked at and whatever becomes of the process.
+#[test]
+fn a_role_of_others_is_met_once() {
+    let spec = PinpointImportRoleSpec {
+        tags: [("team".to_owned(), "a".to_owned())].into(),
+        ..PinpointImportRoleSpec::default()
+    };
+    let mut world = new_object(spec);
+    world.history = vec![(Duration::ZERO, Some(by_hand()))];
+    for restart in [false, false, true, true] {
+        if restart {
+            world.restart();
+        }
+        world.pass(&[]);
+        assert_eq!(world.iam_writes, 1);
+        assert_eq!(ready_reason(&world.status), Some(Reason::RoleNotOwned), "{restart}");
+        assert_eq!(world.status.role_id, None);
+        // Adopted one day, it may bear such a tag of its own.
+        assert_eq!(world.status.tag_keys, [""; 0]);
+        world.wait(61);
+    }
+    assert_eq!(world.told, [EventReason::Failing(Reason::RoleNotOwned)]);
+}
+
+/// What keeps a role from being made for longer is told as each later look will tell it; what passes by itself is tried by the next pass.
+#[test]
+fn a_refusal_without_a_look_is_followed_by_the_look() {
+    for class in Class::VARIANTS.iter().filter(|class| **class != Class::Exists) {
+        let mut world = new_object(PinpointImportRoleSpec::default());
+        world.others_changed();
+        world.pass(&[(0, *class, false)]);
+        let made = world.truth().is_some();
+        assert_eq!(made, !class.passes_by_itself(), "{class:?}");
+        let reason = ready_reason(&world.status);
+        assert_eq!(reason == Some(Reason::Reconciled), made, "{class:?}: {reason:?}");
+        world.wait(61);
+        world.pass(&[]);
+        assert_eq!(ready_reason(&world.status), Some(Reason::Reconciled), "{class:?}");
     }
 }

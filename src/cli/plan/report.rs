@@ -207,7 +207,7 @@ fn action(decision: &Decision) -> (Action, Option<(String, String)>) {
         Decision::Report(_) => (Action::Reported, None),
         Decision::Act(work) => match work.aim {
             _ if work.before.is_none() => (Action::Create, None),
-            Aim::Create | Aim::Update | Aim::Repair => (Action::Change, None),
+            Aim::Create | Aim::CreateAtOnce | Aim::Update | Aim::Repair => (Action::Change, None),
             Aim::Adopt => (Action::Adopt, None),
             Aim::Retain => (Action::Retain, None),
             Aim::Delete => (Action::Delete, None),

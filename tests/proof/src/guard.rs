@@ -53,6 +53,7 @@ pub enum Guard {
     LostAnswers,
     Unseen,
     StatusVersion,
+    AtOnceOnce,
 }
 
 impl Guard {
@@ -96,6 +97,7 @@ impl Guard {
             Self::LostAnswers => "a write without an answer had its effect once that is shown (Recent::saw_whole)",
             Self::Unseen => "what IAM does not show yet is waited for (Class::Unseen)",
             Self::StatusVersion => "a status is written to the object as it was read",
+            Self::AtOnceOnce => "CreateRole goes before a look for an object without the finalizer alone",
         }
     }
 
@@ -140,6 +142,7 @@ impl Guard {
             Self::LostAnswers => Name::Lost,
             Self::Unseen => Name::Creation,
             Self::StatusVersion => Name::Stale,
+            Self::AtOnceOnce => Name::Creation,
         }
     }
 
@@ -163,7 +166,9 @@ impl Guard {
                 | (Self::BoundaryNeedsRemoved, Step::PutBoundary(_))
                 | (Self::DeletionNeedsRemoved, Step::DeleteRole) => &[Removed],
                 (Self::AdoptionNeedsTags, _) if aim == Aim::Adopt => &[Ours],
-                (Self::PoliciesNeedCreation, _) if aim == Aim::Create => &[Ours, Trust, Boundary],
+                (Self::PoliciesNeedCreation, _) if matches!(aim, Aim::Create | Aim::CreateAtOnce) => {
+                    &[Ours, Trust, Boundary]
+                }
                 _ => &[],
             };
             change.needs.retain(|need| !gone.contains(need));

@@ -114,6 +114,21 @@ pub fn not_in_vain(pass: &Pass, step: &Step) -> Result<(), Broken> {
     }
 }
 
+/// *At once, once*: `CreateRole` goes before a look no more than once a generation, or a role of others would cost a call each try.
+///
+/// # Errors
+/// For which generation it goes again.
+pub fn at_once_once(world: &mut World, pass: &Pass, work: &Work) -> Result<(), Broken> {
+    let this = Some((pass.object.uid, pass.object.generation));
+    if work.aim != Aim::CreateAtOnce || pass.known.is_some() {
+        return Ok(());
+    }
+    if std::mem::replace(&mut world.at_once, this) == this {
+        return broken("at once, once", format_args!("again for generation {}", pass.object.generation));
+    }
+    Ok(())
+}
+
 /// The table of ownership (contract, section 4).
 fn is_ours(model: &Model, replica: &Replica, object: &Object, head: &Head) -> bool {
     let owner = model.settings(replica).owner(object.uid);

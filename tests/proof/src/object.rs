@@ -12,7 +12,7 @@ use pinpoint_import_role_controller::{
 use crate::{
     guard::Guard,
     sealed::Sealed,
-    world::{Answer, Model, Object, Pass, Stage, World},
+    world::{Answer, Model, Object, Pass, World},
 };
 
 /// Writes a status, if the object is as it was read. Says whether it was.
@@ -32,19 +32,16 @@ pub(crate) fn write_status(
     }
 }
 
-/// Puts the finalizer on.
-pub(crate) fn hold(world: &mut World, r: usize, mut pass: Pass, answer: Answer) {
+/// Puts the finalizer on. Returns the pass, if it goes on.
+pub(crate) fn hold(world: &mut World, mut pass: Pass, answer: Answer) -> Option<Pass> {
     let is_same = world.object.as_ref() == Some(&pass.object);
-    if answer != Answer::Fails(Class::Retryable)
-        && let Some(object) = world.object.as_mut().filter(|_| is_same)
-    {
-        object.held = true;
-        if answer == Answer::Well(0) {
-            pass.object = object.clone();
-            pass.stage = Stage::Head;
-            world.replicas[r].pass = Some(Sealed::new(pass));
-        }
+    let object = world.object.as_mut().filter(|_| is_same)?;
+    if answer == Answer::Fails(Class::Retryable) {
+        return None;
     }
+    object.held = true;
+    pass.object = object.clone();
+    (answer == Answer::Well(0)).then_some(pass)
 }
 
 /// The status before the work: what must not be forgotten.

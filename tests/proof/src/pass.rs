@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use pinpoint_import_role_controller::role::{
     Class, Failure, Head,
-    decision::{Aim, Decision, End, after, begin, subject, unread},
+    decision::{Aim, Decision, End, after, at_once, begin, subject, unread},
     events::events,
     outcome::Outcome,
     plan::differences,
@@ -53,7 +53,7 @@ impl Model {
         let mut answers: Vec<Answer> = answers.drain(..).map(Answer::Well).collect();
         if self.scene.calls == Calls::ByTags
             && world.iam.may_lack_tags()
-            && matches!(&pass.stage, Stage::Change(work, ..) if work.aim != Aim::Create || pass.known.is_some())
+            && matches!(&pass.stage, Stage::Change(work, ..) if !is_creation(work.aim) || pass.known.is_some())
         {
             answers.push(Answer::Lacks);
         }
@@ -87,9 +87,17 @@ impl Model {
             ControlFlow::Break(end) => (None, Stage::Conclude(end, None)),
             ControlFlow::Continue(subject) => (Some(subject), if held { Stage::Head } else { Stage::Hold }),
         };
+        let mut new = object.clone();
+        new.held &= self.without != Some(Guard::AtOnceOnce);
+        let at_once = subject.as_ref().and_then(|subject| {
+            self.asking(world, &world.replicas[r], &new, &recent, |situation| {
+                at_once(situation, subject)
+            })
+        });
         let pass = Pass {
             object,
             subject,
+            at_once,
             began: world.tick,
             unseen: false,
             head: None,
@@ -97,6 +105,18 @@ impl Model {
             start: None,
             stage,
         };
+        if matches!(pass.stage, Stage::Head) {
+            return self.held(world, r, pass);
+        }
+        self.skip(world, r, pass)
+    }
+
+    /// A pass over an object that bears the finalizer goes on: without a look, or with one.
+    fn held(&self, world: &mut World, r: usize, mut pass: Pass) -> Result<(), Broken> {
+        if let Some(work) = pass.at_once.take() {
+            return self.decided(world, r, pass, Decision::Act(work), None);
+        }
+        pass.stage = Stage::Head;
         self.skip(world, r, pass)
     }
 
@@ -130,10 +150,10 @@ impl Model {
         };
         let pass = Pass::clone(&pass);
         match pass.stage.clone() {
-            Stage::Hold => {
-                hold(world, r, pass, answer);
-                Ok(())
-            }
+            Stage::Hold => match hold(world, pass, answer) {
+                Some(pass) => self.held(world, r, pass),
+                None => Ok(()),
+            },
             Stage::Head => self.read_head(world, r, pass, answer),
             Stage::Policies(whose) => self.read_policies(world, r, pass, &whose, answer),
             Stage::Declare(work) => {
@@ -209,6 +229,7 @@ impl Model {
             class,
             message: format!("{} failed: {class:?}", change.step.action()),
         };
+        laws::at_once_once(world, &pass, &work)?;
         let answered = match answer {
             Answer::Fails(class) => Err(failure(class)),
             Answer::Lacks => Err(failure(Class::Denied)),
@@ -260,10 +281,13 @@ impl Model {
                     recent = Sealed::new(Recent::default());
                 }
                 let Some(subject) = &pass.subject else { return Ok(()) };
-                let end = self.asking(world, &world.replicas[r], &pass.object, &recent, |situation| {
+                let ended = self.asking(world, &world.replicas[r], &pass.object, &recent, |situation| {
                     after(situation, subject, &work, progress)
                 });
-                Stage::Conclude(end, role)
+                match ended {
+                    ControlFlow::Break(end) => Stage::Conclude(end, role),
+                    ControlFlow::Continue(()) => Stage::Head,
+                }
             };
         }
         // What writes nothing is no call.
@@ -327,4 +351,8 @@ impl Model {
         let clock = world.clock(&world.replicas[r]);
         self.remember(world, r, &pass.object, |recent| recent.tidy(clock));
     }
+}
+
+fn is_creation(aim: Aim) -> bool {
+    matches!(aim, Aim::Create | Aim::CreateAtOnce)
 }

@@ -47,6 +47,8 @@ pub struct World {
     pub left: Bounds,
     /// What may be told yet.
     pub untold: Untold,
+    /// The object, by its uid, and the generation of it for which a role was made without a look.
+    pub at_once: Option<(u8, i64)>,
 }
 
 /// The object, as the API server has it.
@@ -86,6 +88,8 @@ pub struct Pass {
     pub object: Object,
     /// What the pass is about; none where that could not be told.
     pub subject: Option<Subject>,
+    /// What is done without a look.
+    pub at_once: Option<Work>,
     /// The tick in which it began.
     pub began: u8,
     /// Whether others did something that the look does not show.
@@ -201,6 +205,7 @@ impl Model {
             replicas: vec![replica; self.scene.replicas],
             left: Bounds::default(),
             untold: Untold::ANYTHING,
+            at_once: None,
         }
     }
 

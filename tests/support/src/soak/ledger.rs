@@ -178,7 +178,8 @@ impl Ledger {
         }
     }
 
-    /// When a process asked for a role the last time before another; `caller` is none for any process.
+    /// When a process asked for a role the last time before another; `caller` is none for any process. What is said of a role may follow
+    /// from having made it.
     pub fn look_before(&self, caller: Option<&str>, role: &str, before: Instant) -> Option<Instant> {
         let is_callers = |moment: &&Moment| match caller {
             Some(caller) => moment.call.caller == caller,
@@ -186,7 +187,11 @@ impl Ledger {
         };
         let moments = self.roles.get(role)?.iter().rev();
         let looks = moments
-            .filter(|moment| moment.call.action == "GetRole")
+            .filter(|moment| match moment.call.action.as_str() {
+                "GetRole" => true,
+                "CreateRole" => caller.is_none(),
+                _ => false,
+            })
             .filter(is_callers);
         looks.map(|moment| moment.call.at).find(|at| *at <= before)
     }
