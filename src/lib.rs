@@ -49,10 +49,11 @@
 //! **An object's life.** The watch (`controller/mod.rs`) tells `controller/register.rs`, which hands on what is a reason to look.
 //! `controller/pass.rs` reads the object afresh. `controller/look.rs` asks [`role::decision`] its questions with a read between each:
 //! anything to do at all, which role (`role/desired.rs` and `role/guards.rs` parse the spec once), whose is it (`role/ownership.rs`), what
-//! is to be done (`role/plan.rs`). The finalizer (`controller/objects.rs`) comes once the object is sound, and before anything is made.
-//! `controller/work.rs` first writes to the status what must survive this process, then makes the changes. `controller/conclude.rs` writes
-//! the status of `role/status.rs` if it differs, publishes the events of `role/events.rs`, and waits as `role/waits.rs` says. Deletion
-//! goes the same way, up to the finalizer.
+//! is to be done (`role/plan.rs`). The finalizer (`controller/objects.rs`) comes once the object is sound, and before anything is made; of
+//! an object that bore none the role is made without a look, since nobody can have made it. `controller/work.rs` first writes to the
+//! status what must survive this process, then makes the changes. `controller/conclude.rs` writes the status of `role/status.rs` if it
+//! differs, and waits as `role/waits.rs` says; the events of `role/events.rs` are told beside. Deletion goes the same way, up to the
+//! finalizer.
 //!
 //! **An answer of IAM.** `aws/client.rs` pays for the call from the account's budget. `aws/answer.rs` refuses a body that does not end
 //! with its own closing tag; `aws/pages.rs` takes a list whole or not at all; `aws/observe.rs` makes a [`role::ObservedRole`] of it.

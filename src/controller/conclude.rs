@@ -1,4 +1,4 @@
-//! The end of a pass: the status if it changed, then the events, then when to look again; or the object is let go.
+//! The end of a pass: the status if it changed, then when to look again; or the object is let go. And the events of that.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,14 @@ pub(super) fn learned(object: &PinpointImportRole) -> Learned<'_> {
     }
 }
 
+/// The end of a pass.
+pub(super) struct Concluded {
+    /// When to look again.
+    pub action: Action,
+    /// What is told in events.
+    pub told: Vec<Notice>,
+}
+
 /// Ends a pass.
 pub(super) async fn conclude(
     context: &Context,
@@ -37,22 +45,30 @@ pub(super) async fn conclude(
     learned: Learned<'_>,
     end: End,
     started: Instant,
-) -> Result<Action, ApiError> {
+) -> Result<Concluded, ApiError> {
     let outcome = match end {
         End::Say(outcome) => outcome,
-        End::LetGo(notice) => match let_go(context, object, notice).await {
+        End::LetGo(notice) => match let_go(context, object).await {
             Err(error) if error.is_refusal() => Outcome::Hindered(error.to_string()),
-            gone => return gone.map(|()| Action::await_change()),
+            // Only now: a finalizer that can't be taken off makes no second event.
+            gone => {
+                return gone.map(|()| Concluded {
+                    action: Action::await_change(),
+                    told: notice.into_iter().collect(),
+                });
+            }
         },
     };
-    say(context, object, learned, &outcome, started).await?;
-    Ok(next_look(context, object, Some(&outcome)))
+    let told = say(context, object, learned, &outcome, started).await?;
+    Ok(Concluded {
+        action: next_look(context, object, Some(&outcome)),
+        told,
+    })
 }
 
-/// Lets the object go, and then says what became of the role: a finalizer that can't be taken off makes no second event.
-async fn let_go(context: &Context, object: &PinpointImportRole, notice: Option<Notice>) -> Result<(), ApiError> {
+/// Lets the object go.
+async fn let_go(context: &Context, object: &PinpointImportRole) -> Result<(), ApiError> {
     objects::remove_finalizer(context, object).await?;
-    objects::publish(context, object, notice.into_iter().collect()).await;
     context.forget(&object.uid().unwrap_or_default());
     Ok(())
 }
@@ -63,17 +79,20 @@ async fn say(
     learned: Learned<'_>,
     outcome: &Outcome,
     started: Instant,
-) -> Result<(), ApiError> {
+) -> Result<Vec<Notice>, ApiError> {
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let next = status::status(&before, generation, learned, outcome, &objects::now());
-    let news = status::differs(&before, &next);
-    if news {
+    let is_news = status::differs(&before, &next);
+    let mut told = Vec::new();
+    if is_news {
         objects::write_status(context, object, &next).await?;
-        tell(context, object, &before, &next, Some(outcome)).await;
+        told = news(context, object, &before, &next, Some(outcome));
     }
     let began = context.clock().now.saturating_sub(started.elapsed());
-    let followed = context.memory(object, |memory| memory.end(outcome, news, began, fastrand::f64()));
+    let followed = context.memory(object, |memory| {
+        memory.end(outcome, is_news, began, fastrand::f64())
+    });
     if let Some((why, followed)) = followed {
         context.metrics.hint(why, followed);
     }
@@ -83,17 +102,17 @@ async fn say(
         complete: matches!(outcome, Outcome::InPlace(_) | Outcome::Reported(_)),
         took: started.elapsed(),
     });
-    Ok(())
+    Ok(told)
 }
 
-/// Tells of a transition: in events, and in the metrics of drift.
-pub(super) async fn tell(
+/// What is told of a transition: by these events, and in the metrics of drift.
+pub(super) fn news(
     context: &Context,
     object: &PinpointImportRole,
     before: &PinpointImportRoleStatus,
     next: &PinpointImportRoleStatus,
     outcome: Option<&Outcome>,
-) {
+) -> Vec<Notice> {
     let events = events(before, next, outcome);
     if events.iter().any(|(reason, _)| *reason == EventReason::DriftDetected) {
         for difference in next.last_drift.iter().flat_map(|drift| &drift.differences) {
@@ -103,7 +122,7 @@ pub(super) async fn tell(
             .metrics
             .drift_seen(context.memory(object, |memory| memory.why()));
     }
-    objects::publish(context, object, events).await;
+    events
 }
 
 /// Time between full checks of an object's role.

@@ -1,4 +1,15 @@
 //! One pass: read the object afresh, look at its role, do what is decided, say what came of it. What is decided is `role::decision`'s.
+//!
+//! IAM waits for these calls to the API server, and for no others:
+//!
+//! | call | when | why it can't be later |
+//! | --- | --- | --- |
+//! | the object is read | before the first call to IAM, if the object bears the finalizer | the watch may not have shown what the last pass pinned |
+//! | the finalizer | before the first call to IAM, once | a role that is made must not be forgotten; it also proves that the object is as the watch showed it |
+//! | the owner that the role's tags name is read | after `GetRole`, where the object may adopt | a live owner's role is not looked into |
+//! | the status | before the first write, where there is a drift, tags to set, or an id to give up | this process may die in the middle |
+//!
+//! Events are told while IAM works, or once the pass has given its seat to the next.
 
 use std::{
     ops::ControlFlow,
@@ -6,11 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
-    conclude::{conclude, learned, next_look},
+    conclude::{Concluded, conclude, learned, next_look},
     context::Context,
     look::{self, Aimed, Sight},
     memory::Memory,
@@ -51,28 +63,41 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         } else {
             lane(&cached)
         };
-        let Some(_seat) = seats.take(&namespace, lane).await else {
+        let Some(seat) = seats.take(&namespace, lane).await else {
             return Ok(Action::await_change());
         };
         // Boxed, so that thousands can wait for their seats and need no room for what comes after.
-        Box::pin(seated(&context, &cached)).await
+        let Concluded { action, told } = Box::pin(seated(&context, &cached)).await?;
+        drop(seat);
+        objects::publish(&context, &cached, told).await;
+        Ok(action)
     }
     .instrument(span)
     .await
 }
 
 /// A pass that has its seat.
-async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Action, ApiError> {
+async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Concluded, ApiError> {
     let started = Instant::now();
-    let Some(object) = objects::fresh(context, cached).await? else {
-        context.forget(&cached.uid().unwrap_or_default());
-        return Ok(Action::await_change());
+    let untold = |action| Concluded {
+        action,
+        told: Vec::new(),
+    };
+    let object = if cached.has_finalizer() {
+        let Some(object) = objects::fresh(context, cached).await? else {
+            context.forget(&cached.uid().unwrap_or_default());
+            return Ok(untold(Action::await_change()));
+        };
+        object
+    } else {
+        // Whatever is done to it begins with a write that the API server refuses if the object is not as it was shown.
+        cached.clone()
     };
     context.memory(&object, Memory::begin);
     match Box::pin(pass(context, object, started)).await {
         Err(error) if error.is_conflict() => {
             debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
-            Ok(Action::requeue(backoff::jittered(AGAIN)))
+            Ok(untold(Action::requeue(backoff::jittered(AGAIN))))
         }
         answer => answer,
     }
@@ -103,7 +128,7 @@ pub(super) fn after_error(object: Arc<PinpointImportRole>, error: &ApiError, con
 }
 
 /// The stages.
-async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -> Result<Action, ApiError> {
+async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -> Result<Concluded, ApiError> {
     let Aimed {
         iam,
         subject,
@@ -129,9 +154,12 @@ async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -
             Decision::End(end) => break (end, role),
             Decision::Report(plan) => break (End::Say(Outcome::Reported(differences(&plan))), role),
             Decision::Act(work) => {
-                object = work::declare(context, object, &subject, &work).await?;
-                // Work without a look goes on with one, if there was a role.
-                if let ControlFlow::Break(ended) = work::carry_out(context, &iam, &object, &subject, &work).await {
+                let (declared, told) = work::declare(context, object, &subject, &work).await?;
+                object = declared;
+                let working = work::carry_out(context, &iam, &object, &subject, &work);
+                let (ended, ()) = join(working, objects::publish(context, &object, told)).await;
+                // Work without a look goes on with one, if the role could not be made.
+                if let ControlFlow::Break(ended) = ended {
                     break ended;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{conclude::tell, context::Context, objects};
+use super::{conclude::news, context::Context, objects};
 use crate::{
     api::v1alpha1::PinpointImportRole,
     aws::Iam,
@@ -10,31 +10,34 @@ use crate::{
     role::{
         Change, Class, Failure, Head, Step,
         decision::{End, Subject, Work, after, blocked},
+        events::Notice,
         progress::Progress,
         status,
     },
 };
 
-/// Writes to the status what must not be forgotten if this process dies in the middle of the work.
+/// Writes to the status what must not be forgotten if this process dies in the middle of the work. Returns the object as it is then, and
+/// what is to be told of that.
 pub(super) async fn declare(
     context: &Context,
     mut object: PinpointImportRole,
     subject: &Subject,
     work: &Work,
-) -> Result<PinpointImportRole, ApiError> {
+) -> Result<(PinpointImportRole, Vec<Notice>), ApiError> {
+    let mut told = Vec::new();
     let Some(desired) = subject.desired() else {
-        return Ok(object);
+        return Ok((object, told));
     };
     let before = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or_default();
     let next = status::intent(&before, generation, &work.intent(desired), &objects::now());
     if status::differs(&before, &next) {
         let written = objects::write_status(context, &object, &next).await?;
-        tell(context, &object, &before, &next, None).await;
+        told = news(context, &object, &before, &next, None);
         object.metadata.resource_version = written.metadata.resource_version;
         object.status = Some(next);
     }
-    Ok(object)
+    Ok((object, told))
 }
 
 /// Carries out what may be carried out. Returns how the pass ends, and the role where it is this object's now; or a look is asked for.
