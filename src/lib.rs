@@ -41,6 +41,7 @@
 //! * Something is decided upon an answer that was read in part, or a document that can't be read whole.
 //! * A document of others costs more than a fixed budget (`tests/core/budgets.rs`), or acts where it is printed
 //!   (`tests/cluster/hostile.rs`).
+//! * What people did waits for what is merely due (`tests/faults/many.rs`).
 //! * An object or an account that fails delays the others (`tests/cluster/isolation.rs`).
 //! * A command other than `run` writes to AWS or Kubernetes (`tests/cluster/commands`).
 //!
@@ -106,5 +107,6 @@ pub mod config;
 pub mod controller;
 pub mod metrics;
 pub mod plain;
+mod rate;
 pub mod role;
 pub mod telemetry;

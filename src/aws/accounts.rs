@@ -1,11 +1,11 @@
 //! The accounts in which roles may lie: that of the controller's own credentials, and those into which its settings give it a role.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::{AssumedRole, Iam, Queue, QueueUrl, seats::Seats};
+use super::{AssumedRole, Iam, Queue, QueueUrl, lane::Lane, seats::Seats};
 use crate::{
     api::Reason,
     backoff,
@@ -123,18 +123,16 @@ impl Accounts {
         std::iter::once(None).chain(others).collect()
     }
 
-    /// An account by its name here.
+    /// An account by its name here, for calls that time makes due.
     pub(crate) async fn place(&self, key: Option<&str>) -> Result<Place, Failure> {
-        match key.and_then(|id| self.others.get(id)) {
-            Some(other) => Ok(Place {
-                account: other.access.account.clone(),
-                iam: other.iam.clone(),
-            }),
-            None => Ok(Place {
-                account: self.own().await?,
-                iam: self.iam.clone(),
-            }),
-        }
+        let (account, iam) = match key.and_then(|id| self.others.get(id)) {
+            Some(other) => (other.access.account.clone(), &other.iam),
+            None => (self.own().await?, &self.iam),
+        };
+        Ok(Place {
+            account,
+            iam: iam.clone().in_lane(Lane::Due),
+        })
     }
 
     /// The queues of change messages, each with the account for which it is believed; none: all. `own` is read with the controller's own
@@ -146,6 +144,11 @@ impl Accounts {
             Some((Some(id.clone()), other.iam.queue(url)))
         });
         own.into_iter().chain(others).collect()
+    }
+
+    /// Calls per second that there may be in each account, on average.
+    pub(crate) fn calls_per_second(&self) -> NonZeroU32 {
+        self.iam.calls_per_second()
     }
 
     /// Whether the call of this id was a write of this process.

@@ -14,18 +14,21 @@ use aws_config::{
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_types::request_id::RequestId;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use tracing::info;
 
 use super::{
     answer::WholeAnswersOnly,
+    budget::CallBudget,
     error,
+    lane::Lane,
     loopback::LoopbackOnlyInClear,
     own::OwnWrites,
     sessions::{AssumedRole, Sessions},
 };
 use crate::{
     api::CONTROLLER,
+    rate::Rate,
     role::{Account, Failure},
 };
 
@@ -62,9 +65,11 @@ pub struct Iam {
     /// What the SDK found in its environment, with the credentials of this client.
     pub(super) shared: SdkConfig,
     settings: IamSettings,
-    budget: Arc<DefaultDirectRateLimiter>,
+    budget: Arc<CallBudget>,
+    /// In whose place in the budget's queue calls wait.
+    lane: Lane,
     /// The smaller budget of the sweeps, each of whose calls is paid for from the other too.
-    pub(super) sweeps: Arc<DefaultDirectRateLimiter>,
+    pub(super) sweeps: Arc<Rate>,
     pub(super) watch: Arc<dyn CallWatch>,
     /// Time limits of the bulk reads.
     pub(super) page_timeouts: TimeoutConfig,
@@ -115,6 +120,7 @@ impl Iam {
             shared: shared.clone(),
             settings,
             budget: budget(settings),
+            lane: Lane::Asked,
             sweeps: sweeps(settings),
             watch,
             page_timeouts: page_timeouts(),
@@ -139,6 +145,18 @@ impl Iam {
             sweeps: sweeps(self.settings),
             ..self.clone()
         }
+    }
+
+    /// The same, for calls that people asked for or that are due.
+    #[must_use]
+    pub(crate) fn in_lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    /// Calls per second that there may be in an account, on average.
+    pub(crate) fn calls_per_second(&self) -> NonZeroU32 {
+        self.settings.calls_per_second
     }
 
     /// The account of the credentials (`sts:GetCallerIdentity`, which needs no permission).
@@ -167,7 +185,7 @@ impl Iam {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let start = Instant::now();
-        self.budget.until_ready().await;
+        self.budget.take(self.lane).await;
         let waited = start.elapsed();
         let answer = send.await;
         let result = match &answer {
@@ -197,13 +215,13 @@ fn is_read(action: &str) -> bool {
     action.starts_with("Get") || action.starts_with("List")
 }
 
-fn budget(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
+fn budget(settings: IamSettings) -> Arc<CallBudget> {
     let quota = Quota::per_second(settings.calls_per_second).allow_burst(settings.burst);
-    Arc::new(RateLimiter::direct(quota))
+    Arc::new(CallBudget::new(quota))
 }
 
-fn sweeps(settings: IamSettings) -> Arc<DefaultDirectRateLimiter> {
-    Arc::new(RateLimiter::direct(Quota::per_minute(settings.sweep_calls_per_minute)))
+fn sweeps(settings: IamSettings) -> Arc<Rate> {
+    Arc::new(Rate::new(Quota::per_minute(settings.sweep_calls_per_minute)))
 }
 
 /// How long a page may take: it bears hundreds of roles, and IAM has been seen to need 10 s for one.

@@ -2,10 +2,12 @@
 
 mod accounts;
 mod answer;
+mod budget;
 mod client;
 mod environment;
 mod error;
 mod execute;
+mod lane;
 mod loopback;
 mod observe;
 mod own;
@@ -20,7 +22,7 @@ pub use accounts::{AccountAccess, AccountWatch, Accounts, Place, watch_account};
 pub use client::{CallWatch, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;
+pub(crate) use lane::Lane;
 pub use queue::{Queue, QueueUrl};
-pub(crate) use seats::Lane;
 pub use sessions::{AssumedRole, ExternalId};
 pub use sweep::{Details, Page, Paging, RolePages};

@@ -11,18 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-/// Why a pass is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Lane {
-    /// Somebody waits for it, or may have done harm: a new generation, a deletion, the annotation, a hint that the role was changed.
-    Asked,
-    /// Its time has come.
-    Due,
-}
-
-/// So many in a row are given to those who are asked for while others are due: people come first, but whatever they do, what is due is
-/// looked at some day.
-const IN_A_ROW: u32 = 8;
+use super::lane::{Lane, Turns};
 
 /// The seats of an account.
 #[derive(Debug)]
@@ -36,6 +25,13 @@ pub(crate) struct Seat {
     lane: Lane,
 }
 
+/// A pass over an object that waits for a seat.
+#[derive(Debug)]
+struct Waiter {
+    uid: String,
+    give: oneshot::Sender<Seat>,
+}
+
 #[derive(Debug)]
 struct State {
     /// How many there are.
@@ -43,12 +39,12 @@ struct State {
     /// Passes at work, by lane and namespace.
     at_work: HashMap<(Lane, String), usize>,
     /// Who waits, by lane and namespace, in the order of arrival.
-    waiting: HashMap<(Lane, String), VecDeque<oneshot::Sender<Seat>>>,
+    waiting: HashMap<(Lane, String), VecDeque<Waiter>>,
     /// When a namespace was given a seat last, counted in seats.
     given: HashMap<String, u64>,
-    /// Seats given so far, and how many of them in a row to those who were asked for while others were due.
+    /// Seats given so far.
     count: u64,
-    in_a_row: u32,
+    turns: Turns,
     closed: bool,
 }
 
@@ -61,13 +57,13 @@ impl Seats {
             waiting: HashMap::new(),
             given: HashMap::new(),
             count: 0,
-            in_a_row: 0,
+            turns: Turns::default(),
             closed: false,
         })))
     }
 
-    /// Waits for a seat; none if no further pass may begin.
-    pub(crate) async fn take(&self, namespace: &str, lane: Lane) -> Option<Seat> {
+    /// Waits for a seat for a pass over an object; none if no further pass may begin.
+    pub(crate) async fn take(&self, namespace: &str, uid: &str, lane: Lane) -> Option<Seat> {
         let seat = {
             let mut state = locked(&self.0);
             if state.closed {
@@ -75,11 +71,32 @@ impl Seats {
             }
             let (give, seat) = oneshot::channel();
             let queue = state.waiting.entry((lane, namespace.to_owned())).or_default();
-            queue.push_back(give);
+            queue.push_back(Waiter {
+                uid: uid.to_owned(),
+                give,
+            });
             seat
         };
         give(&self.0);
         seat.await.ok()
+    }
+
+    /// Somebody asks for a pass over an object: if one waits already, since its time has come, it waits among those who are asked for.
+    pub(crate) fn ask(&self, namespace: &str, uid: &str) {
+        {
+            let mut state = locked(&self.0);
+            let due = state.waiting.get_mut(&(Lane::Due, namespace.to_owned()));
+            let asked = due.and_then(|queue| {
+                let place = queue.iter().position(|waiter| waiter.uid == uid)?;
+                queue.remove(place)
+            });
+            let Some(asked) = asked else {
+                return;
+            };
+            let queue = state.waiting.entry((Lane::Asked, namespace.to_owned())).or_default();
+            queue.push_back(asked);
+        }
+        give(&self.0);
     }
 
     /// Lets no further pass begin. Those who wait go away with nothing.
@@ -87,6 +104,13 @@ impl Seats {
         let mut state = locked(&self.0);
         state.closed = true;
         state.waiting.clear();
+    }
+}
+
+impl Seat {
+    /// For whom it was given.
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
     }
 }
 
@@ -132,7 +156,7 @@ impl State {
     /// Who is next, if there is a seat for him, which counts as taken then.
     fn next(&mut self) -> Option<(oneshot::Sender<Seat>, Lane, String)> {
         self.waiting.retain(|_, queue| {
-            while queue.front().is_some_and(oneshot::Sender::is_closed) {
+            while queue.front().is_some_and(|waiter| waiter.give.is_closed()) {
                 queue.pop_front();
             }
             !queue.is_empty()
@@ -145,7 +169,7 @@ impl State {
         if queue.is_empty() {
             self.waiting.remove(&key);
         }
-        let to = to?;
+        let to = to?.give;
         self.count += 1;
         self.given.insert(key.1.clone(), self.count);
         self.tidy();
@@ -164,14 +188,7 @@ impl State {
         let asked = free && waits(Lane::Asked);
         // What is due leaves a fifth of the seats free, so that an edit finds one although all calls of IAM hang.
         let due = free && waits(Lane::Due) && at_work(Lane::Due) < self.size - self.size / 5;
-        let (lane, in_a_row) = match (asked, due) {
-            (true, true) if self.in_a_row < IN_A_ROW => (Lane::Asked, self.in_a_row + 1),
-            (_, true) => (Lane::Due, 0),
-            (true, false) => (Lane::Asked, self.in_a_row),
-            (false, false) => return None,
-        };
-        self.in_a_row = in_a_row;
-        Some(lane)
+        self.turns.next(asked, due)
     }
 
     /// A namespace's turn: the one with the fewest passes at work, of these the one that had to wait the longest.
@@ -197,17 +214,18 @@ mod tests {
     use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 
     use super::*;
+    use crate::aws::lane::IN_A_ROW;
 
     /// Those who come one after another while all seats are taken, in the order in which they get one when seats are free one by one.
     async fn order(size: u16, comers: &[(&str, Lane)]) -> Vec<String> {
         let seats = Seats::new(size);
         let mut taken = Vec::new();
         for _ in 0..size {
-            taken.push(seats.take("before", Lane::Asked).await.unwrap());
+            taken.push(seats.take("before", "", Lane::Asked).await.unwrap());
         }
         let mut waiting = FuturesUnordered::new();
         for (number, (namespace, lane)) in comers.iter().enumerate() {
-            let mut take = Box::pin(seats.take(namespace, *lane));
+            let mut take = Box::pin(seats.take(namespace, "", *lane));
             assert!(take.as_mut().now_or_never().is_none());
             waiting.push(take.map(move |seat| (format!("{namespace}{number}"), seat)));
         }
@@ -258,24 +276,30 @@ mod tests {
     #[tokio::test]
     async fn looks_leave_places_for_edits() {
         let seats = Seats::new(10);
-        let mut looks: Vec<_> = (0..20).map(|_| Box::pin(seats.take("a", Lane::Due))).collect();
+        let mut looks: Vec<_> = (0..20).map(|_| Box::pin(seats.take("a", "", Lane::Due))).collect();
         let begun: Vec<_> = looks
             .iter_mut()
             .filter_map(|look| look.as_mut().now_or_never())
             .collect();
         assert_eq!(begun.len(), 8);
-        assert!(seats.take("a", Lane::Asked).now_or_never().flatten().is_some());
+        assert!(seats.take("a", "", Lane::Asked).now_or_never().flatten().is_some());
         // One seat alone is for both.
-        assert!(Seats::new(1).take("a", Lane::Due).now_or_never().flatten().is_some());
+        assert!(
+            Seats::new(1)
+                .take("a", "", Lane::Due)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 
     #[tokio::test]
     async fn who_went_away_keeps_no_seat() {
         let seats = Seats::new(1);
-        let held = seats.take("a", Lane::Due).await;
-        let mut gone = Box::pin(seats.take("a", Lane::Due));
+        let held = seats.take("a", "", Lane::Due).await;
+        let mut gone = Box::pin(seats.take("a", "", Lane::Due));
         assert!(gone.as_mut().now_or_never().is_none());
-        let next = seats.take("a", Lane::Due);
+        let next = seats.take("a", "", Lane::Due);
         let next = tokio::time::timeout(Duration::from_mins(1), async {
             let mut next = Box::pin(next);
             assert!(next.as_mut().now_or_never().is_none());
@@ -290,11 +314,44 @@ mod tests {
     #[tokio::test]
     async fn when_closed_nobody_begins_and_who_works_goes_on() {
         let seats = Seats::new(1);
-        let held = seats.take("a", Lane::Due).await.unwrap();
-        let mut waits = Box::pin(seats.take("a", Lane::Asked));
+        let held = seats.take("a", "", Lane::Due).await.unwrap();
+        let mut waits = Box::pin(seats.take("a", "", Lane::Asked));
         assert!(waits.as_mut().now_or_never().is_none());
         seats.close();
-        assert!(waits.await.is_none() && seats.take("a", Lane::Asked).await.is_none());
+        assert!(waits.await.is_none() && seats.take("a", "", Lane::Asked).await.is_none());
         drop(held);
+    }
+
+    /// An object that waits for its look is edited: it waits no longer than one that is edited and waits for nothing.
+    #[tokio::test]
+    async fn who_is_asked_for_while_he_waits_comes_first() {
+        let seats = Seats::new(1);
+        let held = seats.take("a", "0", Lane::Due).await;
+        let mut looks: Vec<_> = ["1", "2", "3"]
+            .map(|uid| Box::pin(seats.take("a", uid, Lane::Due)))
+            .into();
+        for look in &mut looks {
+            assert!(look.as_mut().now_or_never().is_none());
+        }
+        for (namespace, uid) in [("a", "3"), ("b", "2"), ("a", "4")] {
+            seats.ask(namespace, uid);
+        }
+        drop(held);
+        let turns: Vec<_> = looks.iter_mut().map(|look| look.as_mut().now_or_never()).collect();
+        let lanes: Vec<_> = turns.iter().flatten().flatten().map(Seat::lane).collect();
+        assert!(turns[2].is_some() && lanes == [Lane::Asked], "{turns:?}");
+    }
+
+    /// The seats that looks leave are for those who are asked for while they wait, too.
+    #[tokio::test]
+    async fn who_is_asked_for_while_he_waits_takes_a_seat_that_is_left() {
+        let seats = Seats::new(5);
+        let mut looks: Vec<_> = ["0", "1", "2", "3", "4"]
+            .map(|uid| Box::pin(seats.take("a", uid, Lane::Due)))
+            .into();
+        let begun: Vec<_> = looks.iter_mut().map(|look| look.as_mut().now_or_never()).collect();
+        assert_eq!(begun.iter().flatten().count(), 4);
+        seats.ask("a", "4");
+        assert!(looks[4].as_mut().now_or_never().is_some());
     }
 }

@@ -143,10 +143,22 @@ impl Context {
             self.metrics.came(&uid);
             self.hints.came(self.key(object), watch, object);
         }
+        for object in &news.hints {
+            self.ask(object);
+        }
         for object in &news.went {
             self.hints.went(self.key(object), object);
             self.forget(&object.uid().unwrap_or_default());
         }
+    }
+
+    /// Somebody asks for a pass over an object. One that waits for its turn already waits no longer than others that are asked for.
+    pub(super) fn ask(&self, object: &PinpointImportRole) {
+        let seats = self.accounts.seats(object.spec.account_id.as_deref());
+        seats.ask(
+            &object.namespace().unwrap_or_default(),
+            &object.uid().unwrap_or_default(),
+        );
     }
 
     /// A change message claims that a role of the account of this id was changed: a hint to look at the objects that have it. Whether there

@@ -8,7 +8,7 @@ use crate::{
         INLINE_POLICY,
         v1alpha1::{PinpointImportRole, UndeclaredPolicies},
     },
-    aws::Iam,
+    aws::{Iam, Lane},
     cluster::ApiError,
     role::{
         Head, Owner, Ownership,
@@ -54,15 +54,15 @@ pub(super) struct Aimed {
     pub at_once: Option<Work>,
 }
 
-/// Finds out what an object's pass is about, before anything is done.
-pub(super) async fn aim(context: &Context, object: &PinpointImportRole) -> ControlFlow<End, Aimed> {
+/// Finds out what an object's pass is about, before anything is done. Its calls are paid for in this lane.
+pub(super) async fn aim(context: &Context, object: &PinpointImportRole, lane: Lane) -> ControlFlow<End, Aimed> {
     let known = context.known(object);
     let situation = context.situation(object, &known);
     begin(&situation)?;
     let account = object.spec.account_id.as_deref();
     match context.accounts.choose(&known.owner.namespace, account).await {
         Ok(place) => subject(&situation, &place.account).map_continue(|subject| Aimed {
-            iam: place.iam,
+            iam: place.iam.in_lane(lane),
             at_once: at_once(&situation, &subject),
             subject,
         }),

@@ -105,7 +105,10 @@ async fn hint_for_ever(context: Arc<Context>) {
     for (number, key) in keys.into_iter().enumerate() {
         let (telling, told) = (Arc::clone(&context), key.clone());
         all.spawn(async move {
-            let note = |object: &PinpointImportRole, hint| telling.memory(object, |memory| memory.hinted = Some(hint));
+            let note = |object: &PinpointImportRole, hint| {
+                telling.memory(object, |memory| memory.hinted = Some(hint));
+                telling.ask(object);
+            };
             telling.hints.tell(told.as_deref(), note).await;
         });
         if !context.settings.sweeps.interval.is_zero() {

@@ -29,7 +29,7 @@ use super::{
     objects, work,
 };
 use crate::{
-    api::{REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
+    api::{ConditionType, REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
     aws::Lane,
     backoff,
     cluster::ApiError,
@@ -37,7 +37,7 @@ use crate::{
         decision::{Decision, End},
         outcome::Outcome,
         plan::differences,
-        status::Learned,
+        status::{Learned, find},
     },
 };
 
@@ -63,13 +63,13 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
         } else {
             lane(&cached)
         };
-        let Some(seat) = seats.take(&namespace, lane).await else {
+        let Some(seat) = seats.take(&namespace, &cached.uid().unwrap_or_default(), lane).await else {
             return Ok(Action::await_change());
         };
         // Boxed, so that thousands can wait for their seats and need no room for what comes after.
-        let Concluded { action, told } = Box::pin(seated(&context, &cached)).await?;
+        let Concluded { action, told } = Box::pin(seated(&context, &cached, seat.lane())).await?;
         drop(seat);
-        objects::publish(&context, &cached, told).await;
+        Box::pin(objects::publish(&context, &cached, told)).await;
         Ok(action)
     }
     .instrument(span)
@@ -77,7 +77,7 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
 }
 
 /// A pass that has its seat.
-async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Concluded, ApiError> {
+async fn seated(context: &Context, cached: &PinpointImportRole, lane: Lane) -> Result<Concluded, ApiError> {
     let started = Instant::now();
     let untold = |action| Concluded {
         action,
@@ -94,7 +94,7 @@ async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Conclu
         cached.clone()
     };
     context.memory(&object, Memory::begin);
-    match Box::pin(pass(context, object, started)).await {
+    match Box::pin(pass(context, object, lane, started)).await {
         Err(error) if error.is_conflict() => {
             debug!("{error}: somebody else wrote the object, so a fresh pass looks at it");
             Ok(untold(Action::requeue(backoff::jittered(AGAIN))))
@@ -103,12 +103,16 @@ async fn seated(context: &Context, cached: &PinpointImportRole) -> Result<Conclu
     }
 }
 
-/// Whether somebody asked for this pass: the object says so as long as no pass has answered.
+/// Whether somebody asked for this pass: the object says so as long as no pass has answered, and, if the answer was that it is under way,
+/// as long as it is.
 fn lane(object: &PinpointImportRole) -> Lane {
+    let generation = object.metadata.generation;
     let answered = object.status.as_ref().filter(|status| {
         let request = object.annotations().get(REQUEST_ANNOTATION);
         let handled = request.is_none_or(|request| status.last_handled_reconcile_at.as_ref() == Some(request));
-        handled && status.observed_generation == object.metadata.generation
+        let is_under_way = find(&status.conditions, ConditionType::Reconciling).is_some();
+        let is_done = status.applied_generation == generation || !is_under_way;
+        handled && status.observed_generation == generation && is_done
     });
     match answered {
         Some(_) if object.meta().deletion_timestamp.is_none() => Lane::Due,
@@ -128,12 +132,17 @@ pub(super) fn after_error(object: Arc<PinpointImportRole>, error: &ApiError, con
 }
 
 /// The stages.
-async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -> Result<Concluded, ApiError> {
+async fn pass(
+    context: &Context,
+    object: PinpointImportRole,
+    lane: Lane,
+    started: Instant,
+) -> Result<Concluded, ApiError> {
     let Aimed {
         iam,
         subject,
         mut at_once,
-    } = match look::aim(context, &object).await {
+    } = match look::aim(context, &object, lane).await {
         ControlFlow::Continue(found) => found,
         ControlFlow::Break(end) => return conclude(context, &object, learned(&object), end, started).await,
     };
@@ -157,7 +166,8 @@ async fn pass(context: &Context, object: PinpointImportRole, started: Instant) -
                 let (declared, told) = work::declare(context, object, &subject, &work).await?;
                 object = declared;
                 let working = work::carry_out(context, &iam, &object, &subject, &work);
-                let (ended, ()) = join(working, objects::publish(context, &object, told)).await;
+                let telling = objects::publish(context, &object, told);
+                let (ended, ()) = join(Box::pin(working), Box::pin(telling)).await;
                 // Work without a look goes on with one, if the role could not be made.
                 if let ControlFlow::Break(ended) = ended {
                     break ended;

@@ -59,6 +59,11 @@ const ROOMS: &[Room] = &[
         without: &[AWS, TOKIO, "kube::"],
     },
     Room {
+        at: "rate.rs",
+        may_use: &[],
+        without: &[AWS, "kube::"],
+    },
+    Room {
         at: "api",
         may_use: &[],
         without: &[AWS, TOKIO, "Client"],
@@ -70,7 +75,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "aws",
-        may_use: &["plain", "backoff", "api", "role"],
+        may_use: &["plain", "backoff", "rate", "api", "role"],
         without: &["kube::", "k8s_openapi"],
     },
     Room {
@@ -80,7 +85,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         at: "controller",
-        may_use: &["plain", "backoff", "api", "role", "aws", "cluster", "metrics"],
+        may_use: &["plain", "backoff", "rate", "api", "role", "aws", "cluster", "metrics"],
         without: &[AWS],
     },
     Room {

@@ -27,11 +27,11 @@ use crate::{
     world::NAME,
 };
 
-/// The namespace of all objects.
+/// The namespace of all objects whose name says no other.
 pub(crate) const NAMESPACE: &str = "default";
-const OBJECTS: &str = "/apis/pinpoint-import.dev/v1alpha1/namespaces/default/pinpointimportroles/";
+const NAMESPACES: &str = "/apis/pinpoint-import.dev/v1alpha1/namespaces/";
 const ALL: &str = "/apis/pinpoint-import.dev/v1alpha1/pinpointimportroles";
-const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/default/events";
+const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/";
 /// How long a request may take (`kube-apiserver --request-timeout`).
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a call takes.
@@ -249,8 +249,9 @@ impl Server {
         object
     }
 
-    /// A user makes an object.
-    pub(crate) fn create(&self, name: &str, spec: &Value) {
+    /// A user makes an object. A name may have its namespace before a `/`, here and below.
+    pub(crate) fn create(&self, key: &str, spec: &Value) {
+        let (namespace, name) = key.split_once('/').unwrap_or((NAMESPACE, key));
         let mut state = self.locked();
         state.uids += 1;
         let object = json!({
@@ -258,14 +259,14 @@ impl Server {
             "kind": "PinpointImportRole",
             "metadata": {
                 "name": name,
-                "namespace": NAMESPACE,
+                "namespace": namespace,
                 "uid": format!("00000000-0000-4000-8000-{:012}", state.uids),
                 "generation": 1,
                 "creationTimestamp": "2026-11-01T00:00:00Z",
             },
             "spec": spec,
         });
-        self.put(&mut state, name, object);
+        self.put(&mut state, key, object);
     }
 
     /// A user changes an object.
@@ -363,22 +364,29 @@ fn asked(head: &http::request::Parts, body: &Value) -> Asked {
         .headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok());
-    let (path, name) = (head.uri.path(), head.uri.path().strip_prefix(OBJECTS));
+    let path = head.uri.path();
+    let name = path
+        .strip_prefix(NAMESPACES)
+        .and_then(|path| path.split_once("/pinpointimportroles/"));
+    let keyed = |namespace: &str, name: &str| match namespace {
+        NAMESPACE => name.to_owned(),
+        other => format!("{other}/{name}"),
+    };
     match (&head.method, name) {
         (&Method::GET, None) if path == ALL && given("watch") == "true" => Asked::Watch {
             since: given("resourceVersion").parse().unwrap_or_default(),
             for_: Duration::from_secs(given("timeoutSeconds").parse().unwrap_or(290)),
         },
         (&Method::GET, None) if path == ALL => Asked::List,
-        (&Method::GET, Some(name)) if !name.contains('/') => Asked::Get(name.to_owned()),
-        (&Method::PATCH, Some(name)) if !name.contains('/') => {
+        (&Method::GET, Some((namespace, name))) if !name.contains('/') => Asked::Get(keyed(namespace, name)),
+        (&Method::PATCH, Some((namespace, name))) if !name.contains('/') => {
             let keys = only(body, &["metadata"]) && only(&body["metadata"], &["uid", "resourceVersion", "finalizers"]);
             if keys && kind == Some("application/merge-patch+json") && body["metadata"]["resourceVersion"].is_string() {
-                return Asked::Finalizers(name.to_owned());
+                return Asked::Finalizers(keyed(namespace, name));
             }
             Asked::Unknown
         }
-        (&Method::PATCH, Some(path)) => {
+        (&Method::PATCH, Some((namespace, path))) => {
             let Some(name) = path.strip_suffix("/status") else {
                 return Asked::Unknown;
             };
@@ -390,11 +398,11 @@ fn asked(head: &http::request::Parts, body: &Value) -> Asked {
                 && given("fieldManager") == "pinpoint-import-role-controller"
                 && given("force") == "true";
             if is_sound && kind == Some("application/apply-patch+yaml") {
-                return Asked::Status(name.to_owned());
+                return Asked::Status(keyed(namespace, name));
             }
             Asked::Unknown
         }
-        (&Method::POST, None) if path == EVENTS => Asked::Event,
+        (&Method::POST, None) if path.starts_with(EVENTS) && path.ends_with("/events") => Asked::Event,
         _ => Asked::Unknown,
     }
 }

@@ -18,6 +18,7 @@ mod fault;
 mod flow;
 mod iam;
 mod judge;
+mod many;
 mod wire;
 mod world;
 

@@ -33,8 +33,10 @@ pub(crate) const ROLE: &str = "default.segments";
 /// A role that is nobody's business.
 pub(crate) const BYSTANDER: &str = "bystander";
 
-const SETTLE: Duration = Duration::from_mins(1);
-const INTERVAL: Duration = Duration::from_mins(10);
+/// How late IAM may be.
+pub(crate) const SETTLE: Duration = Duration::from_mins(1);
+/// Time between looks.
+pub(crate) const INTERVAL: Duration = Duration::from_mins(10);
 /// How long a flow may take, whatever two faults do to it: longer than any backoff.
 const PATIENCE: Duration = Duration::from_mins(30);
 /// What follows the end at once: events, and what the watch makes of it.
@@ -51,7 +53,8 @@ pub(crate) struct World {
     pub(crate) api: Arc<Server>,
     /// IAM.
     pub(crate) iam: Arc<Iam>,
-    wire: Arc<Wire>,
+    /// What lies between them and the controller.
+    pub(crate) wire: Arc<Wire>,
     then: Mutex<Option<Value>>,
 }
 
@@ -83,7 +86,8 @@ pub(crate) struct Report {
 }
 
 impl World {
-    fn new(snapshot: Option<&Snapshot>) -> Self {
+    /// Another one with what is there; without a snapshot, an empty one.
+    pub(crate) fn new(snapshot: Option<&Snapshot>) -> Self {
         let wire = Arc::new(Wire::default());
         let (api, fake) = match snapshot {
             Some(snapshot) => (snapshot.api.copy(Arc::clone(&wire)), snapshot.iam.fake.copy()),
@@ -131,8 +135,13 @@ impl World {
         drift.is_object() && drift["repairedAt"].is_null()
     }
 
-    /// Starts a process.
+    /// Starts a process, whose budget limits nothing.
     fn start(&self, is_retrying: bool) -> JoinHandle<()> {
+        self.start_within(is_retrying, 100_000)
+    }
+
+    /// Starts a process with a budget of so many calls a second, and at once.
+    pub(crate) fn start_within(&self, is_retrying: bool, calls: u32) -> JoinHandle<()> {
         struct Nobody;
         impl CallWatch for Nobody {
             fn called(&self, _: &'static str, _: &'static str, _: Duration) {}
@@ -145,11 +154,11 @@ impl World {
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .http_client(self.iam.client(life))
             .build();
-        let much = NonZeroU32::new(100_000).expect("not 0");
+        let calls = NonZeroU32::new(calls).expect("not 0");
         let settings = IamSettings {
-            calls_per_second: much,
-            burst: much,
-            sweep_calls_per_minute: much,
+            calls_per_second: calls,
+            burst: calls,
+            sweep_calls_per_minute: calls,
         };
         let iam = IamClient::of(&sdk, settings, Arc::new(Nobody));
         let account = Account::of_arn("arn:aws:iam::123456789012:user/controller").expect("an ARN");
@@ -260,7 +269,7 @@ fn sdk() -> &'static SdkConfig {
 }
 
 /// Runs something under a clock that nobody waits for: where nothing is left to do, it is at once the time of what comes next.
-fn timeless<T>(work: impl Future<Output = T>) -> T {
+pub(crate) fn timeless<T>(work: impl Future<Output = T>) -> T {
     sdk();
     // The jitter of waits.
     fastrand::seed(7);
