@@ -12,7 +12,7 @@ use crate::{
     },
     backoff,
     cluster::ApiError,
-    metrics::Pass,
+    metrics::{Followed, Pass, Why},
     role::{
         decision::End,
         events::{Notice, events},
@@ -90,11 +90,14 @@ async fn say(
         told = news(context, object, &before, &next, Some(outcome));
     }
     let began = context.clock().now.saturating_sub(started.elapsed());
-    let followed = context.memory(object, |memory| {
-        memory.end(outcome, is_news, began, fastrand::f64())
-    });
-    if let Some((why, followed)) = followed {
-        context.metrics.hint(why, followed);
+    let followed = context.memory(object, |memory| memory.end(outcome, is_news, began, fastrand::f64()));
+    if let Some((hint, followed)) = followed {
+        context.metrics.hint(hint.why, followed);
+        if (hint.why, hint.is_second, followed) == (Why::Message, false, Followed::Futile) {
+            context
+                .hints
+                .looked_in_vain(context.key(object), object, context.settings.settle);
+        }
     }
     context.metrics.pass(Pass {
         uid: &object.uid().unwrap_or_default(),

@@ -5,34 +5,39 @@
 //! the pace allows.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::{Stream, stream};
-use governor::{Quota, RateLimiter};
+use governor::Quota;
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
-use super::memory::Hint;
+use super::{
+    backlog::{Backlog, Target, Waiting},
+    memory::Hint,
+};
 use crate::{
     api::v1alpha1::PinpointImportRole,
     metrics::{Followed, Metrics, Why},
+    rate::Rate,
     role::{Owner, RoleName, desired::role_name},
 };
 
 /// Looks upon hints per second and account, and how many at once after a quiet time: at four calls each, less than half of the default
 /// budget, so that creation and deletion keep the rest.
 const PACE: (u32, u32) = (2, 10);
-/// Shortest time between looks at one role upon messages.
-const APART: Duration = Duration::from_secs(10);
-/// So many messages may wait, or as many as a sweep takes calls, before a sweep takes their place.
-const FLOOD: usize = 20;
+/// Longest time until the second look upon a message, where no sweep comes.
+const SECOND: Duration = Duration::from_secs(15);
 
 /// All hints that no pass has been told of, and what is needed to tell them.
 pub(super) struct Hints {
@@ -65,28 +70,7 @@ struct HintState {
     roles: HashMap<String, Vec<Target>>,
     /// When the first of them came.
     since: Option<Instant>,
-    /// Hints to be told, one for each object.
-    waiting: VecDeque<Waiting>,
-    /// Uids of the objects that wait.
-    queued: HashSet<String>,
-    /// Objects looked at upon a message, and when, for [`APART`].
-    messages: HashMap<String, Instant>,
-    /// Calls of a sweep, where there are sweeps that can take the place of messages.
-    sweep: Option<usize>,
-}
-
-#[derive(Clone, Debug)]
-struct Target {
-    watch: usize,
-    object: ObjectRef<PinpointImportRole>,
-    uid: String,
-}
-
-#[derive(Clone, Debug)]
-struct Waiting {
-    target: Target,
-    hint: Hint,
-    not_before: Instant,
+    backlog: Backlog,
 }
 
 impl Hints {
@@ -147,10 +131,7 @@ impl Hints {
                 state.roles.remove(&name);
             }
         }
-        if state.queued.remove(&uid) {
-            state.waiting.retain(|waiting| waiting.target.uid != uid);
-        }
-        state.messages.remove(&uid);
+        state.backlog.forget(&uid);
         if state.roles.is_empty() {
             state.since = None;
         }
@@ -197,7 +178,8 @@ impl Hints {
     /// Says how many calls a sweep of an account takes; none: it is not swept.
     pub(super) fn swept(&self, key: Option<&str>, calls: Option<u32>) {
         if let Some(account) = self.account(key) {
-            locked(&account.state).sweep = calls.map(|calls| usize::try_from(calls).unwrap_or(usize::MAX));
+            let calls = calls.map(|calls| usize::try_from(calls).unwrap_or(usize::MAX));
+            locked(&account.state).backlog.swept(calls);
         }
     }
 
@@ -211,18 +193,40 @@ impl Hints {
 
     /// A sweep showed that a look at this object may find something.
     pub(super) fn seen(&self, key: Option<&str>, object: &PinpointImportRole, shown: u64) {
-        let uid = object.uid();
+        let hint = Hint {
+            why: Why::Sweep,
+            shown: Some(shown),
+            is_second: false,
+        };
+        self.with_target(key, object, |state, target| self.add(state, target, hint));
+    }
+
+    /// A look upon a message found nothing, which may be an answer that is older than the change. Where no sweep will see it, there is a
+    /// second look, and no third. `settle` is how late IAM may be.
+    pub(super) fn looked_in_vain(&self, key: Option<&str>, object: &PinpointImportRole, settle: Duration) {
+        let hint = Hint {
+            why: Why::Message,
+            shown: None,
+            is_second: true,
+        };
+        let at = Instant::now() + settle.min(SECOND);
+        self.with_target(key, object, |state, target| {
+            if !state.backlog.is_swept() {
+                state.backlog.add_later(target, hint, at);
+            }
+        });
+    }
+
+    fn with_target(&self, key: Option<&str>, object: &PinpointImportRole, work: impl FnOnce(&mut HintState, Target)) {
         let (Some(account), Some(role)) = (self.account(key), name(object)) else {
             return;
         };
         let mut state = locked(&account.state);
-        let targets = state.roles.get(&role).cloned().unwrap_or_default();
-        let hint = Hint {
-            why: Why::Sweep,
-            shown: Some(shown),
-        };
-        for target in targets.into_iter().filter(|target| Some(&target.uid) == uid.as_ref()) {
-            self.add(&mut state, target, hint);
+        let uid = object.uid();
+        let mut targets = state.roles.get(&role).into_iter().flatten();
+        let target = targets.find(|target| Some(&target.uid) == uid.as_ref()).cloned();
+        if let Some(target) = target {
+            work(&mut state, target);
         }
         drop(state);
         account.news.notify_waiters();
@@ -243,11 +247,15 @@ impl Hints {
         let hint = Hint {
             why: Why::Message,
             shown: None,
+            is_second: false,
         };
         for target in targets {
             self.add(&mut state, target, hint);
         }
-        if self.fold(&mut state) {
+        if let Some(folded) = state.backlog.fold() {
+            for _ in 0..folded {
+                self.metrics.hint(Why::Message, Followed::Folded);
+            }
             account.flood.notify_one();
         }
         drop(state);
@@ -256,38 +264,9 @@ impl Hints {
     }
 
     fn add(&self, state: &mut HintState, target: Target, hint: Hint) {
-        if !state.queued.insert(target.uid.clone()) {
+        if !state.backlog.add(target, hint, Instant::now()) {
             self.metrics.hint(hint.why, Followed::Folded);
-            return;
         }
-        let now = Instant::now();
-        let not_before = match (hint.why, state.messages.get(&target.uid)) {
-            (Why::Message, Some(last)) => now.max(*last + APART),
-            _ => now,
-        };
-        state.waiting.push_back(Waiting {
-            target,
-            hint,
-            not_before,
-        });
-    }
-
-    /// Where more messages wait than a sweep takes calls, it is cheaper, and takes their place.
-    fn fold(&self, state: &mut HintState) -> bool {
-        let Some(calls) = state.sweep else {
-            return false;
-        };
-        let is_message = |waiting: &&Waiting| waiting.hint.why == Why::Message;
-        if state.waiting.iter().filter(is_message).count() <= calls.max(FLOOD) {
-            return false;
-        }
-        let before = state.waiting.len();
-        state.waiting.retain(|waiting| !is_message(&waiting));
-        state.queued = state.waiting.iter().map(|waiting| waiting.target.uid.clone()).collect();
-        for _ in state.waiting.len()..before {
-            self.metrics.hint(Why::Message, Followed::Folded);
-        }
-        true
     }
 
     /// Tells the controllers of the hints of an account, at their pace, for ever. `noting` is called with each before it is told.
@@ -296,14 +275,10 @@ impl Hints {
             return;
         };
         let limits = NonZeroU32::new(PACE.0).zip(NonZeroU32::new(PACE.1));
-        let limits = limits.map(|(pace, burst)| RateLimiter::direct(Quota::per_second(pace).allow_burst(burst)));
+        let limits = limits.map(|(pace, burst)| Rate::new(Quota::per_second(pace).allow_burst(burst)));
         loop {
             let news = account.news.notified();
-            let due = locked(&account.state)
-                .waiting
-                .iter()
-                .map(|waiting| waiting.not_before)
-                .min();
+            let due = locked(&account.state).backlog.due();
             match due {
                 None => {
                     news.await;
@@ -312,7 +287,7 @@ impl Hints {
                 Some(due) if due > Instant::now() => {
                     tokio::select! {
                         () = news => {}
-                        () = tokio::time::sleep_until(due.into()) => {}
+                        () = tokio::time::sleep_until(due) => {}
                     }
                     continue;
                 }
@@ -322,7 +297,7 @@ impl Hints {
                 limits.until_ready().await;
             }
             // Taken only now: what waits can still be folded.
-            let Some(next) = take(&mut locked(&account.state)) else {
+            let Some(next) = locked(&account.state).backlog.take(Instant::now()) else {
                 continue;
             };
             self.send(&next, &noting);
@@ -346,21 +321,6 @@ impl Hints {
     }
 }
 
-/// Takes the first hint that is due.
-fn take(state: &mut HintState) -> Option<Waiting> {
-    let now = Instant::now();
-    let first = state.waiting.iter().position(|waiting| waiting.not_before <= now)?;
-    let next = state.waiting.remove(first)?;
-    state.queued.remove(&next.target.uid);
-    state
-        .messages
-        .retain(|_, last| now.saturating_duration_since(*last) < APART);
-    if next.hint.why == Why::Message {
-        state.messages.insert(next.target.uid.clone(), now);
-    }
-    Some(next)
-}
-
 /// The name of an object's role, which never changes, in lower case: IAM's names differ by more than case.
 fn name(object: &PinpointImportRole) -> Option<String> {
     let owner = Owner {
@@ -375,4 +335,130 @@ fn name(object: &PinpointImportRole) -> Option<String> {
 
 fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use futures::{FutureExt, StreamExt};
+    use kube::runtime::{reflector, watcher::Event};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Hints of the controller's own account, with so many objects, and what its controller is told.
+    struct Account {
+        hints: Arc<Hints>,
+        told: mpsc::UnboundedReceiver<(String, Duration)>,
+    }
+
+    fn object(number: usize) -> PinpointImportRole {
+        let mut object = PinpointImportRole::new(&format!("o{number}"), <_>::default());
+        object.metadata.namespace = Some("n".to_owned());
+        object.metadata.uid = Some(number.to_string());
+        object
+    }
+
+    /// Begins to tell: who is looked at, and when, since now.
+    fn account(objects: usize) -> Account {
+        let hints = Arc::new(Hints::new(vec![None], Arc::default()));
+        let (store, mut writer) = reflector::store();
+        let (watch, looks) = hints.watch(store);
+        for object in (0..objects).map(object) {
+            writer.apply_watcher_event(&Event::Apply(object.clone()));
+            hints.came(None, watch, &object);
+        }
+        let (tell, told) = mpsc::unbounded_channel();
+        let (telling, start) = (Arc::clone(&hints), Instant::now());
+        tokio::spawn(async move {
+            let _kept = writer;
+            telling.tell(None, |_, _| {}).await;
+        });
+        tokio::spawn(async move {
+            let mut looks = std::pin::pin!(looks);
+            while let Some(look) = looks.next().await {
+                let _ = tell.send((look.name, start.elapsed()));
+            }
+        });
+        Account { hints, told }
+    }
+
+    impl Account {
+        fn message(&self, number: usize) -> bool {
+            let role = RoleName::parse(&format!("N.O{number}")).expect("a name");
+            self.hints.told(None, &role)
+        }
+
+        /// What is told within a time.
+        async fn within(&mut self, time: Duration) -> Vec<(String, Duration)> {
+            let until = Instant::now() + time;
+            let mut all = Vec::new();
+            while let Ok(Some(told)) = tokio::time::timeout_at(until, self.told.recv()).await {
+                all.push(told);
+            }
+            all
+        }
+    }
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn hints_are_told_at_their_pace() {
+        let mut account = account(50);
+        assert!((0..50).all(|number| account.message(number)));
+        assert!(!account.message(50), "no object has that role");
+        let told = account.within(MINUTE).await;
+        assert_eq!(told.len(), 50);
+        let seconds: Vec<f64> = told.iter().map(|(_, at)| at.as_secs_f64()).collect();
+        let (at_once, later) = seconds.split_at(10);
+        assert!(at_once.iter().all(|at| *at < 0.01), "{at_once:?}");
+        for (at, expected) in later.iter().zip(iter::successors(Some(0.5), |at| Some(at + 0.5))) {
+            assert!((at - expected).abs() < 0.05, "{at} instead of {expected}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_asks_for_a_sweep_and_is_gone() {
+        let mut account = account(40);
+        account.hints.swept(None, Some(2));
+        let asks = account.hints.flood(None);
+        assert!((0..40).all(|number| account.message(number)));
+        timeout(MINUTE, asks).await.expect("a sweep is asked for");
+        let told = account.within(MINUTE).await;
+        // 21 were folded, and the others came after that.
+        assert_eq!(told.len(), 40 - 21, "{told:?}");
+        assert!(account.hints.flood(None).now_or_never().is_none(), "once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_told_of_an_object_that_went() {
+        let mut account = account(3);
+        account.hints.went(None, &object(1));
+        for number in 0..3 {
+            account.message(number);
+        }
+        account.hints.seen(None, &object(2), 7);
+        let told = account.within(MINUTE).await;
+        let names: Vec<&str> = told.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["o0", "o2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_in_vain_is_followed_by_another_where_nobody_sweeps() {
+        for (swept, settle, expected) in [
+            (None, MINUTE, Some(SECOND)),
+            (None, Duration::from_secs(4), Some(Duration::from_secs(4))),
+            (Some(1), MINUTE, None),
+        ] {
+            let mut account = account(1);
+            account.hints.swept(None, swept);
+            account.hints.looked_in_vain(None, &object(0), settle);
+            let told = account.within(MINUTE).await;
+            assert_eq!(told.len(), usize::from(expected.is_some()), "{told:?}");
+            for ((_, at), expected) in told.iter().zip(expected) {
+                assert!(*at >= expected && *at < expected + Duration::from_millis(20), "{at:?}");
+            }
+        }
+    }
 }

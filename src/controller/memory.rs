@@ -22,6 +22,8 @@ pub(super) struct Hint {
     pub why: Why,
     /// What a sweep showed, where it was one: see [`Sightings::answered`].
     pub shown: Option<u64>,
+    /// Whether it is for a second look upon a message.
+    pub is_second: bool,
 }
 
 /// What is remembered of one object.
@@ -60,7 +62,7 @@ impl Memory {
         news: bool,
         began: Duration,
         share: f64,
-    ) -> Option<(Why, Followed)> {
+    ) -> Option<(Hint, Followed)> {
         let nothing = *outcome == Outcome::InPlace(Did::Nothing) && !news;
         match outcome {
             // IAM may be late: the next pass answers.
@@ -79,7 +81,7 @@ impl Memory {
         {
             self.sightings.answered(shown);
         }
-        Some((hint.why, if nothing { Followed::Futile } else { Followed::Looked }))
+        Some((hint, if nothing { Followed::Futile } else { Followed::Looked }))
     }
 }
 
@@ -140,6 +142,7 @@ mod tests {
     const HINT: Hint = Hint {
         why: Why::Sweep,
         shown: Some(7),
+        is_second: false,
     };
 
     #[test]
@@ -154,15 +157,17 @@ mod tests {
             assert_eq!(memory.end(&Outcome::Waiting, false, Duration::ZERO, 0.0), None);
         }
         // One that comes while a pass is at work is followed by the next.
-        memory.hinted = Some(Hint {
+        let message = Hint {
             why: Why::Message,
             shown: None,
-        });
+            is_second: false,
+        };
+        memory.hinted = Some(message);
         let end = memory.end(&Outcome::InPlace(Did::Nothing), false, Duration::ZERO, 0.0);
-        assert_eq!(end, Some((Why::Sweep, Followed::Futile)));
+        assert_eq!(end, Some((HINT, Followed::Futile)));
         memory.begin();
         let end = memory.end(&Outcome::InPlace(Did::Repaired), true, Duration::ZERO, 0.0);
-        assert_eq!(end, Some((Why::Message, Followed::Looked)));
+        assert_eq!(end, Some((message, Followed::Looked)));
         assert!(!memory.is_hinted() && memory.why() == Why::Timer);
     }
 }

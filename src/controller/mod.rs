@@ -1,5 +1,6 @@
 //! Watches the objects, and makes a pass over each whenever something hints at it.
 
+mod backlog;
 mod changes;
 mod conclude;
 mod context;

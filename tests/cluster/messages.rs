@@ -125,6 +125,62 @@ fn junk_costs_nothing_and_delays_nobody() {
     );
 }
 
+/// IAM still shows what was before the change when its message comes, and nobody sweeps: one more look is taken, and no further one.
+#[test]
+fn a_message_that_comes_before_iam_shows_its_change_is_followed_by_a_second_look() {
+    let queue = FakeSqs::start();
+    let world = listening("messages-early", &queue, &[]);
+    world.apply("segments", &json!({})).unwrap();
+    world.wait_reconciled("segments");
+    World::pass_settle_time();
+    let looks = || world.calls_on("segments", "GetRole");
+    let before = looks();
+    world.iam.set_read_lag(Duration::from_millis(800));
+    attach(&world, "segments");
+    queue.send(message(&world.role_name("segments"), "AttachRolePolicy", "x").to_string());
+    world.wait_event("segments", "DriftRepaired");
+    assert!(looks() >= before + 2, "the first look found nothing");
+    World::pass_settle_time();
+    // One that tells of nothing: two looks, and then quiet.
+    let before = looks();
+    queue.send(message(&world.role_name("segments"), "AttachRolePolicy", "y").to_string());
+    world.wait("both looks", || (looks() == before + 2).then_some(()));
+    World::pass_settle_time();
+    World::pass_settle_time();
+    assert_eq!(looks(), before + 2);
+}
+
+/// Of several replicas the one that works reads the queue: what another one took would be lost.
+#[test]
+fn a_replica_that_stands_by_reads_no_queue() {
+    let queue = FakeSqs::start();
+    let mut world = World::without_controller("messages-standby");
+    world.lend_lease();
+    world.add_env("HOSTNAME", "first");
+    world.start();
+    world.wait("the first to lead", || {
+        world.log().contains("this process works now").then_some(())
+    });
+    world.add_args(&["--change-queue", queue.url()]);
+    let _second = world.another("second");
+    world.wait("the second to stand by", || {
+        world.log_of("second").contains("waiting for the lease").then_some(())
+    });
+    queue.send("a message");
+    let renewed = || {
+        let lease = "pinpoint-import-role-controller";
+        let time = world.kubectl(&["get", "lease", lease, "-o", "jsonpath={.spec.renewTime}"]);
+        time.unwrap()
+    };
+    for _ in 0..2 {
+        let before = renewed();
+        world.wait("the lease to be renewed", || (renewed() != before).then_some(()));
+    }
+    assert_eq!(queue.counts(), (0, 0, 0), "received, deleted, polls");
+    world.kill();
+    world.wait("the second to read it", || (queue.waiting() == 0).then_some(()));
+}
+
 #[test]
 fn a_queue_that_cannot_be_read_is_said_once_and_holds_up_nothing() {
     let queue = FakeSqs::start();
