@@ -135,7 +135,9 @@ pub(super) fn interval(context: &Context, object: &PinpointImportRole) -> Durati
 
 /// When to look again; without an outcome the API server did not let the pass come to one.
 pub(super) fn next_look(context: &Context, object: &PinpointImportRole, outcome: Option<&Outcome>) -> Action {
-    let wait = wait(outcome, interval(context, object), context.settings.settle);
+    // What looks may cost is known of the account as a whole.
+    let interval = interval(context, object).mul_f64(context.stretch(context.key(object)));
+    let wait = wait(outcome, interval, context.settings.settle);
     let tries = context.recent(object, |recent| {
         recent.tidy(context.clock());
         recent.tries.count(wait)

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     hints::Hints,
     memory::{Memories, Memory},
-    pace::{SweepSettings, Sweeps},
+    pace::{Stretches, SweepSettings, Sweeps},
     register::News,
 };
 use crate::{
@@ -59,6 +59,7 @@ pub struct Context {
     pub(super) metrics: Arc<Metrics>,
     pub(super) hints: Hints,
     pub(super) sweeps: Sweeps,
+    pub(super) stretches: Stretches,
     started: Instant,
     memories: Memories,
 }
@@ -70,6 +71,7 @@ impl Context {
         Self {
             hints: Hints::new(accounts.keys(), Arc::clone(&metrics)),
             sweeps: Sweeps::default(),
+            stretches: Stretches::default(),
             client,
             accounts,
             settings,
@@ -97,6 +99,11 @@ impl Context {
     pub(super) fn memory<T>(&self, object: &PinpointImportRole, work: impl FnOnce(&mut Memory) -> T) -> T {
         let meeting = || Recent::meeting(object.has_finalizer(), self.clock());
         self.memories.of(&object.uid().unwrap_or_default(), meeting, work)
+    }
+
+    /// Asks what is remembered of an object; of one that this process has not met, nothing is.
+    pub(super) fn met(&self, object: &PinpointImportRole, question: impl FnOnce(&Memory) -> bool) -> bool {
+        self.memories.met(&object.uid().unwrap_or_default(), question)
     }
 
     /// Works on what was lately done to an object's role.

@@ -142,12 +142,24 @@ impl Hints {
         let targets = self
             .account(key)
             .map(|account| locked(&account.state).roles.get(role).cloned());
+        self.shown(&targets.flatten().unwrap_or_default())
+    }
+
+    /// All objects of an account.
+    pub(super) fn all(&self, key: Option<&str>) -> Vec<Arc<PinpointImportRole>> {
+        let targets: Vec<Target> = self.account(key).map_or_else(Vec::new, |account| {
+            locked(&account.state).roles.values().flatten().cloned().collect()
+        });
+        self.shown(&targets)
+    }
+
+    fn shown(&self, targets: &[Target]) -> Vec<Arc<PinpointImportRole>> {
         let watches = locked(&self.watches);
         let get = |target: &Target| {
             let object = watches.get(target.watch)?.store.get(&target.object)?;
             (object.uid().as_ref() == Some(&target.uid)).then_some(object)
         };
-        targets.flatten().iter().flatten().filter_map(get).collect()
+        targets.iter().filter_map(get).collect()
     }
 
     /// The names of all roles that objects of an account have, in lower case.

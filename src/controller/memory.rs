@@ -104,6 +104,12 @@ impl Memories {
         }
     }
 
+    /// Asks what is remembered of an object, if it was met.
+    pub(super) fn met(&self, uid: &str, question: impl FnOnce(&Memory) -> bool) -> bool {
+        let all = self.locked();
+        all.get(uid).and_then(Option::as_deref).is_some_and(question)
+    }
+
     /// An object came.
     pub(super) fn came(&self, uid: &str) {
         self.locked().entry(uid.to_owned()).or_default();

@@ -13,6 +13,7 @@ mod pace;
 mod pass;
 mod register;
 mod rest;
+mod stretch;
 mod sweeps;
 mod work;
 
@@ -34,6 +35,7 @@ use kube::{
     Api, Client,
     runtime::{
         Controller, WatchStreamExt, controller,
+        reflector::Store,
         watcher::{self, watcher},
     },
 };
@@ -44,7 +46,7 @@ pub use context::{Context, ControllerSettings};
 pub use leader::Election;
 pub use pace::SweepSettings;
 
-use crate::api::v1alpha1::PinpointImportRole;
+use crate::{api::v1alpha1::PinpointImportRole, metrics::Watched};
 use register::Register;
 
 /// Which objects are watched.
@@ -140,15 +142,8 @@ async fn watch(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let mut register = Register::new();
-    let (store, resync) = (register.store(), context.settings.resync);
-    let objects = register.store();
-    context.metrics.follow(move || {
-        let objects = objects.state();
-        objects
-            .iter()
-            .filter_map(|object| register::watched(object, resync))
-            .collect()
-    });
+    let store = register.store();
+    follow(&context, register.store());
     let (number, looks) = context.hints.watch(register.store());
     let noted = Arc::clone(&context);
     let events = watcher(api, watcher::Config::default().labels(selector))
@@ -178,6 +173,24 @@ async fn watch(
             }
         })
         .await;
+}
+
+/// Has the gauges ask for the objects of a watch.
+fn follow(context: &Arc<Context>, store: Store<PinpointImportRole>) {
+    // The metrics are a part of the context.
+    let weak = Arc::downgrade(context);
+    context.metrics.follow(move || {
+        let Some(context) = weak.upgrade() else {
+            return Vec::new();
+        };
+        let objects = store.state();
+        let watched = objects.iter().filter_map(|object| {
+            let watched = register::watched(object, context.settings.resync)?;
+            let stretch = context.stretch(context.key(object));
+            Some(Watched { stretch, ..watched })
+        });
+        watched.collect()
+    });
 }
 
 /// The objects to look at, by the events of a watch. Its errors end here: the watch waits by itself before it tries again, and the

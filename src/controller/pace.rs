@@ -1,12 +1,15 @@
-//! How often accounts are swept, and how far their sweeps are.
+//! How often accounts are swept, how far their sweeps are, and how much longer looks wait than they should.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 use crate::metrics::SweepResult;
 
@@ -114,6 +117,53 @@ impl Pace {
     }
 }
 
+/// How long a factor holds before it is reckoned anew: objects come and go.
+const HOLDS: Duration = Duration::from_secs(10);
+/// What looks may take of the budget: what people do has the rest.
+const SHARE: f64 = 0.8;
+/// The least that looks have of it, whatever sweeps take.
+const LEAST: f64 = 0.1;
+
+/// The factors of the accounts, by their names in `Accounts`.
+#[derive(Debug, Default)]
+pub(super) struct Stretches(Mutex<HashMap<Option<String>, (Instant, f64)>>);
+
+/// Calls per second that an object's looks take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    /// Calls of a look.
+    pub calls: u32,
+    /// Time between looks.
+    pub every: Duration,
+}
+
+/// How many times as long as by their intervals all of these looks wait, under a budget of so many calls a second, of which sweeps take so
+/// many. 1: all are paid for in time.
+pub(super) fn stretch(demands: impl Iterator<Item = Demand>, budget: f64, sweeps: f64) -> f64 {
+    let needed: f64 = demands
+        .map(|demand| f64::from(demand.calls) / demand.every.as_secs_f64().max(1.0))
+        .sum();
+    let left = (budget * SHARE - sweeps).max(budget * LEAST);
+    (needed / left).max(1.0)
+}
+
+impl Stretches {
+    /// The factor of an account, or what it was before where it is to be reckoned anew.
+    pub(super) fn of(&self, key: Option<&str>, now: Instant) -> Result<f64, f64> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((at, factor)) = known.get(&key.map(str::to_owned)).copied() else {
+            return Err(1.0);
+        };
+        let holds = now.saturating_duration_since(at) < HOLDS;
+        if holds { Ok(factor) } else { Err(factor) }
+    }
+
+    pub(super) fn note(&self, key: Option<&str>, now: Instant, factor: f64) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key.map(str::to_owned), (now, factor));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +203,29 @@ mod tests {
         assert_eq!(after(SweepResult::Partial), 16);
         let whole: Vec<u64> = (0..5).map(|_| after(SweepResult::Whole)).collect();
         assert_eq!(whole, [8, 4, 2, 1, 1]);
+    }
+
+    fn looks(count: usize, calls: u32, seconds: u64) -> impl Iterator<Item = Demand> {
+        let every = Duration::from_secs(seconds);
+        std::iter::repeat_n(Demand { calls, every }, count)
+    }
+
+    #[test]
+    fn intervals_are_stretched_by_what_the_budget_lacks() {
+        let is = |factor: f64, expected: f64| (factor - expected).abs() < 1e-9;
+        // 1,000 roles every ten minutes are 5 calls a second.
+        assert!(is(stretch(looks(1000, 3, 600), 20.0, 0.0), 1.0));
+        // 10,000 are 50, of which 16 are paid for.
+        assert!(is(stretch(looks(10_000, 3, 600), 20.0, 0.0), 50.0 / 16.0));
+        assert!(is(stretch(looks(10_000, 3, 600), 20.0, 0.5), 50.0 / 15.5));
+        // Those who ask for more take their part of it.
+        let mixed = looks(100, 3, 30).chain(looks(100, 4, 600));
+        assert!(is(stretch(mixed, 10.0, 0.0), (10.0 + 400.0 / 600.0) / 8.0));
+        // Seen by sweeps, they hardly take anything.
+        assert!(is(stretch(looks(10_000, 3, 86_400), 20.0, 0.5), 1.0));
+        // Sweeps never take all of it, and nobody divides by nothing.
+        assert!(is(stretch(looks(10, 3, 30), 1.0, 10.0), 10.0));
+        assert!(is(stretch(looks(0, 3, 30), 1.0, 0.0), 1.0));
+        assert!(is(stretch(looks(8, 1, 0), 10.0, 0.0), 1.0));
     }
 }

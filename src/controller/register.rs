@@ -126,6 +126,7 @@ pub(super) fn watched(object: &PinpointImportRole, resync: Duration) -> Option<W
         state,
         rests: goes || object.spec.suspend,
         interval: object.spec.interval().ok().flatten().unwrap_or(resync),
+        stretch: 1.0,
     })
 }
 

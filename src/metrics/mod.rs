@@ -36,8 +36,10 @@ pub struct Watched {
     pub state: &'static str,
     /// Whether no look at its role is due: it is suspended or being deleted.
     pub rests: bool,
-    /// Time between full checks of this object.
+    /// Time between full checks of this object, by its spec or the settings.
     pub interval: Duration,
+    /// How many times as long it is, since the budget of the account can't pay for more; 1: as long.
+    pub stretch: f64,
 }
 
 /// Tells which objects there are now.
@@ -68,6 +70,7 @@ pub struct Metrics {
     objects: Family<Label, Gauge>,
     oldest_look: Gauge<f64, AtomicU64>,
     overdue: Gauge<f64, AtomicU64>,
+    stretch: Gauge<f64, AtomicU64>,
     watches: Mutex<Vec<Objects>>,
     /// By uid: the last complete look, or the time at which the object came.
     looks: Mutex<HashMap<String, Instant>>,
@@ -98,6 +101,7 @@ impl Default for Metrics {
             objects: Family::default(),
             oldest_look: Gauge::default(),
             overdue: Gauge::default(),
+            stretch: Gauge::default(),
             watches: Mutex::default(),
             looks: Mutex::default(),
             sweeps: Family::default(),
@@ -153,9 +157,14 @@ impl Metrics {
         );
         registry.register_with_unit(
             "look_overdue",
-            "How long the most overdue complete look at a role is overdue, by the interval of its object",
+            "How long the most overdue complete look at a role is overdue, by the interval of its object as it is stretched",
             Unit::Seconds,
             self.overdue.clone(),
+        );
+        registry.register(
+            "look_interval_stretch",
+            "How many times as long as declared the time between looks is, at most, since the budget can't pay for more",
+            self.stretch.clone(),
         );
     }
 
@@ -300,16 +309,17 @@ impl Metrics {
     #[must_use]
     pub fn text(&self) -> String {
         self.objects.clear();
-        let (mut oldest, mut overdue) = (Duration::ZERO, Duration::ZERO);
+        let (mut oldest, mut overdue, mut stretch) = (Duration::ZERO, Duration::ZERO, 1.0_f64);
         let objects: Vec<Watched> = locked(&self.watches).iter().flat_map(|objects| objects()).collect();
         let looks = locked(&self.looks);
         for object in objects {
             self.objects.get_or_create(&[("reason", object.state)]).inc();
+            stretch = stretch.max(object.stretch);
             if let Some(look) = looks.get(&object.uid).filter(|_| !object.rests) {
                 let age = look.elapsed();
                 oldest = oldest.max(age);
                 // Looks come up to a tenth of the interval late, so that not all come at once.
-                overdue = overdue.max(age.saturating_sub(object.interval.mul_f64(1.1)));
+                overdue = overdue.max(age.saturating_sub(object.interval.mul_f64(1.1 * object.stretch)));
             }
         }
         drop(looks);
@@ -320,6 +330,7 @@ impl Metrics {
         self.sweep_period.set(period.unwrap_or_default().as_secs_f64());
         self.oldest_look.set(oldest.as_secs_f64());
         self.overdue.set(overdue.as_secs_f64());
+        self.stretch.set(stretch);
         let mut text = String::new();
         // Writing to a string can't fail.
         let _ = encode(&mut text, &self.registry);
@@ -402,6 +413,7 @@ mod tests {
             state: state.as_str(),
             rests: state == Reason::Deleting,
             interval: Duration::from_secs(seconds),
+            stretch: 1.0,
         };
         let all = [
             object("looked", Reason::Reconciled, 0),

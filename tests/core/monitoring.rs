@@ -33,6 +33,7 @@ fn known() -> BTreeSet<String> {
             state: Reason::Reconciled.as_str(),
             rests: false,
             interval: Duration::ZERO,
+            stretch: 1.0,
         };
         vec![object]
     });

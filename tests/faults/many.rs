@@ -1,6 +1,9 @@
 //! Many objects at once: what people do is begun soon, whatever is due, and what does not change costs nothing.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use test_support::iam::Call as IamCall;
@@ -132,6 +135,30 @@ fn a_namespace_waits_for_no_more_than_the_passes_at_work_of_another() {
         let took = until(Duration::from_mins(10), || !calls_on(&world, "calm.one").is_empty()).await;
         let between = touched(&world).len() - before;
         assert!(took <= SOON && between <= 11, "after {took:?} and {between} others");
+        end(process).await;
+    });
+}
+
+/// Where the budget can't pay for all looks, each waits as much longer, and none is forgotten.
+#[test]
+fn intervals_are_stretched_evenly() {
+    timeless(async {
+        let world = at_rest(many()).await;
+        // 300 looks of three calls every ten minutes are 1.5 calls a second; of one a second looks may take four fifths.
+        let process = world.start_within(false, 1);
+        let round = INTERVAL.mul_f64(1.5 / 0.8);
+        // The first looks come at once.
+        tokio::time::sleep(round).await;
+        world.iam.fake.clear_calls();
+        tokio::time::sleep(round * 3).await;
+        let mut looks = BTreeMap::<_, usize>::new();
+        let calls = world.iam.fake.calls();
+        for call in calls.iter().filter(|call| call.action == "GetRole") {
+            *looks.entry(call.role()).or_default() += 1;
+        }
+        let (least, most) = (looks.values().min(), looks.values().max());
+        assert_eq!(looks.len(), MANY);
+        assert!(least >= Some(&2) && most <= Some(&4), "{least:?} to {most:?} looks");
         end(process).await;
     });
 }

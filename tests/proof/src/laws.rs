@@ -124,7 +124,10 @@ pub fn at_once_once(world: &mut World, pass: &Pass, work: &Work) -> Result<(), B
         return Ok(());
     }
     if std::mem::replace(&mut world.at_once, this) == this {
-        return broken("at once, once", format_args!("again for generation {}", pass.object.generation));
+        return broken(
+            "at once, once",
+            format_args!("again for generation {}", pass.object.generation),
+        );
     }
     Ok(())
 }
