@@ -5,13 +5,14 @@ use std::{collections::BTreeSet, fs, path::Path, path::PathBuf};
 use regex::Regex;
 
 /// Papers whose names of files are checked, and the folders from which they name them.
-const PAPERS: [(&str, &[&str]); 7] = [
+const PAPERS: [(&str, &[&str]); 8] = [
     ("src/lib.rs", &["", "src"]),
     ("README.md", &["", "src", "deploy/samples"]),
     ("CONTRIBUTING.md", &["", "src"]),
     ("SECURITY.md", &[""]),
     ("CHANGELOG.md", &[""]),
     ("docs/contract.md", &[""]),
+    ("docs/performance.md", &[""]),
     ("deploy/README.md", &["", "deploy"]),
 ];
 
