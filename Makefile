@@ -61,8 +61,8 @@ dependencies:
 	  fi; \
 	done; echo "no ring and no hyper 0.14 among the dependencies"
 
-bench: setup release ## Measure: objects to Ready, IAM calls, memory, CPU at rest, audit and plan of many
-	@$(TARGET)/release/bench
+bench: setup release ## Measure what docs/performance.md shows, in 40 minutes; PARTS names some: 10000 (objects), fleet, sight, flood, once, publish
+	@$(TARGET)/release/bench $(PARTS)
 
 proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
 	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)

@@ -8,7 +8,6 @@ use test_support::bench::made;
 fn the_page_and_its_pictures_are_made_of_the_figures() {
     env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
     let made = made().unwrap();
-    assert!(made.len() > 4, "{} files: the page and four pictures", made.len());
     for (file, text) in made {
         let there = fs::read_to_string(&file).unwrap_or_default();
         assert!(

@@ -6,6 +6,11 @@ use std::{fs, path::Path, process::Command};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+/// Where the figures are that the page shows.
+pub const SHOWN: &str = "docs/performance";
+/// Numbers of objects, if none are given, and those that the page shows.
+pub const COUNTS: [usize; 3] = [100, 1000, 10_000];
+
 /// Figures, and where they come from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured<T> {
@@ -208,4 +213,74 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, String> {
 pub fn rounded(number: f64) -> f64 {
     let digits = if number.abs() < 1.0 { 10_000.0 } else { 100.0 };
     (number * digits).round() / digits
+}
+
+/// All that was measured.
+pub struct Figures {
+    /// By the number of objects.
+    pub(super) fleets: Vec<Measured<Fleet>>,
+    pub(super) sight: Option<Measured<Vec<Sight>>>,
+    pub(super) flood: Option<Measured<Flood>>,
+    pub(super) once: Option<Measured<Vec<Once>>>,
+    /// The best-known other controller for such roles.
+    pub(super) peer: Option<Peer>,
+}
+
+/// What another controller needs.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Peer {
+    /// Name and version.
+    pub name: String,
+    /// When and where, in words.
+    pub measured: String,
+    /// Seconds from its start to 1,000 roles `Ready`.
+    pub to_ready: f64,
+    /// Seconds of a core until then.
+    pub cpu: f64,
+    /// Most memory until then, MiB.
+    pub peak: f64,
+    /// IAM calls for a look at one role, and writes to Kubernetes.
+    pub look: [f64; 2],
+    /// IAM calls and writes to Kubernetes until a role of the guide is there and at rest.
+    pub made: [f64; 2],
+    /// Hours within which a change is seen, with default settings.
+    pub seen_within: f64,
+}
+
+impl Figures {
+    /// Reads those of a folder; parts may be missing.
+    ///
+    /// # Errors
+    /// Some can't be read.
+    pub fn read(folder: &Path) -> Result<Self, String> {
+        let fleets: Result<Vec<_>, _> = COUNTS.iter().map(|count| kept(folder, &fleet_of(*count))).collect();
+        Ok(Self {
+            fleets: fleets?.into_iter().flatten().collect(),
+            sight: kept(folder, "sight")?,
+            flood: kept(folder, "flood")?,
+            once: kept(folder, "once")?,
+            peer: read(&Path::new(SHOWN).join("peer.json"))?,
+        })
+    }
+}
+
+/// The name of a fleet's figures.
+pub(super) fn fleet_of(count: usize) -> String {
+    format!("fleet-{count}")
+}
+
+/// A number with three digits that count.
+#[must_use]
+pub fn short(number: f64) -> String {
+    let text = match number.abs() {
+        size if size >= 100.0 => format!("{number:.0}"),
+        size if size >= 10.0 => format!("{number:.1}"),
+        size if size >= 0.1 => format!("{number:.2}"),
+        _ => format!("{number:.4}"),
+    };
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }

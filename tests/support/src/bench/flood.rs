@@ -20,7 +20,7 @@ const TRIES: usize = 6;
 /// Time between those. Before the flood they meet the default period of sweeps at all of its moments; the flood is short.
 const APART: [Duration; 2] = [Duration::from_millis(7500), Duration::from_secs(3)];
 /// How long the flood's calls are counted at least: what it asked for may be looked at after it.
-const COUNTED: Duration = Duration::from_secs(60);
+const COUNTED: Duration = Duration::from_mins(1);
 /// A stretch of time, for the busiest one.
 const BUSY: Duration = Duration::from_secs(10);
 /// Time between looks at what is waited for.

@@ -1,9 +1,6 @@
 //! What the figures should be, and whether they are.
 
-use super::{
-    figures::{Fleet, Sight},
-    page::{Figures, short},
-};
+use super::figures::{Figures, Fleet, Sight, short};
 
 /// A goal and what was measured.
 pub(super) struct Goal {

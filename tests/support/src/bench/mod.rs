@@ -21,20 +21,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use figures::keep;
-use page::Figures;
+pub use figures::COUNTS;
+use figures::{Figures, SHOWN, fleet_of, keep};
 
 /// Where a run leaves its figures and pictures.
 pub const RUN: &str = "target/bench";
-/// Where those are that the page shows.
-pub const SHOWN: &str = "docs/performance";
 /// The page.
 pub const PAGE: &str = "docs/performance.md";
 
 /// The parts that can be measured.
 pub const PARTS: [&str; 4] = ["fleet", "sight", "flood", "once"];
-/// Numbers of objects, if none are given.
-pub const COUNTS: [usize; 3] = [100, 1000, 10_000];
 
 /// Measures some parts, fleets of so many objects, and prints what came of them.
 ///
@@ -68,26 +64,19 @@ pub fn run(parts: &[String], counts: &[usize]) -> Result<(), String> {
     Ok(())
 }
 
-/// The name of a fleet's figures.
-fn fleet_of(count: usize) -> String {
-    format!("fleet-{count}")
-}
-
-/// Brings the figures of the last run into the page.
+/// Brings the figures of the last runs into the page. Parts that were not measured stay as they are.
 ///
 /// # Errors
-/// A part is missing.
+/// Something can't be read or written.
 pub fn publish() -> Result<(), String> {
     let (from, to) = (Path::new(RUN), Path::new(SHOWN));
-    for part in COUNTS
-        .map(fleet_of)
-        .into_iter()
-        .chain(PARTS.map(str::to_owned))
-        .filter(|part| part != "fleet")
-    {
+    let fleets = COUNTS.map(fleet_of).into_iter();
+    for part in fleets.chain(PARTS.map(str::to_owned)) {
         let name = format!("{part}.json");
-        let copied = fs::copy(from.join(&name), to.join(&name));
-        copied.map_err(|error| format!("{}: {error}; measure it first", from.join(&name).display()))?;
+        let measured = from.join(&name);
+        if measured.exists() {
+            fs::copy(&measured, to.join(&name)).map_err(|error| format!("{}: {error}", measured.display()))?;
+        }
     }
     for (file, text) in made()? {
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;

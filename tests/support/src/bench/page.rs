@@ -1,143 +1,72 @@
 //! The page of figures. Between marks it is made of what was measured; the rest is written by people.
 
-use std::path::Path;
-
-use serde::Deserialize;
-
 use super::{
-    figures::{Fleet, Flood, Measured, Once, Origin, Rest, Sight, kept, read},
+    figures::{Figures, Fleet, Flood, Once, Origin, Rest, Sight, short},
     goals::goals,
 };
 
-/// All that was measured.
-pub struct Figures {
-    /// By the number of objects.
-    pub(super) fleets: Vec<Measured<Fleet>>,
-    pub(super) sight: Option<Measured<Vec<Sight>>>,
-    pub(super) flood: Option<Measured<Flood>>,
-    once: Option<Measured<Vec<Once>>>,
-    /// The best-known other controller for such roles.
-    pub(super) peer: Option<Peer>,
-}
-
-/// What another controller needs.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Peer {
-    /// Name and version.
-    pub name: String,
-    /// When and where, in words.
-    pub measured: String,
-    /// Seconds from its start to 1,000 roles `Ready`.
-    pub to_ready: f64,
-    /// Seconds of a core until then.
-    pub cpu: f64,
-    /// Most memory until then, MiB.
-    pub peak: f64,
-    /// IAM calls for a look at one role, and writes to Kubernetes.
-    pub look: [f64; 2],
-    /// IAM calls and writes to Kubernetes until a role of the guide is there and at rest.
-    pub made: [f64; 2],
-    /// Hours within which a change is seen, with default settings.
-    pub seen_within: f64,
-}
-
-impl Figures {
-    /// Reads those of a folder; parts may be missing.
-    ///
-    /// # Errors
-    /// Some can't be read.
-    pub fn read(folder: &Path) -> Result<Self, String> {
-        let fleets: Result<Vec<_>, _> = super::COUNTS
-            .iter()
-            .map(|count| kept(folder, &super::fleet_of(*count)))
-            .collect();
-        Ok(Self {
-            fleets: fleets?.into_iter().flatten().collect(),
-            sight: kept(folder, "sight")?,
-            flood: kept(folder, "flood")?,
-            once: kept(folder, "once")?,
-            peer: read(&Path::new(super::SHOWN).join("peer.json"))?,
-        })
-    }
-}
-
-/// All tables, by the names of their marks.
+/// All tables, with their pictures, by the names of their marks.
 #[must_use]
 pub fn tables(figures: &Figures) -> Vec<(&'static str, String)> {
-    let rows = |head: &str, rows: Vec<String>| {
-        let columns = head.matches('|').count() - 1;
-        format!("{head}\n|{}\n{}", " --- |".repeat(columns), rows.join("\n"))
-    };
     let goals = goals(figures).into_iter().map(|goal| {
         let met = if goal.is_met { "yes" } else { "**no**" };
         format!("| {} | {} | {} | {met} |", goal.what, goal.wanted, goal.measured)
     });
+    let fleets = || figures.fleets.iter().map(|fleet| &fleet.figures);
+    let sights = figures.sight.iter().flat_map(|sight| &sight.figures);
+    let floods = figures.flood.iter().flat_map(|flood| flood_rows(&flood.figures));
+    let commands = figures.once.iter().flat_map(|once| &once.figures);
+    let ready = [("ready.svg", "Time until all roles are Ready")];
+    let rest = [
+        ("calls.svg", "IAM calls for a look at one role"),
+        ("memory.svg", "Memory"),
+    ];
+    let sight = [("sight.svg", "Time from a change of a role to its repair")];
     vec![
-        ("goals", rows("| what | wanted | measured | met |", goals.collect())),
+        (
+            "goals",
+            block(&[], "| what | wanted | measured | met |", &goals.collect::<Vec<_>>()),
+        ),
         (
             "fleet",
-            rows(
-                FLEET,
-                figures.fleets.iter().map(|fleet| fleet_row(&fleet.figures)).collect(),
-            ),
+            block(&ready, FLEET, &fleets().map(fleet_row).collect::<Vec<_>>()),
         ),
         (
             "rest",
-            rows(
-                REST,
-                figures
-                    .fleets
-                    .iter()
-                    .flat_map(|fleet| rest_rows(&fleet.figures))
-                    .collect(),
-            ),
+            block(&rest, REST, &fleets().flat_map(rest_rows).collect::<Vec<_>>()),
         ),
         (
             "sight",
-            rows(
-                SIGHT,
-                figures
-                    .sight
-                    .iter()
-                    .flat_map(|sight| &sight.figures)
-                    .map(sight_row)
-                    .collect(),
-            ),
+            block(&sight, SIGHT, &sights.map(sight_row).collect::<Vec<_>>()),
         ),
         (
             "flood",
-            rows(
-                "| | before | in the flood |",
-                figures
-                    .flood
-                    .iter()
-                    .flat_map(|flood| flood_rows(&flood.figures))
-                    .collect(),
-            ),
+            block(&[], "| | before | in the flood |", &floods.collect::<Vec<_>>()),
         ),
-        (
-            "once",
-            rows(
-                "| command | time | IAM calls | peak memory |",
-                figures
-                    .once
-                    .iter()
-                    .flat_map(|once| &once.figures)
-                    .map(once_row)
-                    .collect(),
-            ),
-        ),
+        ("once", block(&[], ONCE, &commands.map(once_row).collect::<Vec<_>>())),
         (
             "peer",
-            rows(&peer_head(figures), peer_rows(figures).unwrap_or_default()),
+            block(&[], &peer_head(figures), &peer_rows(figures).unwrap_or_default()),
         ),
-        (
-            "origin",
-            rows("| part | sources | commit | day | machine |", origins(figures)),
-        ),
+        ("origin", block(&[], ORIGIN, &origins(figures))),
     ]
 }
 
+/// Pictures and a table; where nothing was measured yet, that.
+fn block(pictures: &[(&str, &str)], head: &str, rows: &[String]) -> String {
+    if rows.is_empty() {
+        return "Not measured yet.".to_owned();
+    }
+    let pictures = pictures
+        .iter()
+        .map(|(file, words)| format!("![{words}](performance/{file})\n\n"));
+    let columns = head.matches('|').count() - 1;
+    let pictures: String = pictures.collect();
+    format!("{pictures}{head}\n|{}\n{}", " --- |".repeat(columns), rows.join("\n"))
+}
+
+const ONCE: &str = "| command | time | IAM calls | peak memory |";
+const ORIGIN: &str = "| part | sources | commit | day | machine |";
 const FLEET: &str = "| objects | all Ready after | first IAM call after | IAM calls each | Kubernetes writes each | seconds of a core | peak memory |";
 const REST: &str = "| objects | | roles known after | IAM calls until then | objects read one by one | IAM calls a look | Kubernetes requests | of a core | memory |";
 const SIGHT: &str = "| seen by | changes | shortest | median | longest | IAM calls a second |";
@@ -334,20 +263,4 @@ fn origins(figures: &Figures) -> Vec<String> {
         figures.once.as_ref().map(|once| row("commands", &once.origin)),
     ];
     fleets.chain(others.into_iter().flatten()).collect()
-}
-
-/// A number with three digits that count.
-#[must_use]
-pub fn short(number: f64) -> String {
-    let text = match number.abs() {
-        size if size >= 100.0 => format!("{number:.0}"),
-        size if size >= 10.0 => format!("{number:.1}"),
-        size if size >= 0.1 => format!("{number:.2}"),
-        _ => format!("{number:.4}"),
-    };
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
 }

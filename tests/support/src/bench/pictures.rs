@@ -12,7 +12,7 @@ use plotters::{
     style::Color,
 };
 
-use super::{figures::Fleet, page::Figures, page::short};
+use super::figures::{Figures, Fleet, short};
 
 /// Width and height, pixels.
 const SIZE: (u32, u32) = (720, 400);
@@ -25,15 +25,27 @@ const GREEN: RGBColor = RGBColor(0, 158, 115);
 const GREY: RGBColor = RGBColor(110, 110, 110);
 
 type Paper<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Drawn = Result<(), Box<dyn Error>>;
 
 /// Lines over the number of objects, both on logarithmic scales.
-struct Lines {
+struct Graph {
     heading: &'static str,
     /// What is up, with its unit.
     up: &'static str,
     /// Least and most of it.
     within: (f64, f64),
-    lines: Vec<(&'static str, RGBColor, Vec<(f64, f64)>)>,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    name: &'static str,
+    colour: RGBColor,
+    /// By the number of objects.
+    points: Vec<(f64, f64)>,
+}
+
+fn line(name: &'static str, colour: RGBColor, points: Vec<(f64, f64)>) -> Line {
+    Line { name, colour, points }
 }
 
 /// All pictures of which there are figures: file and text.
@@ -42,7 +54,7 @@ struct Lines {
 /// One can't be drawn.
 pub(super) fn pictures(figures: &Figures) -> Result<Vec<(&'static str, String)>, String> {
     let mut pictures = Vec::new();
-    let mut add = |name, draw: &dyn Fn(&Paper) -> Result<(), Box<dyn Error>>| {
+    let mut add = |name, draw: &dyn Fn(&Paper) -> Drawn| {
         let mut text = String::new();
         let paper = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
         let drawn = paper.fill(&WHITE).map_err(Into::into).and_then(|()| draw(&paper));
@@ -76,23 +88,23 @@ fn over(figures: &Figures, figure: impl Fn(&Fleet) -> Option<f64>) -> Vec<(f64, 
         .collect()
 }
 
-fn ready(figures: &Figures) -> Lines {
+fn ready(figures: &Figures) -> Graph {
     let mut lines = vec![
-        (
+        line(
             "here: start to all Ready",
             BLUE,
             over(figures, |fleet| Some(fleet.to_ready)),
         ),
-        (
+        line(
             "here: restart to all known as declared",
             GREEN,
             over(figures, |fleet| Some(fleet.restart.known)),
         ),
     ];
     if let Some(peer) = &figures.peer {
-        lines.push(("ACK: start to all synced", ORANGE, vec![(1000.0, peer.to_ready)]));
+        lines.push(line("ACK: start to all synced", ORANGE, vec![(1000.0, peer.to_ready)]));
     }
-    Lines {
+    Graph {
         heading: "Time until all roles are Ready (20 ms an IAM call, 10 passes at once)",
         up: "seconds",
         within: (0.1, 1000.0),
@@ -100,17 +112,17 @@ fn ready(figures: &Figures) -> Lines {
     }
 }
 
-fn calls(figures: &Figures) -> Lines {
-    let mut lines = vec![(
+fn calls(figures: &Figures) -> Graph {
+    let mut lines = vec![line(
         "here: by sweep",
         BLUE,
         over(figures, |fleet| fleet.rest.calls_per_look()),
     )];
-    lines.push(("here: without sweeps", GREEN, over(figures, |_| Some(3.0))));
+    lines.push(line("here: without sweeps", GREEN, over(figures, |_| Some(3.0))));
     if let Some(peer) = &figures.peer {
-        lines.push(("ACK", ORANGE, over(figures, |_| Some(peer.look[0]))));
+        lines.push(line("ACK", ORANGE, over(figures, |_| Some(peer.look[0]))));
     }
-    Lines {
+    Graph {
         heading: "IAM calls for a look at one role that finds nothing",
         up: "calls",
         within: (0.001, 20.0),
@@ -118,23 +130,23 @@ fn calls(figures: &Figures) -> Lines {
     }
 }
 
-fn memory(figures: &Figures) -> Lines {
-    Lines {
+fn memory(figures: &Figures) -> Graph {
+    Graph {
         heading: "Memory of the controller",
         up: "MiB",
         within: (10.0, 300.0),
         lines: vec![
-            (
+            line(
                 "most while the roles are made",
                 ORANGE,
                 over(figures, |fleet| Some(fleet.peak)),
             ),
-            (
+            line(
                 "at rest after that",
                 BLUE,
                 over(figures, |fleet| Some(fleet.rest.memory)),
             ),
-            (
+            line(
                 "at rest after a restart",
                 GREEN,
                 over(figures, |fleet| Some(fleet.restart.rest.memory)),
@@ -143,10 +155,10 @@ fn memory(figures: &Figures) -> Lines {
     }
 }
 
-fn draw(paper: &Paper, lines: Lines) -> Result<(), Box<dyn Error>> {
-    let (least, most) = lines.within;
+fn draw(paper: &Paper, graph: Graph) -> Drawn {
+    let (least, most) = graph.within;
     let mut chart = ChartBuilder::on(paper)
-        .caption(lines.heading, HEADING)
+        .caption(graph.heading, HEADING)
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(64)
@@ -156,11 +168,11 @@ fn draw(paper: &Paper, lines: Lines) -> Result<(), Box<dyn Error>> {
         .light_line_style(TRANSPARENT)
         .label_style(FONT)
         .x_desc("objects")
-        .y_desc(lines.up)
+        .y_desc(graph.up)
         .x_label_formatter(&|number| short(*number))
         .y_label_formatter(&|number| short(*number))
         .draw()?;
-    for (name, colour, points) in lines.lines {
+    for Line { name, colour, points } in graph.lines {
         chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
         let line = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
         line.label(name)
@@ -176,7 +188,7 @@ fn draw(paper: &Paper, lines: Lines) -> Result<(), Box<dyn Error>> {
 }
 
 /// Each change a dot, by the way in which it was seen.
-fn sight(paper: &Paper, figures: &Figures) -> Result<(), Box<dyn Error>> {
+fn sight(paper: &Paper, figures: &Figures) -> Drawn {
     let ways = [("interval", GREY), ("sweep", BLUE), ("message", GREEN)];
     let mut chart = ChartBuilder::on(paper)
         .caption(

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     role::{ADMIN, Role, WIDE_TRUST, tamper_with},
     tell::{Result, check, command, indented, say},
-    world::{INTERVAL, ROLE, SWEEPS, World},
+    world::{INTERVAL, ROLE, SELDOM, SWEEPS, World},
 };
 
 /// Time that reading, telling and repairing may take beside the waiting, on a busy machine.
@@ -31,7 +31,7 @@ struct Way {
     latest: Duration,
 }
 
-/// In the order in which they find: the interval's look comes before the second sweep, which begins [`SWEEPS`] after the first object came.
+/// In the order in which they find: the interval's look comes before the second sweep, which begins [`SWEEPS`] after the first.
 fn ways() -> [Way; 3] {
     [
         Way {
@@ -58,13 +58,12 @@ fn ways() -> [Way; 3] {
 
 /// Changes three roles, and waits until all are found and repaired.
 pub(super) async fn show(world: &World, iam: &Client) -> Result<()> {
-    say(
-        "Two more objects declare such roles, to be looked at once a day: `spec: {interval: 24h}`. Then, behind the controller's\n  \
-         back, somebody lets another account into all three and attaches AdministratorAccess.",
-    );
-    for name in ["by-sweep", "by-message"] {
-        world.declare(name, json!({ "interval": "24h" }))?;
+    for name in SELDOM {
+        world.until_in_place(name)?;
     }
+    say(
+        "Behind the controller's back, somebody lets another account into all three roles and attaches AdministratorAccess.",
+    );
     let ways = ways();
     println!("   $ aws iam update-assume-role-policy --role-name {ROLE} --policy-document '{WIDE_TRUST}'");
     println!("   $ aws iam attach-role-policy --role-name {ROLE} --policy-arn {ADMIN}");

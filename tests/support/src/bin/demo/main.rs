@@ -51,7 +51,7 @@ async fn show(world: World, started: Instant) -> Result<()> {
         println!("   {}", line.chars().take(240).collect::<String>());
     }
     say("Ending it all.");
-    drop(world);
+    world.end();
     println!(
         "   nothing is left running\n\nThe demo did what it said, in {:.1} s.",
         started.elapsed().as_secs_f64()
@@ -69,7 +69,7 @@ async fn create(world: &World, iam: &Client) -> Result<()> {
     command(&world.plane, &["apply", "-f", "deploy/samples/guide.yaml"])?;
     world.until_in_place("segment-import")?;
     println!("   {:.1} s from apply to Ready", started.elapsed().as_secs_f64());
-    command(&world.plane, &["get", "pir", "-o", "wide"])?;
+    command(&world.plane, &["get", "pir", "segment-import", "-o", "wide"])?;
     say("The role as IAM has it:");
     let role = Role::read(iam, ROLE).await?.ok_or("there is no role in IAM")?;
     role.print();

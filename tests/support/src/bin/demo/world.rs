@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use test_support::{control_plane::ControlPlane, guarded::Guarded, moto::Moto, product, waiting::until};
 
 use super::tell::{Result, check, say, show, text};
@@ -16,7 +16,9 @@ use super::tell::{Result, check, say, show, text};
 pub(super) const ROLE: &str = "default.segment-import";
 /// Time between the controller's looks at a role, in this world. Shorter than [`SWEEPS`], so that the looks find something before a sweep
 /// does.
-pub(super) const INTERVAL: Duration = Duration::from_secs(8);
+pub(super) const INTERVAL: Duration = Duration::from_secs(6);
+/// Objects whose roles the controller looks at once a day, so that something else must find what is changed.
+pub(super) const SELDOM: [&str; 2] = ["by-sweep", "by-message"];
 /// Time between sweeps, the least that the controller takes.
 pub(super) const SWEEPS: Duration = Duration::from_secs(15);
 /// How long anything else may take. The demo fails if something takes longer.
@@ -47,12 +49,17 @@ impl World {
 
         say(&format!(
             "Applying the CRD, and starting the controller. Here it looks at each role every {} s (the default is 10 minutes),\n  \
-             sweeps the account every {} s (45 s), and takes IAM for settled after 1 s (60 s: AWS takes its time to show a change).",
+             sweeps the account every {} s (45 s), and takes IAM for settled after 1 s (60 s: AWS takes its time to show a change).\n  \
+             Two objects are there already, by-sweep and by-message; their roles are looked at once a day (`interval: 24h`).",
             INTERVAL.as_secs(),
             SWEEPS.as_secs()
         ));
         let crd = ["-f", "crds/pinpointimportroles.yaml"];
         show(&[&["apply"], &crd[..]].concat(), &plane.install(&crd)?);
+        // There when the controller starts, so that the time between sweeps begins at once.
+        for name in SELDOM {
+            declare(&plane, name)?;
+        }
         let folder = tempfile::Builder::new().prefix("demo-").tempdir().map_err(text)?;
         let binary = product::beside_this_binary()?;
         let mut run = product::controller(&binary, &plane.kubeconfig(), &moto.endpoint(), "demo");
@@ -82,18 +89,7 @@ impl World {
         Ok(())
     }
 
-    /// Applies an object and waits until its role is there.
-    pub(super) fn declare(&self, name: &str, spec: Value) -> Result<()> {
-        let object = json!({
-            "apiVersion": "pinpoint-import.dev/v1alpha1",
-            "kind": "PinpointImportRole",
-            "metadata": { "name": name },
-            "spec": spec,
-        });
-        self.plane.apply(&object.to_string())?;
-        self.until_in_place(name)
-    }
-
+    /// Waits until the role of an object is there.
     pub(super) fn until_in_place(&self, name: &str) -> Result<()> {
         let object = format!("pir/{name}");
         let wait = ["wait", "--for=condition=Ready", &object, "--timeout=60s"];
@@ -158,6 +154,15 @@ impl World {
         Ok(())
     }
 
+    /// Ends all of it.
+    pub(super) fn end(self) {
+        drop(self.controller);
+        let moto = std::thread::spawn(|| drop(self.moto));
+        drop(self.plane);
+        // It can't be joined if it panicked, and has said so.
+        let _ = moto.join();
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("controller.log")
     }
@@ -166,6 +171,17 @@ impl World {
     pub(super) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
+}
+
+/// Declares a role like that of the sample, to be looked at once a day.
+fn declare(plane: &ControlPlane, name: &str) -> Result<()> {
+    let object = json!({
+        "apiVersion": "pinpoint-import.dev/v1alpha1",
+        "kind": "PinpointImportRole",
+        "metadata": { "name": name },
+        "spec": { "interval": "24h" },
+    });
+    plane.apply(&object.to_string()).map(drop)
 }
 
 /// moto, with the queue of change messages.
