@@ -125,7 +125,7 @@ fn calls(figures: &Figures) -> Graph {
     Graph {
         heading: "IAM calls for a look at one role that finds nothing",
         up: "calls",
-        within: (0.001, 20.0),
+        within: (0.001, 1000.0),
         lines,
     }
 }
@@ -134,7 +134,7 @@ fn memory(figures: &Figures) -> Graph {
     Graph {
         heading: "Memory of the controller",
         up: "MiB",
-        within: (10.0, 300.0),
+        within: (10.0, 1000.0),
         lines: vec![
             line(
                 "most while the roles are made",
@@ -167,6 +167,7 @@ fn draw(paper: &Paper, graph: Graph) -> Drawn {
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .label_style(FONT)
+        .y_labels(6)
         .x_desc("objects")
         .y_desc(graph.up)
         .x_label_formatter(&|number| short(*number))
