@@ -33,6 +33,8 @@ pub struct Origin {
     pub cores: usize,
     /// Its memory, GiB.
     pub memory: u64,
+    /// Whether bench and controller were built for release, as `make bench` does.
+    pub release: bool,
 }
 
 /// Objects of one number, from the first start to a restart.
@@ -168,6 +170,7 @@ impl Origin {
             day: Timestamp::now().to_string().chars().take(10).collect(),
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             memory: memory.map_or(0, |kib: u64| kib.div_ceil(1024 * 1024)),
+            release: !cfg!(debug_assertions),
         }
     }
 }

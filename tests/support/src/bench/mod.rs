@@ -21,8 +21,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::Value;
+
 pub use figures::COUNTS;
-use figures::{Figures, SHOWN, fleet_of, keep};
+use figures::{Figures, SHOWN, fleet_of, keep, kept};
 
 /// Where a run leaves its figures and pictures.
 pub const RUN: &str = "target/bench";
@@ -72,11 +74,16 @@ pub fn publish() -> Result<(), String> {
     let (from, to) = (Path::new(RUN), Path::new(SHOWN));
     let fleets = COUNTS.map(fleet_of).into_iter();
     for part in fleets.chain(PARTS.map(str::to_owned)) {
-        let name = format!("{part}.json");
-        let measured = from.join(&name);
-        if measured.exists() {
-            fs::copy(&measured, to.join(&name)).map_err(|error| format!("{}: {error}", measured.display()))?;
+        let Some(measured) = kept::<Value>(from, &part)? else {
+            continue;
+        };
+        if !measured.origin.release {
+            return Err(format!(
+                "{part} was measured with a debug build, which says little of seconds: measure it by `make bench`"
+            ));
         }
+        let name = format!("{part}.json");
+        fs::copy(from.join(&name), to.join(&name)).map_err(|error| format!("{name}: {error}"))?;
     }
     for (file, text) in made()? {
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;

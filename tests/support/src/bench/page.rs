@@ -250,6 +250,7 @@ fn origins(figures: &Figures) -> Vec<String> {
             day,
             cores,
             memory,
+            ..
         } = origin;
         format!("| {part} | {source} | {commit} | {day} | {cores} cores, {memory} GiB |")
     };
