@@ -17,7 +17,8 @@ impl Context {
     /// How long an object needs no pass, since it is at rest and a sweep has seen its role as declared, or is about to; none where a pass is
     /// due.
     pub(super) async fn rests(&self, object: &PinpointImportRole) -> Option<Duration> {
-        if self.settings.sweeps.interval.is_zero() || object.status.is_none() {
+        let unseen = object.status.as_ref().is_none_or(|status| status.conditions.is_empty());
+        if self.settings.sweeps.interval.is_zero() || unseen {
             return None;
         }
         if self.memory(object, |memory| memory.is_hinted()) {

@@ -45,6 +45,15 @@ fn read_by(program: &str, arguments: &[&str], world: &World) -> Vec<String> {
         .collect()
 }
 
+/// Regression: kstatus takes an object without a status for one that is done, so Flux said that a role is there before anybody had seen it.
+#[test]
+fn an_object_that_nobody_has_seen_is_not_done() {
+    let world = World::without_controller("unseen");
+    world.apply("unseen", &json!({})).unwrap();
+    assert_eq!(kstatus(&world), ["unseen InProgress"]);
+    assert_eq!(argo_cd(&world), ["unseen Progressing true"]);
+}
+
 #[test]
 fn kstatus_and_argo_cd_read_every_state_right() {
     let world = World::new("kstatus");

@@ -5,8 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the controller found and did.
+// Until it has looked, the status speaks of no generation that there is: kstatus, by which Flux and helm wait, takes an object without any
+// status for one that is done.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = serde_json::json!({ "observedGeneration": -1 })))]
 pub struct PinpointImportRoleStatus {
     /// Generation of the object that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
