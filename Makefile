@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories
+.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories flux
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -102,6 +102,9 @@ unit:
 	@awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored; \
 	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log
+
+flux: ## Let the real Flux apply what is in Git, and see what becomes of roles; builds Flux once: about 10 minutes
+	cargo test --locked --test flux -- --nocapture
 
 crd: ## Renew crds/, the chart's copy and deploy/schemas/ from the code
 	cargo run --quiet --locked -- crd > crds/pinpointimportroles.yaml.new

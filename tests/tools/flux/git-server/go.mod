@@ -1,0 +1,3 @@
+module pinpoint-import.dev/git-server
+
+go 1.26
