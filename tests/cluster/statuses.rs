@@ -52,6 +52,8 @@ fn an_object_that_nobody_has_seen_is_not_done() {
     world.apply("unseen", &json!({})).unwrap();
     assert_eq!(kstatus(&world), ["unseen InProgress"]);
     assert_eq!(argo_cd(&world), ["unseen Progressing true"]);
+    let waited = world.kubectl(&["wait", "--for=condition=Ready", "pir/unseen", "--timeout=1s"]);
+    assert!(waited.is_err());
 }
 
 #[test]
@@ -126,18 +128,6 @@ fn kstatus_and_argo_cd_read_every_state_right() {
     ];
     expected.sort();
     assert_eq!(found, expected);
-}
-
-#[test]
-fn an_object_that_no_controller_has_seen_is_not_current() {
-    let world = World::without_controller("unseen");
-    world.apply("segments", &json!({})).unwrap();
-    let found = kstatus(&world);
-    // kstatus takes an object without any status for current, unless its conditions say otherwise; `kubectl wait` waits.
-    assert_eq!(found.len(), 1);
-    assert_eq!(argo_cd(&world), ["segments Progressing true"]);
-    let waited = world.kubectl(&["wait", "--for=condition=Ready", "pir/segments", "--timeout=1s"]);
-    assert!(waited.is_err());
 }
 
 /// What a pass made of an object that has changed since replaces nothing, least of all a pin: a fresh pass sees to it, and nobody hears of a

@@ -485,7 +485,8 @@ fn the_examples_name_what_there_is() {
     let read =
         |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)).unwrap();
     assert!(
-        read("gitops/flux.yaml").contains("apiVersion: pinpoint-import.dev/v1alpha1\n      kind: PinpointImportRole")
+        read("gitops/flux.yaml").contains("wait: true"),
+        "Flux waits for the roles"
     );
     assert!(read("pipeline/github-actions.yaml").contains("run: deploy/pipeline/review.sh roles comment.md"));
     assert!(read("gitops/argocd-health.lua").contains("pinpoint-import.dev_PinpointImportRole"));
