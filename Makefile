@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories flux
+.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories flux image node
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -105,6 +105,13 @@ unit:
 
 flux: ## Let the real Flux apply what is in Git, and see what becomes of roles; builds Flux once: about 10 minutes
 	cargo test --locked --test flux -- --nocapture
+
+image: ## Build the image and its bill of materials, without a container engine; as root
+	@tests/tools/image/build.sh
+
+node: ## Run the image on a real node, and do to its pods what may happen to them; as root, on Linux
+	@image=$$(tests/tools/image/build.sh); NODE_IMAGE=$$image cargo test --locked --test node \
+	  --config "target.'cfg(unix)'.runner = 'tests/tools/node/box.sh'" -- --nocapture
 
 crd: ## Renew crds/, the chart's copy and deploy/schemas/ from the code
 	cargo run --quiet --locked -- crd > crds/pinpointimportroles.yaml.new

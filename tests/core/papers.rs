@@ -113,6 +113,20 @@ fn every_file_that_a_paper_names_exists() {
     );
 }
 
+#[test]
+fn the_image_says_what_the_package_says() {
+    let dockerfile = read(root().join("Dockerfile"));
+    for (label, value) in [
+        ("title", env!("CARGO_PKG_NAME")),
+        ("description", env!("CARGO_PKG_DESCRIPTION")),
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("licenses", env!("CARGO_PKG_LICENSE")),
+    ] {
+        let wanted = format!("org.opencontainers.image.{label}=\"{value}\"");
+        assert!(dockerfile.contains(&wanted), "the Dockerfile has no {wanted}");
+    }
+}
+
 /// The tests above can fail.
 #[test]
 fn references_are_found() {

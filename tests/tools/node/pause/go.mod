@@ -1,0 +1,3 @@
+module pinpoint-import.dev/pause
+
+go 1.26
