@@ -1,5 +1,5 @@
-# Our checks build the last stage alone (`make image`), and run it on a node (`make node`); in place of what it takes from elsewhere they
-# put a binary that was built on the machine, and a base of Debian's packages. The first stage is linted only.
+# Linted by our checks. `make image` builds the last stage; in place of what it takes from elsewhere it puts a binary that was built on the
+# machine, and a base of Debian's packages. Neither that nor the first stage is part of the checks yet.
 #   docker build -t pinpoint-import-role-controller:0.1.0 .
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

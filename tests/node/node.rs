@@ -1,7 +1,9 @@
 //! A whole cluster of one node, from the programs that `tests/tools/node/box.sh` has laid ready.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -67,8 +69,9 @@ impl Node {
         let mut tokens = String::new();
         for (user, group) in USERS {
             let token = Uuid::new_v4();
-            tokens += &format!(
-                "{token},{user},{user}{}{group}\n",
+            let _ = writeln!(
+                tokens,
+                "{token},{user},{user}{}{group}",
                 if group.is_empty() { "" } else { "," }
             );
             let kubeconfig = format!(
@@ -257,8 +260,9 @@ impl Node {
             if file.extension().is_some_and(|extension| extension == "log") {
                 let text = fs::read_to_string(&file).unwrap_or_default();
                 let lines: Vec<&str> = text.lines().collect();
-                account += &format!(
-                    "{}:\n{}\n",
+                let _ = writeln!(
+                    account,
+                    "{}:\n{}",
                     file.display(),
                     lines[lines.len().saturating_sub(10)..].join("\n")
                 );
