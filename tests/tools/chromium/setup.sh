@@ -22,7 +22,7 @@ if [ ! -d "$folder" ]; then
   say "fetching Debian's headless Chromium, once: about 110 MB"
   partial=$(mktemp -d "$folder.partial.XXXXXX")
   trap 'rm -rf "$partial"' EXIT
-  mkdir -p "$partial/lists/partial" "$partial/cache/archives/partial" "$partial/root"
+  mkdir -p "$partial/lists/partial" "$partial/cache/archives/partial" "$partial/files"
   # Lists and packages of its own: the machine's may be old, or not ours to write.
   apt() { apt-get -qq -o Dir::State::lists="$partial/lists" -o Dir::Cache="$partial/cache" -o APT::Sandbox::User= "$@"; }
   apt update >&2 || { say "apt-get update failed; see above"; exit 1; }
@@ -32,19 +32,19 @@ if [ ! -d "$folder" ]; then
   (cd "$partial/cache" && apt download $packages chromium-headless-shell fonts-dejavu-core) >&2 ||
     { say "the packages can't be fetched; see above"; exit 1; }
   for package in "$partial"/cache/*.deb; do
-    dpkg -x "$package" "$partial/root"
+    dpkg -x "$package" "$partial/files"
   done
   rm -rf "$partial/lists" "$partial/cache"
   cat >"$partial/fonts.conf" <<FONTS
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>$folder/root/usr/share/fonts</dir><cachedir>$folder/fonts</cachedir></fontconfig>
+<fontconfig><dir>$folder/files/usr/share/fonts</dir><cachedir>$folder/fonts</cachedir></fontconfig>
 FONTS
-  libraries=$(cd "$partial" && find root -name 'lib*.so*' -printf "$folder/%h\n" | sort -u | paste -sd:)
+  libraries=$(cd "$partial" && find files -name 'lib*.so*' -printf "$folder/%h\n" | sort -u | paste -sd:)
   cat >"$partial/chromium" <<START
 #!/bin/sh
 export LD_LIBRARY_PATH="$libraries" FONTCONFIG_FILE="$folder/fonts.conf"
-exec "$folder/root/usr/lib/chromium/chromium-headless-shell" "\$@"
+exec "$folder/files/usr/lib/chromium/chromium-headless-shell" "\$@"
 START
   chmod +x "$partial/chromium"
   mv -T "$partial" "$folder"
