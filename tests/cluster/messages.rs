@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use test_support::{
     moto::Moto,
-    sqs::{FakeSqs, Mood},
+    sqs::{FakeSqs, Mood, message},
 };
 
 use crate::world::{ADMIN, World};
@@ -19,23 +19,6 @@ fn listening(name: &str, queue: &FakeSqs, args: &[&str]) -> World {
     let world = World::with(name, &args, &[]);
     world.wait_healthy();
     world
-}
-
-/// What `EventBridge` sends of a call on a role.
-fn message(role: &str, event: &str, request: &str) -> Value {
-    json!({
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.iam",
-        "account": "123456789012",
-        "detail": {
-            "eventSource": "iam.amazonaws.com",
-            "eventName": event,
-            "eventTime": "2026-11-02T10:20:30Z",
-            "requestParameters": { "roleName": role },
-            "requestID": request,
-            "recipientAccountId": "123456789012",
-        }
-    })
 }
 
 fn counted(world: &World, result: &str) -> usize {

@@ -315,3 +315,21 @@ fn delete(shared: &Shared, input: &Value) -> Result<Value, Refusal> {
     }
     Ok(json!({ "Successful": done, "Failed": failed }))
 }
+
+/// What `EventBridge` sends of a call on a role.
+#[must_use]
+pub fn message(role: &str, event: &str, request: &str) -> Value {
+    json!({
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws.iam",
+        "account": "123456789012",
+        "detail": {
+            "eventSource": "iam.amazonaws.com",
+            "eventName": event,
+            "eventTime": "2026-11-02T10:20:30Z",
+            "requestParameters": { "roleName": role },
+            "requestID": request,
+            "recipientAccountId": "123456789012",
+        }
+    })
+}

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::{
     figures::{Flood, rounded},
     process::Controller,
-    sight::{admin, made, message},
+    sight::{admin, made},
     world::World,
 };
-use crate::{iam::FakeIam, sqs::FakeSqs};
+use crate::{
+    iam::FakeIam,
+    sqs::{FakeSqs, message},
+};
 
 const NAMESPACE: &str = "flood";
 /// Until then a new process has swept, and believes what it sees.
@@ -158,15 +159,14 @@ fn junk(number: usize, count: usize) -> String {
     let role = format!("{NAMESPACE}.r{}", number / 2 % count);
     match number % 8 {
         0 => "no JSON".to_owned(),
-        2 => message("another-role", "AttachRolePolicy", "junk"),
-        4 => message(&role, "GetRole", "junk"),
+        2 => message("another-role", "AttachRolePolicy", "junk").to_string(),
+        4 => message(&role, "GetRole", "junk").to_string(),
         6 => {
-            let mut other: Value =
-                serde_json::from_str(&message(&role, "AttachRolePolicy", "junk")).unwrap_or_default();
+            let mut other = message(&role, "AttachRolePolicy", "junk");
             other["detail"]["recipientAccountId"] = "999999999999".into();
             other.to_string()
         }
-        _ => message(&role, "AttachRolePolicy", "junk"),
+        _ => message(&role, "AttachRolePolicy", "junk").to_string(),
     }
 }
 

@@ -3,15 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use super::{
     figures::{Sight, rounded},
     fleet::calls,
     process::Controller,
     world::World,
 };
-use crate::{iam::FakeIam, sqs::FakeSqs};
+use crate::{
+    iam::FakeIam,
+    sqs::{FakeSqs, message},
+};
 
 /// Changes that are made for each way.
 const CHANGES: usize = 20;
@@ -96,7 +97,7 @@ impl Watcher {
             role.attached.insert(admin());
         });
         if let Some(queue) = &self.queue {
-            queue.send(message(&role, "AttachRolePolicy", &format!("change-{nth}")));
+            queue.send(message(&role, "AttachRolePolicy", &format!("change-{nth}")).to_string());
         }
     }
 
@@ -154,21 +155,4 @@ pub(super) fn made(world: &World, iam: &FakeIam, namespace: &str, count: usize) 
 /// A policy that no object declares.
 pub(super) fn admin() -> String {
     "arn:aws:iam::aws:policy/AdministratorAccess".to_owned()
-}
-
-/// What `EventBridge` sends of a call on a role.
-pub(super) fn message(role: &str, event: &str, request: &str) -> String {
-    let record = json!({
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.iam",
-        "account": "123456789012",
-        "detail": {
-            "eventSource": "iam.amazonaws.com",
-            "eventName": event,
-            "requestParameters": { "roleName": role },
-            "requestID": request,
-            "recipientAccountId": "123456789012",
-        }
-    });
-    record.to_string()
 }
