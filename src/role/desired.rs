@@ -15,7 +15,7 @@ use super::{
 use crate::api::{
     CONTROLLER, Tag,
     bounds::{self, fits},
-    v1alpha1::{PinpointImportRoleSpec, UndeclaredPolicies},
+    v1alpha1::{PinpointImportRoleSpec, Trust, UndeclaredPolicies},
 };
 
 /// What a declaration means depends on.
@@ -71,8 +71,8 @@ pub fn role_name(spec: &PinpointImportRoleSpec, owner: &Owner) -> Result<RoleNam
 /// the import role shows both conditions; the guide that `spec: {}` stands for has none.
 #[must_use]
 pub fn advice(spec: &PinpointImportRoleSpec) -> Option<Problem> {
-    let trust = spec.trust.clone().unwrap_or_default();
-    if trust.applications.is_some() || trust.source_account.is_some() {
+    // Each field of `trust` is such a condition.
+    if spec.trust.as_ref().is_some_and(|trust| *trust != Trust::default()) {
         return None;
     }
     let path = FieldPath::of(&["spec"]);
