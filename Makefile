@@ -66,9 +66,9 @@ dependencies:
 bench: setup release ## Measure what docs/performance.md shows, in 40 minutes; PARTS names some: 10000 (objects), fleet, sight, flood, once, publish
 	@$(TARGET)/release/bench $(PARTS)
 
-proof: ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
-	cargo run --quiet --release --locked -p proof -- $(or $(MORE),0) $(or $(MOST),1000000)
-	cargo run --quiet --release --locked -p proof -- guards
+proof: release ## Visit every state of small worlds in which the decision acts, and take each of its rules out; MORE=1 lets more happen
+	@$(TARGET)/release/proof $(or $(MORE),0) $(or $(MOST),1000000)
+	@$(TARGET)/release/proof guards
 
 soak: setup release ## Many objects for DURATION=10m, while others do their worst by chance from SEED=…; OBJECTS=300
 	@$(TARGET)/release/soak $(or $(DURATION),10m) $(or $(OBJECTS),300) $(SEED)
@@ -80,7 +80,7 @@ browser: ## Look at the pages of audit and plan in a real browser, with hostile 
 	@$(TARGET)/debug/browser
 
 faults: ## Disturb each call of each flow in each way, and then each later one: all pairs, in process
-	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --test faults -- --nocapture
+	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --workspace --test faults -- --nocapture
 
 fuzz: ## Look for inputs that break what is promised, for DURATION (10m); SEED begins with the inputs of a failure
 	cargo test --quiet --locked --lib --test core --no-run
