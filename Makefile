@@ -83,9 +83,9 @@ faults: ## Disturb each call of each flow in each way, and then each later one: 
 	FAULTS=$(or $(ONE_IN),1) cargo test --quiet --release --locked --workspace --test faults -- --nocapture
 
 fuzz: ## Look for inputs that break what is promised, for DURATION (10m); SEED begins with the inputs of a failure
-	cargo test --quiet --locked --lib --test core --no-run
+	cargo test --quiet --locked --workspace --lib --test core --no-run
 	@export FUZZ_FOR=$(or $(DURATION),10m) $(if $(SEED),FUZZ_SEED=$(SEED)); failed=0; \
-	search() { RUST_BACKTRACE=0 cargo test --quiet --locked "$$@" fuzz:: -- --nocapture --test-threads 32; }; \
+	search() { RUST_BACKTRACE=0 cargo test --quiet --locked --workspace "$$@" fuzz:: -- --nocapture --test-threads 32; }; \
 	search --lib & search --test core || failed=1; \
 	wait $$! || failed=1; exit $$failed
 
