@@ -2,10 +2,13 @@
 //!
 //! The order and the premises keep a law: at no moment may anybody do anything with the role that he could not do before, and that is
 //! not declared either. So what is taken away goes first, then the trust policy is put right, and what is added comes last. A missing
-//! boundary comes before everything, since it only narrows; another boundary only once no undeclared policy is left beneath it. A change
-//! that fails keeps back those that would give access while it is missing, and no others.
+//! boundary comes before everything, since it only narrows; another boundary only once no undeclared policy is left beneath it (`frame`
+//! has the order of these two). A change that fails keeps back those that would give access while it is missing, and no others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::json;
 use strum::VariantArray;
@@ -53,27 +56,37 @@ pub fn plan(desired: &DesiredRole, observed: Option<&ObservedRole>, ours: &[Stri
         .and_then(|declared| self::boundary(declared, observed));
     let (boundary_first, boundary_later) = match &observed.head.boundary {
         None => (boundary, None),
-        Some(_) => (
-            None,
-            boundary.map(|change| change.needing([Premise::Removed, Premise::Trust])),
-        ),
+        Some(_) => (None, boundary),
     };
-    let frame_changes = trust.is_some() || boundary_later.is_some();
-    let (removals, additions) = policies((attached, buckets.as_ref(), *undeclared), observed, frame_changes);
+    let frame = frame(trust, boundary_later);
+    let (removals, additions) = policies((attached, buckets.as_ref(), *undeclared), observed, !frame.is_empty());
+    let settings = description_and_session(description.as_ref(), *max_session_duration, &observed.head);
+    let (shorter, settings): (Vec<_>, Vec<_>) = settings
+        .into_iter()
+        .partition(|change| change.secures.contains(&Premise::Removed));
     add_tags
         .into_iter()
         .chain(boundary_first)
+        .chain(shorter)
         .chain(removals)
-        .chain(trust)
-        .chain(boundary_later)
+        .chain(frame)
         .chain(additions)
-        .chain(description_and_session(
-            description.as_ref(),
-            *max_session_duration,
-            &observed.head,
-        ))
+        .chain(settings)
         .chain(remove_tags)
         .collect()
+}
+
+/// Trust policy and boundary are two calls. A trust policy that only lets more in comes second: nobody is let in while the other boundary is
+/// still on. One that puts somebody out comes first: the declared boundary is for none but those who are declared. One that does both
+/// comes first, too, and for one call the other boundary holds whom it lets in: worse were a stranger under the declared one.
+fn frame(trust: Option<Change>, boundary: Option<Change>) -> Vec<Change> {
+    let boundary = boundary.map(|change| change.needing([Premise::Removed, Premise::Trust]));
+    match (trust, boundary) {
+        (Some(trust), Some(boundary)) if trust.needs.contains(&Premise::Removed) => {
+            vec![boundary, trust.needing([Premise::Boundary])]
+        }
+        (trust, boundary) => trust.into_iter().chain(boundary).collect(),
+    }
 }
 
 /// The same for a role that is taken over: nothing is done to it before it bears the ownership tags.
@@ -226,14 +239,19 @@ fn description_and_session(description: Option<&String>, session: Option<i32>, h
     if differences.is_empty() {
         return None;
     }
-    let longer = session > head.max_session_duration;
     let change = Change {
         differences,
         overwrites: Some(role_settings(head.description.as_ref(), head.max_session_duration)),
         ..Change::plain(step)
     };
-    // Nobody who is not to be trusted gets a longer session.
-    Some(change.needing(longer.then_some(Premise::Trust)))
+    // Nobody who is not to be trusted gets a longer session, and nobody who is let in gets the longer one of before.
+    Some(
+        match session.map(|declared| Some(declared).cmp(&head.max_session_duration)) {
+            Some(Ordering::Greater) => change.needing([Premise::Trust]),
+            Some(Ordering::Less) => change.securing([Premise::Removed]),
+            Some(Ordering::Equal) | None => change,
+        },
+    )
 }
 
 /// Tags to set, and tags to take off.

@@ -294,7 +294,11 @@ impl Recent {
             settled.late = true;
             let trust = (shown.head.trust != written.head.trust).then_some(Premise::Trust);
             let boundary = (shown.head.boundary != written.head.boundary).then_some(Premise::Boundary);
-            settled.unproven.extend(trust.into_iter().chain(boundary));
+            let longer = shown.head.max_session_duration > written.head.max_session_duration;
+            let session = longer.then_some(Premise::Removed);
+            settled
+                .unproven
+                .extend(trust.into_iter().chain(boundary).chain(session));
             role.head.clone_from(&written.head);
         }
         if shown.attached != written.attached && is_late(&Overwritten::Attached(shown.attached.clone())) {

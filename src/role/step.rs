@@ -177,7 +177,7 @@ pub enum Premise {
     Trust,
     /// The boundary is as declared.
     Boundary,
-    /// Policies that are not declared are gone.
+    /// Policies that are not declared are gone, and a longer session than the declared one.
     Removed,
 }
 

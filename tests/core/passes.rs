@@ -342,8 +342,11 @@ impl World {
                 (_, None) => return Err(failure(Class::Retryable)),
                 (Step::PutBoundary(_), Some(there)) if there.head.boundary.is_some() && self.lag.is_zero() => {
                     apply(&mut role, step);
-                    let undeclared = powers(role.as_ref()).into_iter().find(|power| !self.is_declared(power));
-                    assert_eq!(undeclared, None, "another boundary over what is not declared");
+                    assert_eq!(
+                        self.undeclared(role.as_ref()),
+                        None,
+                        "another boundary over what is not declared"
+                    );
                 }
                 (Step::DeleteRole, Some(there)) if !there.attached.is_empty() || !there.inline.is_empty() => {
                     assert!(!self.lag.is_zero(), "DeleteRole on a role with policies");
@@ -368,10 +371,11 @@ impl World {
         }
     }
 
-    /// Whether a power is one of the declared role, or policies of others are to be kept.
-    fn is_declared(&self, power: &Power) -> bool {
+    /// What a role makes possible that is not declared, unless policies of others are to be kept.
+    fn undeclared(&self, role: Option<&ObservedRole>) -> Option<Power> {
         let end = after_all(None, &plan(&declare(self.spec()), None, &[]));
-        self.spec().undeclared_policies == UndeclaredPolicies::Keep || powers(end.as_ref()).contains(power)
+        let more = beyond(powers(role), &powers(end.as_ref()));
+        more.filter(|_| self.spec().undeclared_policies != UndeclaredPolicies::Keep)
     }
 
     fn conclude(&mut self, subject: Option<&Subject>, end: End, role: Option<&Head>) {

@@ -193,6 +193,7 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
         Move::Unbound => head.boundary = None,
         Move::Rebound => head.boundary = Some(BOUNDARY.to_owned()),
         Move::Shorten => head.max_session_duration = Some(3600),
+        Move::Lengthen => head.max_session_duration = Some(43200),
         Move::Strip => head
             .tags
             .retain(|key, _| Tag::VARIANTS.iter().all(|tag| tag.key() != key)),

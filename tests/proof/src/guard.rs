@@ -22,6 +22,8 @@ pub enum Guard {
     BucketsNeedTrust,
     BucketsNeedBoundary,
     TrustNeedsRemoved,
+    TrustNeedsBoundary,
+    TrustNeedsSession,
     BoundaryNeedsRemoved,
     BoundaryNeedsTrust,
     SessionNeedsTrust,
@@ -66,6 +68,8 @@ impl Guard {
             Self::BucketsNeedTrust => "PutRolePolicy needs the declared trust policy",
             Self::BucketsNeedBoundary => "PutRolePolicy needs the declared boundary",
             Self::TrustNeedsRemoved => "a trust policy that only adds needs undeclared policies gone",
+            Self::TrustNeedsBoundary => "a trust policy that only adds needs the declared boundary",
+            Self::TrustNeedsSession => "a trust policy that only adds needs a longer session shortened",
             Self::BoundaryNeedsRemoved => "another boundary needs undeclared policies gone",
             Self::BoundaryNeedsTrust => "another boundary needs the declared trust policy",
             Self::SessionNeedsTrust => "a longer session needs the declared trust policy",
@@ -111,6 +115,8 @@ impl Guard {
             Self::BucketsNeedTrust => Name::Buckets,
             Self::BucketsNeedBoundary => Name::BucketsUnbounded,
             Self::TrustNeedsRemoved => Name::Narrowed,
+            Self::TrustNeedsBoundary => Name::ReboundNarrowed,
+            Self::TrustNeedsSession => Name::LongSession,
             Self::BoundaryNeedsRemoved => Name::Rebound,
             Self::BoundaryNeedsTrust => Name::ReboundOpen,
             Self::SessionNeedsTrust => Name::Session,
@@ -161,7 +167,8 @@ impl Guard {
                 | (Self::BoundaryNeedsTrust, Step::PutBoundary(_))
                 | (Self::SessionNeedsTrust, Step::UpdateRole { .. }) => &[Trust],
                 (Self::AttachNeedsBoundary, Step::AttachPolicy(_))
-                | (Self::BucketsNeedBoundary, Step::PutBucketPolicy(_)) => &[Boundary],
+                | (Self::BucketsNeedBoundary, Step::PutBucketPolicy(_))
+                | (Self::TrustNeedsBoundary, Step::UpdateTrust(_)) => &[Boundary],
                 (Self::TrustNeedsRemoved, Step::UpdateTrust(_))
                 | (Self::BoundaryNeedsRemoved, Step::PutBoundary(_))
                 | (Self::DeletionNeedsRemoved, Step::DeleteRole) => &[Removed],
@@ -172,6 +179,9 @@ impl Guard {
                 _ => &[],
             };
             change.needs.retain(|need| !gone.contains(need));
+            if self == Self::TrustNeedsSession && matches!(change.step, Step::UpdateRole { .. }) {
+                change.secures.clear();
+            }
         }
         work
     }

@@ -58,12 +58,21 @@ pub fn powers(role: Option<&ObservedRole>) -> BTreeSet<Power> {
         .collect()
 }
 
-/// What a role's policies let whom do, whatever boundary holds him and however long he may stay. By this the core's laws judge the steps
-/// of any plan: in one that changes trust policy, boundary and session, these come one after the other.
+/// The same, whatever boundary holds him and however long he may stay. By this the core's laws judge plans that let somebody in and put
+/// another out at once: under which boundary, and for how long, can't be put right in the same call.
 #[must_use]
 pub fn powers_by_policies(role: Option<&ObservedRole>) -> BTreeSet<Power> {
     let all = powers(role).into_iter().filter(|power| power.what != LONG_SESSION);
     all.map(|power| Power { within: None, ..power }).collect()
+}
+
+/// Whether one role lets in all whom another does.
+#[must_use]
+pub fn lets_in_all_of(role: Option<&ObservedRole>, other: Option<&ObservedRole>) -> bool {
+    let lets_in = who(role);
+    who(other)
+        .iter()
+        .all(|grant| lets_in.iter().any(|wide| is_within(wide, grant)))
 }
 
 /// What may be possible during a pass that began with this role: what was, and what is declared.
@@ -99,14 +108,20 @@ pub fn beyond(powers: BTreeSet<Power>, allowed: &BTreeSet<Power>) -> Option<Powe
 
 /// Whether one power is the other under fewer conditions, or the same.
 fn covers(wide: &Power, narrow: &Power) -> bool {
-    let (same, less) = (&wide.who, &narrow.who);
     wide.what == narrow.what
         && (wide.within.is_none() || wide.within == narrow.within)
-        && (same.effect, &same.principal, &same.action) == (less.effect, &less.principal, &less.action)
-        && same
-            .conditions
-            .iter()
-            .all(|(key, values)| less.conditions.get(key) == Some(values))
+        && is_within(&wide.who, &narrow.who)
+}
+
+/// Whether one grant is the other under fewer conditions, or the same. More values of a key are fewer conditions: none of this world is
+/// negated.
+fn is_within(wide: &Grant, narrow: &Grant) -> bool {
+    let lets = |(key, values): (_, &BTreeSet<String>)| {
+        let fewer = narrow.conditions.get(key);
+        fewer.is_some_and(|fewer| fewer.is_subset(values))
+    };
+    (wide.effect, &wide.principal, &wide.action) == (narrow.effect, &narrow.principal, &narrow.action)
+        && wide.conditions.iter().all(lets)
 }
 
 /// What a document allows. One that can't be read allows what nothing else does: somebody unknown something unknown. So whatever is added

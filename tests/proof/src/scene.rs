@@ -95,6 +95,8 @@ pub enum Move {
     Rebound,
     /// The session is made short.
     Shorten,
+    /// The session is made long.
+    Lengthen,
     /// The ownership tags go.
     Strip,
     /// The tags of another owner are put on.

@@ -20,7 +20,9 @@ pub enum Name {
     Unbounded,
     Rebound,
     ReboundOpen,
+    ReboundNarrowed,
     Session,
+    LongSession,
     Buckets,
     BucketsUnbounded,
     Repaired,
@@ -155,59 +157,47 @@ impl Name {
 
     /// A role that others changed twice, when all was at rest: one repair must not give what the other has yet to take.
     fn drifted(self) -> Scene {
+        use Move::{Attach, Detach, Empty, Lengthen, LetIn, Narrow, Rebound, Shorten, Unbound};
         let guide = PinpointImportRoleSpec::default;
-        let all = [Move::LetIn, Move::Attach, Move::Detach];
+        let session = |seconds| with(|spec| spec.max_session_duration = Some(seconds));
+        let bounded = || bounded_by(OURS);
+        let all = &[LetIn, Attach, Detach];
         match self {
-            Self::Opened => drift("opened and bare", guide(), &[Move::LetIn, Move::Detach], &all),
-            Self::Narrowed => drift(
-                "narrowed, with a policy of theirs",
-                guide(),
-                &[Move::Narrow, Move::Attach],
-                &all,
-            ),
-            Self::Unbounded => drift(
-                "unbounded and bare",
-                bounded_by(OURS),
-                &[Move::Unbound, Move::Detach],
-                &[Move::Unbound, Move::LetIn],
-            ),
+            Self::Opened => drift("opened and bare", guide(), &[LetIn, Detach], all),
+            Self::Narrowed => drift("narrowed, with a policy of theirs", guide(), &[Narrow, Attach], all),
+            Self::Unbounded => drift("unbounded and bare", bounded(), &[Unbound, Detach], &[Unbound, LetIn]),
             Self::Rebound => drift(
                 "another boundary, with a policy of theirs",
-                bounded_by(OURS),
-                &[Move::Rebound, Move::Attach],
-                &all,
+                bounded(),
+                &[Rebound, Attach],
+                all,
             ),
-            Self::ReboundOpen => drift(
-                "another boundary, and opened",
-                bounded_by(OURS),
-                &[Move::Rebound, Move::LetIn],
-                &[Move::Attach],
+            Self::ReboundOpen => drift("another boundary, and opened", bounded(), &[Rebound, LetIn], &[Attach]),
+            Self::ReboundNarrowed => drift(
+                "another boundary, and narrowed",
+                bounded(),
+                &[Rebound, Narrow],
+                &[Attach],
             ),
-            Self::Session => {
-                let spec = PinpointImportRoleSpec {
-                    max_session_duration: Some(7200),
-                    ..guide()
-                };
-                drift(
-                    "a shorter session, and opened",
-                    spec,
-                    &[Move::Shorten, Move::LetIn],
-                    &[Move::Attach],
-                )
-            }
-            Self::Buckets => drift(
-                "no bucket policy, and opened",
-                buckets(),
-                &[Move::Empty, Move::LetIn],
-                &all,
+            Self::Session => drift(
+                "a shorter session, and opened",
+                session(7200),
+                &[Shorten, LetIn],
+                &[Attach],
             ),
+            Self::LongSession => drift(
+                "a longer session, and narrowed",
+                session(3600),
+                &[Lengthen, Narrow],
+                &[Attach],
+            ),
+            Self::Buckets => drift("no bucket policy, and opened", buckets(), &[Empty, LetIn], all),
             _ => {
                 let spec = PinpointImportRoleSpec {
                     permissions_boundary: Some(OURS.to_owned()),
                     ..buckets()
                 };
-                let prelude = [Move::Empty, Move::Unbound];
-                drift("no bucket policy, no boundary", spec, &prelude, &[Move::LetIn])
+                drift("no bucket policy, no boundary", spec, &[Empty, Unbound], &[LetIn])
             }
         }
     }
@@ -389,7 +379,7 @@ fn drift(name: &'static str, spec: PinpointImportRoleSpec, prelude: &[Move], mov
 }
 
 /// The guide's role, with something set.
-fn with(policy: fn(&mut PinpointImportRoleSpec)) -> PinpointImportRoleSpec {
+fn with(policy: impl FnOnce(&mut PinpointImportRoleSpec)) -> PinpointImportRoleSpec {
     let mut spec = PinpointImportRoleSpec::default();
     policy(&mut spec);
     spec

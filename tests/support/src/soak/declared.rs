@@ -286,10 +286,17 @@ pub(super) fn gained(
     apart: bool,
 ) -> Option<String> {
     let boundary = after.permissions_boundary.as_ref();
-    // Trust policy and boundary are two calls, and the trust policy is the first: until the second the boundary before holds whom it lets in.
+    // Trust policy and boundary are two calls. Where the one lets somebody in and puts another out, until the second call the boundary before
+    // holds whom it lets in.
+    let lets_in = |role: &RoleState, other: &RoleState| {
+        let who = trusted(&role.trust_policy);
+        trusted(&other.trust_policy)
+            .iter()
+            .all(|grant| who.iter().any(|wide| grant.is_within(wide)))
+    };
     let between = before
         .last()
-        .filter(|role| role.trust_policy != after.trust_policy)
+        .filter(|role| !lets_in(role, after) && !lets_in(after, role))
         .map(|role| role.permissions_boundary.as_ref());
     let permits = |p: &Permitted<'_>| p.boundary(boundary) || between == Some(boundary);
     for grant in trusted(&after.trust_policy) {
@@ -419,7 +426,7 @@ mod tests {
             &spec,
             false
         ));
-        // Where trust policy and boundary change, the trust policy is the first; a policy comes under the declared boundary alone.
+        // Where the trust policy lets in and puts out, it is the first, else the last; a policy comes under the declared boundary alone.
         let bounded = json!({"permissionsBoundary": ADMIN});
         let before = |trust, attached| RoleState {
             permissions_boundary: Some(S3_READ_ONLY.to_owned()),
@@ -427,6 +434,12 @@ mod tests {
         };
         let (closed, bare) = (before(STRANGER, &[S3_READ_ONLY]), before(guide, &[]));
         assert!(!gains(&before(guide, &[S3_READ_ONLY]), &[&closed], &bounded, false));
+        let narrow = guide.replace(
+            "\"sts:AssumeRole\"",
+            "\"sts:AssumeRole\",\"Condition\":{\"StringEquals\":{\"aws:SourceAccount\":\"1\"}}",
+        );
+        let narrowed = before(&narrow, &[S3_READ_ONLY]);
+        assert!(gains(&before(guide, &[S3_READ_ONLY]), &[&narrowed], &bounded, false));
         assert!(gains(&before(guide, &[S3_READ_ONLY]), &[&bare], &bounded, false));
         // Conditions narrow; a boundary narrows, and goes without a word only where it was never declared.
         let declared = declared_grant(&spec);
