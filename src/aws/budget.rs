@@ -11,7 +11,7 @@ use std::{
 use governor::Quota;
 use tokio::sync::oneshot;
 
-use super::lane::{Lane, Turns};
+use super::lane::{Lane, PassLane, Turns};
 use crate::rate::Rate;
 
 /// The budget of an account.
@@ -41,8 +41,19 @@ impl CallBudget {
         }
     }
 
-    /// Waits for a call to be paid for.
-    pub(super) async fn take(&self, lane: Lane) {
+    /// Waits for a call to be paid for: among those who are asked for from the moment that somebody asks.
+    pub(super) async fn take(&self, lane: PassLane) {
+        if lane.now() == Lane::Due {
+            tokio::select! {
+                biased;
+                () = self.take_in(Lane::Due) => return,
+                () = lane.asked() => {}
+            }
+        }
+        self.take_in(Lane::Asked).await;
+    }
+
+    async fn take_in(&self, lane: Lane) {
         let (give, mut given) = oneshot::channel();
         {
             let mut queues = self.queues();
@@ -104,7 +115,7 @@ mod tests {
         for (who, lane) in comers.iter().copied() {
             let mut take = Box::pin({
                 let budget = Arc::clone(budget);
-                async move { budget.take(lane).await }
+                async move { budget.take(lane.into()).await }
             });
             assert!(take.as_mut().now_or_never().is_none(), "{who} was served at once");
             waiting.spawn(take.map(move |()| who));
@@ -120,10 +131,26 @@ mod tests {
         order
     }
 
+    /// A call that waits because it is due is asked for.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_asked_for_while_it_waits_comes_first() {
+        let budget = budget(1);
+        budget.take(Lane::Due.into()).await;
+        let before = wait(&budget, &[("due", Lane::Due); 40]);
+        let (change, lane) = PassLane::new(Lane::Due);
+        let start = Instant::now();
+        let mut call = Box::pin(budget.take(lane));
+        assert!(call.as_mut().now_or_never().is_none());
+        change.send_replace(Lane::Asked);
+        call.await;
+        assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+        drop(before);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_people_did_is_paid_for_first() {
         let budget = budget(2);
-        budget.take(Lane::Due).await;
+        budget.take(Lane::Due.into()).await;
         let start = Instant::now();
         let waiting = wait(
             &budget,
@@ -142,7 +169,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_due_is_paid_for_some_day() {
         let budget = budget(2);
-        budget.take(Lane::Due).await;
+        budget.take(Lane::Due.into()).await;
         let comers = [&[("due", Lane::Due)][..], &[("asked", Lane::Asked); 40]].concat();
         let order = order(wait(&budget, &comers)).await;
         assert_eq!(
@@ -155,9 +182,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_goes_away_keeps_nobody_waiting() {
         let budget = budget(2);
-        budget.take(Lane::Due).await;
-        let mut gives = Box::pin(budget.take(Lane::Due));
-        let mut waits = Box::pin(budget.take(Lane::Asked));
+        budget.take(Lane::Due.into()).await;
+        let mut gives = Box::pin(budget.take(Lane::Due.into()));
+        let mut waits = Box::pin(budget.take(Lane::Asked.into()));
         assert!(gives.as_mut().now_or_never().is_none() && waits.as_mut().now_or_never().is_none());
         let left = wait(&budget, &[("left", Lane::Due)]);
         drop((gives, waits));

@@ -21,7 +21,7 @@ use super::{
     answer::WholeAnswersOnly,
     budget::CallBudget,
     error,
-    lane::Lane,
+    lane::{Lane, PassLane},
     loopback::LoopbackOnlyInClear,
     own::OwnWrites,
     sessions::{AssumedRole, Sessions},
@@ -67,7 +67,7 @@ pub struct Iam {
     settings: IamSettings,
     budget: Arc<CallBudget>,
     /// In whose place in the budget's queue calls wait.
-    lane: Lane,
+    lane: PassLane,
     /// The smaller budget of the sweeps, each of whose calls is paid for from the other too.
     pub(super) sweeps: Arc<Rate>,
     pub(super) watch: Arc<dyn CallWatch>,
@@ -120,7 +120,7 @@ impl Iam {
             shared: shared.clone(),
             settings,
             budget: budget(settings),
-            lane: Lane::Asked,
+            lane: Lane::Asked.into(),
             sweeps: sweeps(settings),
             watch,
             page_timeouts: page_timeouts(),
@@ -149,8 +149,8 @@ impl Iam {
 
     /// The same, for calls that people asked for or that are due.
     #[must_use]
-    pub(crate) fn in_lane(mut self, lane: Lane) -> Self {
-        self.lane = lane;
+    pub(crate) fn in_lane(mut self, lane: impl Into<PassLane>) -> Self {
+        self.lane = lane.into();
         self
     }
 
@@ -185,7 +185,7 @@ impl Iam {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let start = Instant::now();
-        self.budget.take(self.lane).await;
+        self.budget.take(self.lane.clone()).await;
         let waited = start.elapsed();
         let answer = send.await;
         let result = match &answer {

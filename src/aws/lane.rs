@@ -1,5 +1,9 @@
 //! Lanes: what people did, and what time did. Seats and the budget of calls have one policy of whose turn it is.
 
+use std::future::pending;
+
+use tokio::sync::watch;
+
 /// Why a pass is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Lane {
@@ -7,6 +11,36 @@ pub(crate) enum Lane {
     Asked,
     /// Its time has come.
     Due,
+}
+
+/// The lane of a pass, which may change while it is under way: somebody edits the object of a look that is due.
+#[derive(Clone, Debug)]
+pub(crate) struct PassLane(watch::Receiver<Lane>);
+
+impl PassLane {
+    /// One whose lane the sender changes.
+    pub(super) fn new(lane: Lane) -> (watch::Sender<Lane>, Self) {
+        let (change, lane) = watch::channel(lane);
+        (change, Self(lane))
+    }
+
+    /// Its lane now.
+    pub(super) fn now(&self) -> Lane {
+        *self.0.borrow()
+    }
+
+    /// Waits until somebody asks for it, for ever if nobody does.
+    pub(super) async fn asked(mut self) {
+        if self.0.wait_for(|lane| *lane == Lane::Asked).await.is_err() {
+            pending().await
+        }
+    }
+}
+
+impl From<Lane> for PassLane {
+    fn from(lane: Lane) -> Self {
+        Self::new(lane).1
+    }
 }
 
 /// So many in a row go to those who are asked for while others are due: people come first, but whatever they do, what is due has its turn

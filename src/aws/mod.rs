@@ -22,7 +22,7 @@ pub use accounts::{AccountAccess, AccountWatch, Accounts, Place, watch_account};
 pub use client::{CallWatch, Iam, IamSettings};
 pub use environment::check_environment;
 pub use error::class_of_code;
-pub(crate) use lane::Lane;
+pub(crate) use lane::{Lane, PassLane};
 pub use queue::{Queue, QueueUrl};
 pub use sessions::{AssumedRole, ExternalId};
 pub use sweep::{Details, Page, Paging, RolePages};

@@ -9,9 +9,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::lane::{Lane, Turns};
+use super::lane::{Lane, PassLane, Turns};
 
 /// The seats of an account.
 #[derive(Debug)]
@@ -22,7 +22,10 @@ pub(crate) struct Seats(Arc<Mutex<State>>);
 pub(crate) struct Seat {
     seats: Arc<Mutex<State>>,
     namespace: String,
-    lane: Lane,
+    uid: String,
+    /// For whom it was given.
+    given: Lane,
+    lane: PassLane,
 }
 
 /// A pass over an object that waits for a seat.
@@ -36,8 +39,10 @@ struct Waiter {
 struct State {
     /// How many there are.
     size: usize,
-    /// Passes at work, by lane and namespace.
+    /// Passes at work, by the lane in which they came, and namespace.
     at_work: HashMap<(Lane, String), usize>,
+    /// What tells a pass at work that somebody asks for it, by its object.
+    under_way: HashMap<String, watch::Sender<Lane>>,
     /// Who waits, by lane and namespace, in the order of arrival.
     waiting: HashMap<(Lane, String), VecDeque<Waiter>>,
     /// When a namespace was given a seat last, counted in seats.
@@ -54,6 +59,7 @@ impl Seats {
         Self(Arc::new(Mutex::new(State {
             size: size.into(),
             at_work: HashMap::new(),
+            under_way: HashMap::new(),
             waiting: HashMap::new(),
             given: HashMap::new(),
             count: 0,
@@ -81,7 +87,8 @@ impl Seats {
         seat.await.ok()
     }
 
-    /// Somebody asks for a pass over an object: if one waits already, since its time has come, it waits among those who are asked for.
+    /// Somebody asks for a pass over an object: if one waits already, since its time has come, it waits among those who are asked for; if one
+    /// is under way, its further calls do, so that it is soon over.
     pub(crate) fn ask(&self, namespace: &str, uid: &str) {
         {
             let mut state = locked(&self.0);
@@ -91,6 +98,9 @@ impl Seats {
                 queue.remove(place)
             });
             let Some(asked) = asked else {
+                if let Some(pass) = state.under_way.get(uid) {
+                    pass.send_replace(Lane::Asked);
+                }
                 return;
             };
             let queue = state.waiting.entry((Lane::Asked, namespace.to_owned())).or_default();
@@ -108,9 +118,9 @@ impl Seats {
 }
 
 impl Seat {
-    /// For whom it was given.
-    pub(crate) fn lane(&self) -> Lane {
-        self.lane
+    /// In which lane its pass waits for the budget.
+    pub(crate) fn lane(&self) -> PassLane {
+        self.lane.clone()
     }
 }
 
@@ -118,7 +128,8 @@ impl Drop for Seat {
     fn drop(&mut self) {
         {
             let mut state = locked(&self.seats);
-            let key = (self.lane, std::mem::take(&mut self.namespace));
+            state.under_way.remove(&self.uid);
+            let key = (self.given, std::mem::take(&mut self.namespace));
             if let Some(working) = state.at_work.get_mut(&key) {
                 *working -= 1;
                 if *working == 0 {
@@ -138,23 +149,27 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
 fn give(seats: &Arc<Mutex<State>>) {
     loop {
         let mut state = locked(seats);
-        let Some((to, lane, namespace)) = state.next() else {
+        let Some((Waiter { uid, give }, given, namespace)) = state.next() else {
             return;
         };
+        let (change, lane) = PassLane::new(given);
+        state.under_way.insert(uid.clone(), change);
         let seat = Seat {
             seats: Arc::clone(seats),
             namespace,
+            uid,
+            given,
             lane,
         };
         drop(state);
         // Who waited may have gone this very moment: then the seat comes back, and is given to the next.
-        drop(to.send(seat));
+        drop(give.send(seat));
     }
 }
 
 impl State {
     /// Who is next, if there is a seat for him, which counts as taken then.
-    fn next(&mut self) -> Option<(oneshot::Sender<Seat>, Lane, String)> {
+    fn next(&mut self) -> Option<(Waiter, Lane, String)> {
         self.waiting.retain(|_, queue| {
             while queue.front().is_some_and(|waiter| waiter.give.is_closed()) {
                 queue.pop_front();
@@ -165,16 +180,16 @@ impl State {
         let key = self.waiting.keys().filter(|(of, _)| *of == lane);
         let key = key.min_by_key(|(_, namespace)| self.turn(namespace))?.clone();
         let queue = self.waiting.get_mut(&key)?;
-        let to = queue.pop_front();
+        let next = queue.pop_front();
         if queue.is_empty() {
             self.waiting.remove(&key);
         }
-        let to = to?.give;
+        let next = next?;
         self.count += 1;
         self.given.insert(key.1.clone(), self.count);
         self.tidy();
         *self.at_work.entry(key.clone()).or_default() += 1;
-        Some((to, key.0, key.1))
+        Some((next, key.0, key.1))
     }
 
     /// The lane whose turn it is.
@@ -338,8 +353,24 @@ mod tests {
         }
         drop(held);
         let turns: Vec<_> = looks.iter_mut().map(|look| look.as_mut().now_or_never()).collect();
-        let lanes: Vec<_> = turns.iter().flatten().flatten().map(Seat::lane).collect();
+        let lanes: Vec<_> = turns.iter().flatten().flatten().map(|seat| seat.lane().now()).collect();
         assert!(turns[2].is_some() && lanes == [Lane::Asked], "{turns:?}");
+    }
+
+    /// An object is edited while its look, which was due, is under way: the look's calls wait no longer among those that are due.
+    #[tokio::test]
+    async fn who_is_asked_for_at_work_is_soon_done() {
+        let seats = Seats::new(2);
+        let (look, other) = (
+            seats.take("a", "1", Lane::Due).await.unwrap(),
+            seats.take("a", "2", Lane::Asked).await,
+        );
+        let mut asked = Box::pin(look.lane().asked());
+        assert!(asked.as_mut().now_or_never().is_none());
+        seats.ask("a", "1");
+        assert!(asked.now_or_never().is_some());
+        drop((look, other));
+        assert!(locked(&seats.0).under_way.is_empty());
     }
 
     /// The seats that looks leave are for those who are asked for while they wait, too.

@@ -8,7 +8,7 @@ use crate::{
         INLINE_POLICY,
         v1alpha1::{PinpointImportRole, UndeclaredPolicies},
     },
-    aws::{Iam, Lane},
+    aws::{Iam, PassLane},
     cluster::ApiError,
     role::{
         Head, Owner, Ownership,
@@ -55,7 +55,7 @@ pub(super) struct Aimed {
 }
 
 /// Finds out what an object's pass is about, before anything is done. Its calls are paid for in this lane.
-pub(super) async fn aim(context: &Context, object: &PinpointImportRole, lane: Lane) -> ControlFlow<End, Aimed> {
+pub(super) async fn aim(context: &Context, object: &PinpointImportRole, lane: PassLane) -> ControlFlow<End, Aimed> {
     let known = context.known(object);
     let situation = context.situation(object, &known);
     begin(&situation)?;

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     api::{ConditionType, REQUEST_ANNOTATION, v1alpha1::PinpointImportRole},
-    aws::Lane,
+    aws::{Lane, PassLane},
     backoff,
     cluster::ApiError,
     role::{
@@ -77,7 +77,7 @@ pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Cont
 }
 
 /// A pass that has its seat.
-async fn seated(context: &Context, cached: &PinpointImportRole, lane: Lane) -> Result<Concluded, ApiError> {
+async fn seated(context: &Context, cached: &PinpointImportRole, lane: PassLane) -> Result<Concluded, ApiError> {
     let started = Instant::now();
     let untold = |action| Concluded {
         action,
@@ -135,7 +135,7 @@ pub(super) fn after_error(object: Arc<PinpointImportRole>, error: &ApiError, con
 async fn pass(
     context: &Context,
     object: PinpointImportRole,
-    lane: Lane,
+    lane: PassLane,
     started: Instant,
 ) -> Result<Concluded, ApiError> {
     let Aimed {
