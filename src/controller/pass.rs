@@ -46,34 +46,33 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// One pass over an object.
 pub(super) async fn reconcile(cached: Arc<PinpointImportRole>, context: Arc<Context>) -> Result<Action, ApiError> {
+    if let Some(rest) = context.rests(&cached).await {
+        return Ok(Action::requeue(rest));
+    }
+    let seats = context.accounts.seats(cached.spec.account_id.as_deref());
+    let namespace = cached.namespace().unwrap_or_default();
+    let lane = if context.memory(&cached, |memory| memory.is_hinted()) {
+        Lane::Asked
+    } else {
+        lane(&cached)
+    };
+    let Some(seat) = seats.take(&namespace, &cached.uid().unwrap_or_default(), lane).await else {
+        return Ok(Action::await_change());
+    };
+    // From here on there are as many as there are seats. Thousands wait, each without a span, and without room for what comes after.
     let span = info_span!(
         "pass",
-        namespace = cached.namespace(),
+        namespace,
         name = cached.name_any(),
         generation = cached.metadata.generation
     );
-    async {
-        if let Some(rest) = context.rests(&cached).await {
-            return Ok(Action::requeue(rest));
-        }
-        let seats = context.accounts.seats(cached.spec.account_id.as_deref());
-        let namespace = cached.namespace().unwrap_or_default();
-        let lane = if context.memory(&cached, |memory| memory.is_hinted()) {
-            Lane::Asked
-        } else {
-            lane(&cached)
-        };
-        let Some(seat) = seats.take(&namespace, &cached.uid().unwrap_or_default(), lane).await else {
-            return Ok(Action::await_change());
-        };
-        // Boxed, so that thousands can wait for their seats and need no room for what comes after.
-        let Concluded { action, told } = Box::pin(seated(&context, &cached, seat.lane())).await?;
+    let pass = async {
+        let Concluded { action, told } = seated(&context, &cached, seat.lane()).await?;
         drop(seat);
-        Box::pin(objects::publish(&context, &cached, told)).await;
+        objects::publish(&context, &cached, told).await;
         Ok(action)
-    }
-    .instrument(span)
-    .await
+    };
+    Box::pin(pass.instrument(span)).await
 }
 
 /// A pass that has its seat.
