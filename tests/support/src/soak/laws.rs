@@ -217,7 +217,8 @@ pub(super) fn judge_version(
             how: format!("{}/{} {how}", object.slot.0, object.slot.1),
         }));
     };
-    let generation = |version: &Value| version["status"]["observedGeneration"].as_i64().unwrap_or(0);
+    // The schema gives an object that nobody has looked at -1, once it has a status.
+    let generation = |version: &Value| version["status"]["observedGeneration"].as_i64().unwrap_or(-1);
     let fell = generation(was) > generation(&object.last);
     broken(
         "observedGeneration only grows",
