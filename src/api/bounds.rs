@@ -34,9 +34,6 @@ patterns! {
     /// Id of an account.
     ACCOUNT_ID = r"^[0-9]{12}$";
 
-    /// Id of an organization; 12 to 34 characters. AWS Organizations API reference, `Organization`.
-    ORGANIZATION_ID = r"^o-[a-z0-9]{10,32}$";
-
     /// AWS region; 9 to 32 characters.
     REGION = r"^[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}$";
 

@@ -212,12 +212,6 @@ pub struct Trust {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 12, max = 12), regex(pattern = bounds::ACCOUNT_ID))]
     pub source_account: Option<String>,
-
-    /// Organization on behalf of whose accounts Pinpoint may use the role (`aws:SourceOrgID`), such as `o-1a2b3c4d5e`. Left out, no
-    /// such condition.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 12, max = 34), regex(pattern = bounds::ORGANIZATION_ID))]
-    pub source_organization: Option<String>,
 }
 
 /// A Pinpoint project.

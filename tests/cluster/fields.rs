@@ -127,18 +127,6 @@ fn trust() {
         trust()["Statement"][0]["Condition"],
         json!({"StringEquals": {"aws:SourceAccount": "210987654321"}})
     );
-    for id in ["o-1a2b3c4d5e", "o-other12345"] {
-        let only_organization = json!({"trust": {"sourceOrganization": id}});
-        assert_eq!(apply(&world, &only_organization), ["UpdateAssumeRolePolicy"]);
-        assert_eq!(
-            trust()["Statement"][0]["Condition"],
-            json!({"StringEquals": {"aws:SourceOrgID": id}})
-        );
-    }
-    let refused = world
-        .apply("segments", &json!({"trust": {"sourceOrganization": "*"}}))
-        .unwrap_err();
-    assert!(refused.contains("sourceOrganization"), "{refused}");
     assert_eq!(apply(&world, &json!({})), ["UpdateAssumeRolePolicy"]);
     assert_eq!(trust()["Statement"][0]["Condition"], Value::Null);
 }

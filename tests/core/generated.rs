@@ -71,13 +71,10 @@ fn trust() -> impl Strategy<Value = Trust> {
         region: region.to_owned(),
         id: "0123456789abcdef".repeat(2),
     });
-    let account = option::of(Just("210987654321".to_owned()));
-    let organization = option::of(Just("o-1a2b3c4d5e".to_owned()));
-    (vec(application, 0..3), account, organization).prop_map(|(applications, source_account, source_organization)| {
+    (vec(application, 0..3), option::of(Just("210987654321".to_owned()))).prop_map(|(applications, source_account)| {
         Trust {
             applications: Some(applications).filter(|applications| !applications.is_empty()),
             source_account,
-            source_organization,
         }
     })
 }

@@ -68,7 +68,7 @@ struct Service {
 struct Condition {
     #[serde(skip_serializing_if = "Option::is_none")]
     arn_like: Option<SourceArn>,
-    string_equals: Source,
+    string_equals: SourceAccount,
 }
 
 #[derive(Serialize)]
@@ -78,11 +78,9 @@ struct SourceArn {
 }
 
 #[derive(Serialize)]
-struct Source {
-    #[serde(rename = "aws:SourceAccount", skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    #[serde(rename = "aws:SourceOrgID", skip_serializing_if = "Option::is_none")]
-    organization: Option<String>,
+struct SourceAccount {
+    #[serde(rename = "aws:SourceAccount")]
+    account: String,
 }
 
 impl TrustPolicy {
@@ -95,21 +93,17 @@ impl TrustPolicy {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let source = Source {
-            account: match &trust.source_account {
-                Some(declared) => Some(declared.clone()),
-                None => trust.applications.as_ref().map(|_| account.id.clone()),
-            },
-            organization: trust.source_organization.clone(),
+        let source_account = match &trust.source_account {
+            Some(declared) => Some(declared.clone()),
+            None => trust.applications.as_ref().map(|_| account.id.clone()),
         };
         let arn = |application| application_arn(application, account);
         let mut arns: Vec<String> = trust.applications.iter().flatten().map(arn).collect();
         arns.sort();
         arns.dedup();
-        let is_guarded = source.account.is_some() || source.organization.is_some();
-        let condition = is_guarded.then(|| Condition {
+        let condition = source_account.map(|account| Condition {
             arn_like: (!arns.is_empty()).then_some(SourceArn { arns }),
-            string_equals: source,
+            string_equals: SourceAccount { account },
         });
         let document = Document {
             version: "2012-10-17",
@@ -191,7 +185,6 @@ fn problems(trust: &Trust) -> Vec<Problem> {
     let Trust {
         applications: named,
         source_account,
-        source_organization,
     } = trust;
     let mut problems = Vec::new();
     // The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
@@ -214,15 +207,6 @@ fn problems(trust: &Trust) -> Vec<Problem> {
     if let Some(source) = source_account.as_deref().filter(|source| !is_account_id(source)) {
         let message = format!("{source:?} is not an account id: 12 digits");
         problems.push(Problem::new(FieldPath::spec("trust").key("sourceAccount"), message));
-    }
-    if let Some(source) = source_organization
-        && !fits(source, bounds::ORGANIZATION_ID, 12..=34)
-    {
-        let message = format!("{source:?} is not the id of an organization, such as o-1a2b3c4d5e");
-        problems.push(Problem::new(
-            FieldPath::spec("trust").key("sourceOrganization"),
-            message,
-        ));
     }
     problems
 }
@@ -324,11 +308,6 @@ mod tests {
         }
         let trust = Trust {
             source_account: Some("12345678901*".to_owned()),
-            ..Trust::default()
-        };
-        assert!(TrustPolicy::declare(&trust, &account()).is_err());
-        let trust = Trust {
-            source_organization: Some("o-*".to_owned()),
             ..Trust::default()
         };
         assert!(TrustPolicy::declare(&trust, &account()).is_err());

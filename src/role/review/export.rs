@@ -224,13 +224,12 @@ fn refused(spec: &PinpointImportRoleSpec, role: &ObservedRole, purpose: &Purpose
 fn trust(document: &str, account: &Account) -> Option<Trust> {
     let meaning = Meaning::parse(document).ok()?;
     let mut applications: Vec<Application> = Vec::new();
-    let (mut source, mut organization) = (None, None);
+    let mut source = None;
     for (key, values) in meaning.grants.iter().flat_map(|grant| &grant.conditions) {
         for value in values {
             match key.1.to_string().to_lowercase().as_str() {
                 "aws:sourcearn" => applications.extend(application(value)),
                 "aws:sourceaccount" => source = Some(value.clone()),
-                "aws:sourceorgid" => organization = Some(value.clone()),
                 _ => {}
             }
         }
@@ -241,7 +240,6 @@ fn trust(document: &str, account: &Account) -> Option<Trust> {
     let trust = Trust {
         applications: Some(applications).filter(|applications| !applications.is_empty()),
         source_account: source.filter(|_| !implied),
-        source_organization: organization,
     };
     (trust != Trust::default()).then_some(trust)
 }
