@@ -25,9 +25,11 @@ pub enum Field {
     Buckets,
     /// The permissions boundary.
     PermissionsBoundary,
+    /// The tags that say whose the role is.
+    OwnershipTags,
     /// The longest session.
     MaxSessionDuration,
-    /// The tags.
+    /// The other tags.
     Tags,
     /// The description.
     Description,
@@ -45,6 +47,7 @@ impl Field {
             Self::Buckets => "buckets",
             Self::PermissionsBoundary => "permissionsBoundary",
             Self::Description => "description",
+            Self::OwnershipTags => "ownershipTags",
             Self::MaxSessionDuration => "maxSessionDuration",
             Self::Tags => "tags",
         }
