@@ -25,11 +25,9 @@ pub enum Field {
     Buckets,
     /// The permissions boundary.
     PermissionsBoundary,
-    /// The tags that say whose the role is.
-    OwnershipTags,
     /// The longest session.
     MaxSessionDuration,
-    /// The other tags.
+    /// The tags.
     Tags,
     /// The description.
     Description,
@@ -47,7 +45,6 @@ impl Field {
             Self::Buckets => "buckets",
             Self::PermissionsBoundary => "permissionsBoundary",
             Self::Description => "description",
-            Self::OwnershipTags => "ownershipTags",
             Self::MaxSessionDuration => "maxSessionDuration",
             Self::Tags => "tags",
         }

@@ -105,7 +105,8 @@ pub fn teardown(observed: &ObservedRole) -> Plan {
 /// What leaves the role and its policies to whoever wants them: the ownership tags go.
 #[must_use]
 pub fn retention(role: &Head) -> Plan {
-    let keys: Vec<String> = role.tags.keys().filter(|key| is_ownership(key)).cloned().collect();
+    let is_ownership = |key: &&String| Tag::VARIANTS.iter().any(|tag| same_key(tag.key(), key));
+    let keys: Vec<String> = role.tags.keys().filter(is_ownership).cloned().collect();
     if keys.is_empty() {
         return Plan::new();
     }
@@ -235,10 +236,6 @@ fn description_and_session(description: Option<&String>, session: Option<i32>, h
     Some(change.needing(longer.then_some(Premise::Trust)))
 }
 
-fn is_ownership(key: &str) -> bool {
-    Tag::VARIANTS.iter().any(|tag| same_key(tag.key(), key))
-}
-
 /// Tags to set, and tags to take off.
 fn tags(
     declared: &BTreeMap<String, String>,
@@ -255,12 +252,7 @@ fn tags(
                 Some(found) => format!("tag {key} is {found:?}"),
                 None => format!("tag {key} is missing"),
             };
-            let field = if is_ownership(key) {
-                Field::OwnershipTags
-            } else {
-                Field::Tags
-            };
-            Difference::new(field, words, format!("{value:?}"))
+            Difference::new(Field::Tags, words, format!("{value:?}"))
         })
         .collect();
     let set = (!wrong.is_empty()).then(|| Change {

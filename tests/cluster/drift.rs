@@ -113,32 +113,6 @@ fn a_role_deleted_by_hand_comes_back() {
 }
 
 #[test]
-fn ownership_tags_that_went_or_changed_are_told_apart_from_other_tags_and_set_again() {
-    let world = World::in_place("ownership-tags", &json!({"tags": {"team": "a"}}));
-    let before = world.role("segments").unwrap();
-    world.iam.tamper(&world.role_name("segments"), |role| {
-        role.tags.remove("pinpoint-import.dev/namespace");
-        role.tags
-            .insert("pinpoint-import.dev/name".to_owned(), "other".to_owned());
-        role.tags.insert("team".to_owned(), "b".to_owned());
-    });
-    world.look("segments");
-    world.wait_reconciled("segments");
-    assert_eq!(world.writes(), ["TagRole"]);
-    assert_eq!(world.role("segments").unwrap(), before);
-    let differences = world.status("segments")["lastDrift"]["differences"].take();
-    let told: Vec<_> = differences.as_array().unwrap().iter().collect();
-    let told: Vec<_> = told.iter().map(|told| (&told["field"], &told["observed"])).collect();
-    let expected = [
-        ("ownershipTags", "tag pinpoint-import.dev/name is \"other\""),
-        ("ownershipTags", "tag pinpoint-import.dev/namespace is missing"),
-        ("tags", "tag team is \"b\""),
-    ];
-    let expected = expected.map(|(field, observed)| (json!(field), json!(observed)));
-    assert_eq!(told, expected.each_ref().map(|(field, observed)| (field, observed)));
-}
-
-#[test]
 fn drift_is_found_by_itself_within_the_interval() {
     let world = World::in_place("interval", &json!({"interval": "30s"}));
     world.iam.tamper(&world.role_name("segments"), |role| {

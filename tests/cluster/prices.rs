@@ -113,12 +113,6 @@ fn each_single_drift() {
             }),
             &["TagRole"],
         ),
-        (
-            drift("ownership", "ownership tag taken off", &json!({}), |role| {
-                role.tags.remove("pinpoint-import.dev/name");
-            }),
-            &["TagRole"],
-        ),
     ];
     for (price, besides) in &table {
         check(price, besides, 3);
