@@ -19,6 +19,8 @@ pub enum Class {
     Unseen,
     /// AWS denies the call.
     Denied,
+    /// AWS keeps the role for itself (`UnmodifiableEntity`).
+    Protected,
     /// AWS finds the call's content wrong.
     Invalid,
     /// Something else in AWS is in the way (`DeleteConflict`).
@@ -41,6 +43,7 @@ impl Class {
             Self::Ambiguous => "ambiguous",
             Self::Unseen => "unseen",
             Self::Denied => "denied",
+            Self::Protected => "protected",
             Self::Invalid => "invalid",
             Self::Blocked => "blocked",
             Self::Limited => "limited",
@@ -56,6 +59,7 @@ impl Class {
             Self::Throttled => Reason::Throttled,
             Self::Retryable | Self::Ambiguous | Self::Unseen => Reason::AwsUnavailable,
             Self::Denied => Reason::AccessDenied,
+            Self::Protected => Reason::RoleProtected,
             Self::Invalid => Reason::InvalidSpec,
             Self::Blocked => Reason::DeletionBlocked,
             Self::Limited => Reason::LimitExceeded,
@@ -69,7 +73,13 @@ impl Class {
     pub const fn passes_by_itself(self) -> bool {
         match self {
             Self::Throttled | Self::Retryable | Self::Ambiguous | Self::Unseen => true,
-            Self::Denied | Self::Invalid | Self::Blocked | Self::Limited | Self::Credentials | Self::Exists => false,
+            Self::Denied
+            | Self::Protected
+            | Self::Invalid
+            | Self::Blocked
+            | Self::Limited
+            | Self::Credentials
+            | Self::Exists => false,
         }
     }
 }

@@ -158,6 +158,7 @@ fn every_class_has_its_reason() {
             "AwsUnavailable",
             "AwsUnavailable",
             "AccessDenied",
+            "RoleProtected",
             "InvalidSpec",
             "DeletionBlocked",
             "LimitExceeded",
