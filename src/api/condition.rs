@@ -56,8 +56,6 @@ pub enum Reason {
     RoleNotOwned,
     /// AWS denies a call that is needed.
     AccessDenied,
-    /// AWS alone may change the role.
-    RoleProtected,
     /// A quota of the AWS account is used up.
     LimitExceeded,
     /// AWS asks to slow down.
@@ -82,7 +80,6 @@ impl Reason {
             | Self::PolicyNotAllowed
             | Self::RoleNotOwned
             | Self::AccessDenied
-            | Self::RoleProtected
             | Self::LimitExceeded
             | Self::Throttled
             | Self::AwsUnavailable
@@ -102,7 +99,6 @@ impl Reason {
             Self::PolicyNotAllowed => "PolicyNotAllowed",
             Self::RoleNotOwned => "RoleNotOwned",
             Self::AccessDenied => "AccessDenied",
-            Self::RoleProtected => "RoleProtected",
             Self::LimitExceeded => "LimitExceeded",
             Self::Throttled => "Throttled",
             Self::AwsUnavailable => "AwsUnavailable",

@@ -36,10 +36,12 @@ pub fn class_of_code(code: &str, http_status: u16) -> Class {
         | "BandwidthLimitExceeded"
         | "SlowDown"
         | "PriorRequestNotComplete" => Class::Throttled,
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized" | "OptInRequired" => {
-            Class::Denied
-        }
-        "UnmodifiableEntity" => Class::Protected,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "OptInRequired"
+        | "UnmodifiableEntity" => Class::Denied,
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"
@@ -168,7 +170,7 @@ fn spoken(class: Class, code: &str, status: u16, message: &str) -> String {
         code.to_owned()
     };
     match class {
-        Class::Denied | Class::Protected | Class::Invalid | Class::Limited | Class::Blocked => {
+        Class::Denied | Class::Invalid | Class::Limited | Class::Blocked => {
             format!("AWS answered {code}: {}", words::steady(message))
         }
         Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Unseen | Class::Credentials | Class::Exists => {
@@ -182,7 +184,6 @@ const fn advice(class: Class) -> &'static str {
     match class {
         Class::Throttled | Class::Retryable | Class::Ambiguous | Class::Unseen | Class::Exists => "; it is tried again",
         Class::Denied => "; allow the call in the IAM policy of the controller's role, or look for a denying policy",
-        Class::Protected => "; AWS alone may change this role: make the object again with another spec.roleName",
         Class::Invalid => "; change the spec",
         Class::Limited => "; use less, or ask AWS to raise the quota",
         Class::Blocked => "; take away what is in the way",
@@ -232,7 +233,7 @@ mod tests {
             ("NoSuchEntity", 404, Class::Invalid),
             ("PolicyNotAttachable", 400, Class::Invalid),
             ("ServiceFailure", 500, Class::Ambiguous),
-            ("UnmodifiableEntity", 400, Class::Protected),
+            ("UnmodifiableEntity", 400, Class::Denied),
             ("Throttling", 400, Class::Throttled),
             ("ThrottlingException", 400, Class::Throttled),
             ("RequestLimitExceeded", 503, Class::Throttled),

@@ -19,8 +19,6 @@ pub enum Class {
     Unseen,
     /// AWS denies the call.
     Denied,
-    /// AWS keeps the role for itself (`UnmodifiableEntity`).
-    Protected,
     /// AWS finds the call's content wrong.
     Invalid,
     /// Something else in AWS is in the way (`DeleteConflict`).
@@ -43,7 +41,6 @@ impl Class {
             Self::Ambiguous => "ambiguous",
             Self::Unseen => "unseen",
             Self::Denied => "denied",
-            Self::Protected => "protected",
             Self::Invalid => "invalid",
             Self::Blocked => "blocked",
             Self::Limited => "limited",
@@ -59,7 +56,6 @@ impl Class {
             Self::Throttled => Reason::Throttled,
             Self::Retryable | Self::Ambiguous | Self::Unseen => Reason::AwsUnavailable,
             Self::Denied => Reason::AccessDenied,
-            Self::Protected => Reason::RoleProtected,
             Self::Invalid => Reason::InvalidSpec,
             Self::Blocked => Reason::DeletionBlocked,
             Self::Limited => Reason::LimitExceeded,
@@ -73,13 +69,7 @@ impl Class {
     pub const fn passes_by_itself(self) -> bool {
         match self {
             Self::Throttled | Self::Retryable | Self::Ambiguous | Self::Unseen => true,
-            Self::Denied
-            | Self::Protected
-            | Self::Invalid
-            | Self::Blocked
-            | Self::Limited
-            | Self::Credentials
-            | Self::Exists => false,
+            Self::Denied | Self::Invalid | Self::Blocked | Self::Limited | Self::Credentials | Self::Exists => false,
         }
     }
 }

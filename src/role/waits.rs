@@ -130,7 +130,6 @@ mod tests {
             (failed(&[Class::Retryable]), passing),
             (failed(&[Class::Ambiguous]), passing),
             (failed(&[Class::Denied]), people),
-            (failed(&[Class::Protected]), people),
             (failed(&[Class::Invalid]), people),
             (failed(&[Class::Limited]), people),
             (failed(&[Class::Exists]), people),

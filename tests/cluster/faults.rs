@@ -102,12 +102,6 @@ fn failures_of_writes_have_their_condition_too() {
             Fault::error(400, "PolicyNotAttachable"),
             "InvalidSpec",
         ),
-        (
-            "protected",
-            "AttachRolePolicy",
-            Fault::error(400, "UnmodifiableEntity"),
-            "RoleProtected",
-        ),
     ];
     for (name, action, fault, _) in &faults {
         let rule = Rule::new(fault.clone())

@@ -158,7 +158,6 @@ fn every_class_has_its_reason() {
             "AwsUnavailable",
             "AwsUnavailable",
             "AccessDenied",
-            "RoleProtected",
             "InvalidSpec",
             "DeletionBlocked",
             "LimitExceeded",
