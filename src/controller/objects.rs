@@ -180,9 +180,8 @@ pub(super) async fn publish(context: &Context, object: &PinpointImportRole, even
             instance: Some(context.settings.instance.clone()),
         };
         let recorder = Recorder::new(context.client.clone(), reporter);
-        match bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
-            Ok(()) => context.metrics.event(reason),
-            Err(error) => warn!(%error, reason = event.reason, "the event is lost"),
+        if let Err(error) = bounded("publishing an event", recorder.publish(&event, &object.object_ref(&()))).await {
+            warn!(%error, reason = event.reason, "the event is lost");
         }
     }
 }

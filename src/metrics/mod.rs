@@ -25,7 +25,7 @@ use labels::{CallLabels, Label};
 pub use labels::{Followed, Shown, SweepResult, Why};
 pub use messages::{MessageMetrics, MessageWas};
 
-use crate::{api::EventReason, aws::CallWatch, role::Field};
+use crate::{aws::CallWatch, role::Field};
 
 /// An object, as the gauges see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,6 @@ pub struct Metrics {
     sightings: Family<Label, Counter>,
     hints: Family<CallLabels, Counter>,
     drifts_seen: Family<Label, Counter>,
-    events: Family<Label, Counter>,
     /// Of change messages.
     pub messages: MessageMetrics,
     /// By account: its last whole sweep, or when its sweeps began, and the time between their starts.
@@ -113,7 +112,6 @@ impl Default for Metrics {
             sightings: Family::default(),
             hints: Family::default(),
             drifts_seen: Family::default(),
-            events: Family::default(),
             messages: MessageMetrics::default(),
             sweep_times: Mutex::default(),
             registry: Registry::default(),
@@ -140,11 +138,6 @@ impl Metrics {
             "drifts",
             "Changes that others made to roles, by the part of the role",
             self.drifts.clone(),
-        );
-        registry.register(
-            "events",
-            "Events that were published, by their type",
-            self.events.clone(),
         );
         registry.register(
             "leading",
@@ -305,12 +298,6 @@ impl Metrics {
         if let Some(known) = Field::VARIANTS.iter().copied().find(|known| known.as_str() == field) {
             self.drifts.get_or_create(&[("field", known.as_str())]).inc();
         }
-    }
-
-    /// Counts an event that was published.
-    pub fn event(&self, reason: EventReason) {
-        let type_ = if reason.is_warning() { "Warning" } else { "Normal" };
-        self.events.get_or_create(&[("type", type_)]).inc();
     }
 
     /// Says whether this process is the one that works.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, time::Duration};
 
 use pinpoint_import_role_controller::{
-    api::{EventReason, Reason},
+    api::Reason,
     aws::CallWatch as _,
     metrics::{Followed, MessageWas, Metrics, Pass, Shown, SweepResult, Watched, Why},
 };
@@ -43,7 +43,6 @@ fn known() -> BTreeSet<String> {
     metrics.sighting(Shown::AsDeclared);
     metrics.hint(Why::Sweep, Followed::Looked);
     metrics.drift_seen(Why::Sweep);
-    metrics.event(EventReason::RoleCreated);
     metrics.messages.read(MessageWas::Hint);
     metrics.messages.queue("own", true);
     let text = metrics.text();
