@@ -11,6 +11,7 @@ mod medium;
 mod objects;
 mod page;
 mod plan;
+mod reasons;
 mod reference;
 mod rules;
 mod run;
@@ -53,6 +54,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Print manifests that adopt existing roles as they are. Reads only
     Export(Box<export::ExportArgs>),
+    /// Print each reason of the Ready condition, and whether it is failing
+    Reasons(reasons::ReasonsArgs),
     /// Print completions for a shell
     Completions(reference::CompletionsArgs),
     /// Print the manual page, or with --markdown a reference of all commands
@@ -72,7 +75,9 @@ pub fn main() -> ExitCode {
     };
     let talks_to_aws = match &command {
         Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_) => true,
-        Command::Crd(_) | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
+        Command::Crd(_) | Command::Validate(_) | Command::Reasons(_) | Command::Completions(_) | Command::Manual(_) => {
+            false
+        }
     };
     if talks_to_aws && let Err(problems) = check_environment() {
         return refuse(&problems);
@@ -84,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(&args, file),
         Command::Audit(args) => audit::audit(&args),
         Command::Export(args) => export::export(&args, file),
+        Command::Reasons(args) => reasons::reasons(&args),
         Command::Completions(args) => reference::completions(&args, Line::command()),
         Command::Manual(args) => reference::manual(&args, Line::command()),
     }
@@ -101,7 +107,7 @@ fn command(called: Called) -> Result<(Command, File), String> {
         Command::Validate(args) => ("validate", &args.rules.roles.config),
         Command::Plan(args) => ("plan", &args.rules.roles.config),
         Command::Export(args) => ("export", &args.rules.roles.config),
-        Command::Crd(_) | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
+        Command::Crd(_) | Command::Audit(_) | Command::Reasons(_) | Command::Completions(_) | Command::Manual(_) => {
             return Ok((command, File::default()));
         }
     };

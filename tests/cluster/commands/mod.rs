@@ -5,6 +5,7 @@ mod audit;
 mod export;
 mod pipeline;
 mod plan;
+mod reasons;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
