@@ -11,7 +11,6 @@ mod medium;
 mod objects;
 mod page;
 mod plan;
-mod reasons;
 mod reference;
 mod rules;
 mod run;
@@ -54,8 +53,6 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Print manifests that adopt existing roles as they are. Reads only
     Export(Box<export::ExportArgs>),
-    /// Print each reason of the Ready condition, and whether it is failing
-    Reasons(reasons::ReasonsArgs),
     /// Print completions for a shell
     Completions(reference::CompletionsArgs),
     /// Print the manual page, or with --markdown a reference of all commands
@@ -75,9 +72,7 @@ pub fn main() -> ExitCode {
     };
     let talks_to_aws = match &command {
         Command::Run(_) | Command::Plan(_) | Command::Audit(_) | Command::Export(_) => true,
-        Command::Crd(_) | Command::Validate(_) | Command::Reasons(_) | Command::Completions(_) | Command::Manual(_) => {
-            false
-        }
+        Command::Crd(_) | Command::Validate(_) | Command::Completions(_) | Command::Manual(_) => false,
     };
     if talks_to_aws && let Err(problems) = check_environment() {
         return refuse(&problems);
@@ -89,7 +84,6 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(&args, file),
         Command::Audit(args) => audit::audit(&args),
         Command::Export(args) => export::export(&args, file),
-        Command::Reasons(args) => reasons::reasons(&args),
         Command::Completions(args) => reference::completions(&args, Line::command()),
         Command::Manual(args) => reference::manual(&args, Line::command()),
     }
@@ -107,7 +101,7 @@ fn command(called: Called) -> Result<(Command, File), String> {
         Command::Validate(args) => ("validate", &args.rules.roles.config),
         Command::Plan(args) => ("plan", &args.rules.roles.config),
         Command::Export(args) => ("export", &args.rules.roles.config),
-        Command::Crd(_) | Command::Audit(_) | Command::Reasons(_) | Command::Completions(_) | Command::Manual(_) => {
+        Command::Crd(_) | Command::Audit(_) | Command::Completions(_) | Command::Manual(_) => {
             return Ok((command, File::default()));
         }
     };

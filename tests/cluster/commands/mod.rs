@@ -5,7 +5,6 @@ mod audit;
 mod export;
 mod pipeline;
 mod plan;
-mod reasons;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
