@@ -116,10 +116,12 @@ node: ## Run the image on a real node, and do to its pods what may happen to the
 	  --config "target.'cfg(unix)'.runner = 'tests/tools/node/box.sh'" -- --nocapture
 
 crd: ## Renew crds/, the chart's copy and deploy/schemas/ from the code
-	cargo run --quiet --locked -- crd > crds/pinpointimportroles.yaml.new
+	@# The binary of `make test`: by itself it would be built of other features, and so all over again.
+	@$(STEP) binaries cargo test --quiet --locked --workspace --no-run --test core
+	$(TARGET)/debug/pinpoint-import-role-controller crd > crds/pinpointimportroles.yaml.new
 	mv crds/pinpointimportroles.yaml.new crds/pinpointimportroles.yaml
 	cp crds/pinpointimportroles.yaml deploy/chart/files/
-	cargo run --quiet --locked -- crd --output json-schema > deploy/schemas/pinpointimportrole_v1alpha1.json.new
+	$(TARGET)/debug/pinpoint-import-role-controller crd --output json-schema > deploy/schemas/pinpointimportrole_v1alpha1.json.new
 	mv deploy/schemas/pinpointimportrole_v1alpha1.json.new deploy/schemas/pinpointimportrole_v1alpha1.json
 
 $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny:

@@ -182,14 +182,18 @@ fn applications() -> FieldPath {
 
 /// Region and id are checked, since they become part of a pattern (`ArnLike`), where `*` and `?` would match more.
 fn problems(trust: &Trust) -> Vec<Problem> {
+    let Trust {
+        applications: named,
+        source_account,
+    } = trust;
     let mut problems = Vec::new();
     // The schema refuses an empty list, but has not always done so: one from before is not taken for one that is left out.
-    if trust.applications.as_ref().is_some_and(Vec::is_empty) {
+    if named.as_ref().is_some_and(Vec::is_empty) {
         let message = "is an empty list, which could mean every project or none: name the projects, or leave the field out, and write \
              trust.sourceAccount if any project of one account is meant";
         problems.push(Problem::new(applications(), message));
     }
-    for (index, Application { region, id }) in trust.applications.iter().flatten().enumerate() {
+    for (index, Application { region, id }) in named.iter().flatten().enumerate() {
         let at = applications().item(index);
         if !fits(region, bounds::REGION, 9..=32) {
             let message = format!("{region:?} is not an AWS region, such as us-east-1");
@@ -200,7 +204,7 @@ fn problems(trust: &Trust) -> Vec<Problem> {
             problems.push(Problem::new(at.key("id"), message));
         }
     }
-    if let Some(source) = trust.source_account.as_deref().filter(|source| !is_account_id(source)) {
+    if let Some(source) = source_account.as_deref().filter(|source| !is_account_id(source)) {
         let message = format!("{source:?} is not an account id: 12 digits");
         problems.push(Problem::new(FieldPath::spec("trust").key("sourceAccount"), message));
     }
@@ -266,7 +270,7 @@ mod tests {
     fn applications_and_account_become_conditions() {
         let trust = Trust {
             applications: Some(vec![application("eu-west-1", &"a1".repeat(16))]),
-            source_account: None,
+            ..Trust::default()
         };
         let policy = TrustPolicy::declare(&trust, &account()).unwrap();
         let expected = format!(
@@ -276,8 +280,8 @@ mod tests {
         assert!(policy.document().contains(&expected), "{}", policy.document());
 
         let trust = Trust {
-            applications: None,
             source_account: Some("999999999999".to_owned()),
+            ..Trust::default()
         };
         let policy = TrustPolicy::declare(&trust, &account()).unwrap();
         assert!(
@@ -298,13 +302,13 @@ mod tests {
         ] {
             let trust = Trust {
                 applications: Some(vec![application(region, &id)]),
-                source_account: None,
+                ..Trust::default()
             };
             assert!(TrustPolicy::declare(&trust, &account()).is_err(), "{region} {id}");
         }
         let trust = Trust {
-            applications: None,
             source_account: Some("12345678901*".to_owned()),
+            ..Trust::default()
         };
         assert!(TrustPolicy::declare(&trust, &account()).is_err());
     }
@@ -313,7 +317,7 @@ mod tests {
     fn a_document_that_iam_would_not_take_is_refused_with_what_to_do() {
         let many = |region: &str| Trust {
             applications: Some((0..20).map(|n| application(region, &format!("{n:032x}"))).collect()),
-            source_account: None,
+            ..Trust::default()
         };
         let longest = TrustPolicy::declare(&many("us-east-1"), &account()).unwrap();
         assert!(longest.document().len() <= LONGEST, "{}", longest.document().len());
@@ -335,7 +339,7 @@ mod tests {
             let applications = (0..20).map(|n| application(&format!("us-east{}-1", longer(n)), &format!("{n:032x}")));
             let trust = Trust {
                 applications: Some(applications.collect()),
-                source_account: None,
+                ..Trust::default()
             };
             TrustPolicy::declare(&trust, &account())
         };

@@ -1,5 +1,5 @@
 //! `validate` takes what the API server and the controller take, and nothing else: over the table of refused values, over generated
-//! specs whose values lie at the edges, and over the spellings that YAML has for a value.
+//! specs whose values lie at the edges, and over the spellings that YAML has for a value. And these two take the same texts.
 
 mod specs;
 
@@ -15,7 +15,7 @@ use pinpoint_import_role_controller::{
 };
 use serde_json::{Value, json};
 
-use self::specs::generated;
+use self::specs::{generated, texts};
 use crate::{validation::refused, world::World};
 
 fn object(name: &str, spec: &Value) -> Value {
@@ -123,7 +123,7 @@ fn lines_of(text: &str, field: &str) -> std::ops::RangeInclusive<usize> {
 fn validate_takes_what_api_server_and_controller_take() {
     let world = World::without_controller("agreement");
     let table: Vec<Value> = refused().into_iter().map(|(spec, _)| spec).collect();
-    let specs: Vec<Value> = table.into_iter().chain(generated()).collect();
+    let specs: Vec<Value> = table.into_iter().chain(generated()).chain(texts()).collect();
     let folder = tempfile::tempdir().unwrap();
     let mut objects = Vec::new();
     let mut texts = Vec::new();
@@ -187,6 +187,25 @@ fn validate_takes_what_api_server_and_controller_take() {
     assert!(by_server > 200 && by_controller > 10 && specs.len() - by_server - by_controller > 100);
     // What the schema can't say are rules that compare: with what was before, keys with each other, prefixes of paths.
     assert!(by_editors * 10 > by_server * 9, "{by_editors} of {by_server}");
+}
+
+/// Each checks by itself: the controller sees objects from before the schema of today too.
+#[test]
+fn api_server_and_controller_take_the_same_texts() {
+    let world = World::without_controller("texts");
+    // Which account a role is in is looked up, not declared.
+    let specs = texts().into_iter().filter(|spec| spec.get("accountId").is_none());
+    let named = |(n, spec)| object(&format!("s{n:04}"), &spec);
+    let objects: Vec<Value> = specs.enumerate().map(named).collect();
+    let answers = world.dry_run(&objects);
+    let refused = answers.iter().filter(|answer| answer.is_err()).count();
+    println!("{} texts tried, {refused} refused by the API server", objects.len());
+    assert!(refused > 100 && objects.len() - refused > 100);
+    for (object, answer) in objects.into_iter().zip(answers) {
+        let spec = object["spec"].to_string();
+        let declared = declared(object, &world.namespace);
+        assert_eq!(declared.is_ok(), answer.is_ok(), "{spec}: {declared:?}, {answer:?}");
+    }
 }
 
 /// The schema by which editors and kubeconform check.
