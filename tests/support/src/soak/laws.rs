@@ -459,6 +459,15 @@ mod tests {
         assert_eq!(judge_end(&mut ledger, "u", Instant::now()).unwrap().law, "no orphan");
         ledger.happened(moment("a-1", "DeleteRole", 1, [Some(&role), None]));
         assert!(judge_end(&mut ledger, "u", Instant::now()).is_none());
+
+        // Others made it anew with its tags, just before a write to it.
+        let other = RoleState {
+            id: "AROAOTHER".to_owned(),
+            ..role
+        };
+        ledger.happened(moment("", "put", 1, [None, Some(&other)]));
+        ledger.happened(moment("a-1", "TagRole", 0, [Some(&other), Some(&other)]));
+        assert!(judge_end(&mut ledger, "u", Instant::now()).is_none());
     }
 
     #[test]

@@ -167,6 +167,8 @@ impl Ledger {
             (&moment.after, moment.call.outcome.as_str(), moment.call.action.as_str())
             && !moment.call.caller.is_empty()
             && let Some(uid) = tag(after, "uid")
+            // Tags of another kind may meet a role that others made anew meanwhile, with the tags of the one before: that makes it nobody's.
+            && moment.before.as_ref().and_then(|before| tag(before, "uid")) != Some(uid)
         {
             self.claims.entry(uid.to_owned()).or_default().insert(after.id.clone());
         }
