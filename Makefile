@@ -108,10 +108,10 @@ unit:
 flux: ## Let the real Flux apply what is in Git, and see what becomes of roles; builds Flux once: about 10 minutes
 	cargo test --locked --workspace --test flux -- --nocapture
 
-image: ## Build the image and its bill of materials, without a container engine, as root; not part of the checks yet
+image: ## Build the image and its bill of materials, without a container engine, as root: 6 minutes the first time
 	@tests/tools/image/build.sh
 
-node: ## Run the image on a real node, and do to its pods what may happen to them, as root; unfinished: it has not run to its end yet
+node: ## Run the image on a real node, and do to its pods what may happen to them, as root: 3 minutes after the builds
 	@# Asked before minutes go into an image.
 	@tests/tools/node/box.sh check
 	@image=$$(tests/tools/image/build.sh); NODE_IMAGE=$$image cargo test --locked --workspace --test node \
