@@ -1,5 +1,5 @@
-# Linted by our checks. `make image` builds the last stage; in place of what it takes from elsewhere it puts a binary that was built on the
-# machine, and a base of Debian's packages. Neither that nor the first stage is part of the checks yet.
+# Linted by our checks. They build the last stage too (`make image`); in place of what it takes from elsewhere they put a binary that was
+# built on the machine, and a base of Debian's packages. So they run neither the first stage nor the base that is named here.
 #   docker build -t pinpoint-import-role-controller:0.1.0 .
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

@@ -47,7 +47,7 @@ format:
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 	@# Targets with `test = false` are not among all.
-	cargo clippy --quiet --test flux --test node --locked -- -D warnings
+	cargo clippy --quiet --workspace --test flux --test node --locked -- -D warnings
 	tools=$$(dirname "$$(tests/tools/python/setup.sh)"); \
 	$$tools/shellcheck .ci/run tests/tools/*.sh tests/tools/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile; \
@@ -106,13 +106,15 @@ unit:
 	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log
 
 flux: ## Let the real Flux apply what is in Git, and see what becomes of roles; builds Flux once: about 10 minutes
-	cargo test --locked --test flux -- --nocapture
+	cargo test --locked --workspace --test flux -- --nocapture
 
-image: ## Build the image and its bill of materials, without a container engine, as root; not part of the checks yet
+image: ## Build the image and its bill of materials, without a container engine, as root: 6 minutes the first time
 	@tests/tools/image/build.sh
 
-node: ## Run the image on a real node, and do to its pods what may happen to them, as root; unfinished: it has not run to its end yet
-	@image=$$(tests/tools/image/build.sh); NODE_IMAGE=$$image cargo test --locked --test node \
+node: ## Run the image on a real node, and do to its pods what may happen to them, as root: 3 minutes after the builds
+	@# Asked before minutes go into an image.
+	@tests/tools/node/box.sh check
+	@image=$$(tests/tools/image/build.sh); NODE_IMAGE=$$image cargo test --locked --workspace --test node \
 	  --config "target.'cfg(unix)'.runner = 'tests/tools/node/box.sh'" -- --nocapture
 
 crd: ## Renew crds/, the chart's copy and deploy/schemas/ from the code

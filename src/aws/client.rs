@@ -25,6 +25,7 @@ use super::{
     loopback::LoopbackOnlyInClear,
     own::OwnWrites,
     sessions::{AssumedRole, Sessions},
+    turn::Turn,
 };
 use crate::{
     api::CONTROLLER,
@@ -75,6 +76,7 @@ pub struct Iam {
     pub(super) page_timeouts: TimeoutConfig,
     /// The writes of this process.
     own: Arc<OwnWrites>,
+    turn: Turn,
 }
 
 impl fmt::Debug for Iam {
@@ -106,8 +108,10 @@ impl Iam {
     /// Clients by what the SDK found. What every call is held to is put on here.
     #[must_use]
     pub fn of(shared: &SdkConfig, settings: IamSettings, watch: Arc<dyn CallWatch>) -> Self {
+        let turn = Turn::default();
         let iam = aws_sdk_iam::config::Builder::from(shared)
             .interceptor(LoopbackOnlyInClear)
+            .interceptor(turn.clone())
             .interceptor(WholeAnswersOnly)
             .build();
         let sts = aws_sdk_sts::config::Builder::from(shared)
@@ -125,6 +129,7 @@ impl Iam {
             watch,
             page_timeouts: page_timeouts(),
             own: Arc::default(),
+            turn,
         }
     }
 
@@ -152,6 +157,11 @@ impl Iam {
     pub(crate) fn in_lane(mut self, lane: impl Into<PassLane>) -> Self {
         self.lane = lane.into();
         self
+    }
+
+    /// The time in which it may be called, of all accounts.
+    pub(crate) fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     /// Calls per second that there may be in an account, on average.
@@ -188,6 +198,7 @@ impl Iam {
         self.budget.take(self.lane.clone()).await;
         let waited = start.elapsed();
         let answer = send.await;
+        self.turn.hold().await;
         let result = match &answer {
             Ok(_) => "ok",
             Err(SdkError::ServiceError(answer)) if answer.err().code() == Some("NoSuchEntity") => "absent",

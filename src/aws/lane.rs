@@ -32,7 +32,7 @@ impl PassLane {
     /// Waits until somebody asks for it, for ever if nobody does.
     pub(super) async fn asked(mut self) {
         if self.0.wait_for(|lane| *lane == Lane::Asked).await.is_err() {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

@@ -16,6 +16,7 @@ mod queue;
 mod seats;
 mod sessions;
 mod sweep;
+mod turn;
 mod words;
 
 pub use accounts::{AccountAccess, AccountWatch, Accounts, Place, watch_account};
@@ -26,3 +27,4 @@ pub(crate) use lane::{Lane, PassLane};
 pub use queue::{Queue, QueueUrl};
 pub use sessions::{AssumedRole, ExternalId};
 pub use sweep::{Details, Page, Paging, RolePages};
+pub use turn::Turn;

@@ -137,7 +137,9 @@ fn source(error: &(dyn Error + 'static), chosen: Option<&str>) -> Option<String>
         return Some("the web identity token".to_owned());
     }
     let told = raw(error);
-    let named = |words: &&[&str]| words.iter().any(|word| told.to_lowercase().contains(word));
+    // Where it looked everywhere in vain, it names each place.
+    let is_everywhere = told.contains("Attempted:");
+    let named = |words: &&[&str]| !is_everywhere && words.iter().any(|word| told.to_lowercase().contains(word));
     let source = SOURCES
         .iter()
         .find(|(words, _)| named(words))
@@ -309,6 +311,13 @@ mod tests {
         let table = [
             (
                 CredentialsError::not_loaded_no_source(),
+                "none of the places in which the AWS SDK looks has any",
+            ),
+            // Regression: the first place that its own list named was told as the source.
+            (
+                CredentialsError::not_loaded(
+                    "no credentials found in chain. Attempted:\n  WebIdentityToken: it is not enabled",
+                ),
                 "none of the places in which the AWS SDK looks has any",
             ),
             (

@@ -125,7 +125,7 @@ struct Wiring {
 async fn elected(with: Wiring) -> Result<(), String> {
     let election = with.settings.election.clone().map(|namespace| {
         let namespace = namespace.unwrap_or_else(|| with.client.default_namespace().to_owned());
-        Election::new(with.client.clone(), &namespace, &name())
+        Election::new(with.client.clone(), &namespace, &name(), with.iam.turn().clone())
     });
     let (leading, health, shutdown) = (Arc::clone(&with.metrics), with.health.clone(), with.shutdown.clone());
     let work = work(with);

@@ -1,7 +1,8 @@
 //! One writer among several replicas: a Lease, by the protocol of client-go's `leaderelection`.
 //!
 //! Safety does not hang on it (two writers do no harm to a role); it saves calls and keeps events single. A holder that can't renew for
-//! [`RENEW_DEADLINE`] stops before anybody else may take the lease after [`LEASE`].
+//! [`RENEW_DEADLINE`] stops before anybody else may take the lease after [`LEASE`]. One that slept through that calls IAM no more:
+//! see [`Turn`].
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::{api::CONTROLLER, backoff};
+use crate::{api::CONTROLLER, aws::Turn, backoff};
 
 /// How long a lease is good after it was renewed. This, the next and [`RETRY`] are client-go's defaults.
 const LEASE: Duration = Duration::from_secs(15);
@@ -49,6 +50,8 @@ pub struct Election {
     seen: Option<(LeaseSpec, Instant)>,
     /// When the last good try began.
     renewed: Instant,
+    /// What this process may do while it holds the lease.
+    turn: Turn,
 }
 
 /// What came of a try to take or renew the lease.
@@ -67,13 +70,16 @@ enum Tried {
 impl Election {
     /// A candidate for the lease of this controller in a namespace. `name` is that of the pod. Others may bear it too (a container that
     /// was started anew, two clusters' processes outside of pods), so the identity has something that nobody else has, as client-go does.
+    ///
+    /// `turn` ends with the lease.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
+    pub fn new(client: Client, namespace: &str, name: &str, turn: Turn) -> Self {
         Self {
             leases: Api::namespaced(client, namespace),
             identity: format!("{name}_{}", Uuid::new_v4()),
             seen: None,
             renewed: Instant::now(),
+            turn,
         }
     }
 
@@ -82,12 +88,8 @@ impl Election {
         info!(identity = self.identity, "waiting for the lease {CONTROLLER}");
         let mut told = false;
         loop {
-            let started = Instant::now();
             match self.attempt().await {
-                Tried::Held => {
-                    self.renewed = started;
-                    break;
-                }
+                Tried::Held => break,
                 Tried::Failed(why) if !told => {
                     warn!("the lease can't be taken: {why}; it is tried again");
                     told = true;
@@ -137,7 +139,13 @@ impl Election {
 
     /// Takes or renews the lease.
     async fn attempt(&mut self) -> Tried {
+        let started = Instant::now();
         match timeout(TRY, self.take()).await {
+            Ok(Ok(Tried::Held)) => {
+                self.renewed = started;
+                self.turn.lasts_until(started + RENEW_DEADLINE);
+                Tried::Held
+            }
             Ok(Ok(tried)) => tried,
             Ok(Err(kube::Error::Api(status))) if status.is_conflict() || status.is_already_exists() => Tried::Crossed,
             Ok(Err(error)) => Tried::Failed(error.to_string()),
@@ -255,7 +263,7 @@ mod tests {
                 let leases = leases.clone();
                 async move { Ok::<_, Infallible>(leases.answer(request).await) }
             });
-            Election::new(Client::new(service, "n"), "n", name)
+            Election::new(Client::new(service, "n"), "n", name, Turn::default())
         }
 
         fn before_writes(&self, touches: &[Touch]) {
@@ -337,6 +345,19 @@ mod tests {
         assert_eq!(leases.holder(), first.identity);
         first.release().await;
         assert_eq!(second.attempt().await, Tried::Held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_lasts_as_long_as_a_holder_may_go_without_a_good_try() {
+        let leases = Leases::default();
+        let mut first = leases.candidate("a");
+        assert_eq!(first.attempt().await, Tried::Held);
+        sleep(RENEW_DEADLINE / 2).await;
+        assert_eq!(first.attempt().await, Tried::Held);
+        sleep(RENEW_DEADLINE * 4 / 5).await;
+        first.turn.hold().await;
+        sleep(RETRY).await;
+        assert!(timeout(LEASE, first.turn.hold()).await.is_err());
     }
 
     #[tokio::test]

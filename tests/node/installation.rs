@@ -17,6 +17,9 @@ pub const SYSTEM: &str = "pinpoint-import-system";
 /// See [`SYSTEM`].
 pub const NAME: &str = "pinpoint-import-role-controller";
 
+/// What its pods bear.
+pub const LABEL: &str = "app.kubernetes.io/name=pinpoint-import-role-controller";
+
 const OVERLAY: &str = "apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: pinpoint-import-system

@@ -1,8 +1,6 @@
 //! `make node`: the image on a real node, installed as operators install it, with whatever may happen to a pod happening to it while it
 //! works on 1,000 objects.
 //!
-//! Unfinished: both pods have become ready, and what follows has not run yet; so `.ci/run` does not call it.
-//!
 //! It is no part of `make test`, since it needs root, Linux' namespaces and more builds. Not shown: the network policy, which the node's
 //! network does not enforce, and spreading over nodes, of which there is one.
 
@@ -18,7 +16,8 @@ mod node;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    time::{Duration, Instant},
+    path::Path,
+    time::Instant,
 };
 
 use k8s_openapi::jiff::Timestamp;
@@ -26,7 +25,7 @@ use serde_json::{Value, json};
 use test_support::{guarded::Guarded, iam::FakeIam};
 
 use crate::{
-    installation::{Installation, NAME, SYSTEM, signal, status},
+    installation::{Installation, SYSTEM, signal, status},
     node::{Node, write},
 };
 
@@ -34,8 +33,10 @@ const MANY: usize = 1000;
 /// From a pod's start to its readiness.
 const READY_WITHIN: i64 = 5;
 /// Passes that may be under way when a process is killed: what they had done and not yet noted is looked at again, and may be written
-/// again. `--concurrency`.
+/// again. By default of `--concurrency`.
 const UNDER_WAY: usize = 10;
+/// In so many parts the roles are waited for.
+const PARTS: usize = 4;
 
 fn say(what: &str) {
     println!("▸ {what}");
@@ -46,6 +47,7 @@ fn the_image_does_its_work_on_a_node() {
     say("A node: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, containerd, kubelet");
     let node = Node::start();
     let account = FakeIam::start();
+    account.set_quotas(|quotas| quotas.roles = 2 * MANY);
     let folder = node.folder.join("overlay");
     fs::create_dir(&folder).expect("a folder");
     let endpoint = iam::serve(&account, &folder.join("authority.crt"));
@@ -55,10 +57,11 @@ fn the_image_does_its_work_on_a_node() {
     let _making = many_objects(&node);
     pod_deleted(&node, &installed);
     container_killed(&installed);
-    process_paused(&installed, &account);
+    let late = process_paused(&node, &installed, &account);
     setting_changed(&installed);
     drained(&node, &installed);
-    nothing_lost_and_nothing_twice(&node, &installed, &account);
+    nothing_lost(&node, &account);
+    nothing_twice(&installed, &account, &late);
     within_the_limit(&node, &installed);
     wrong_setting(&node, &installed);
     no_credentials(&node, &installed);
@@ -148,7 +151,8 @@ fn container_killed(installed: &Installation) {
     installed.rolled_out();
 }
 
-fn process_paused(installed: &Installation, account: &FakeIam) {
+/// Returns the numbers of the writes that came from the paused process after it woke up.
+fn process_paused(node: &Node, installed: &Installation, account: &FakeIam) -> BTreeSet<usize> {
     say("The process that leads is paused, another takes over, and the first wakes up again");
     let (holder, transitions) = installed.holder();
     let process = installed.process(&holder);
@@ -157,16 +161,27 @@ fn process_paused(installed: &Installation, account: &FakeIam) {
     installed.make_role("while-paused");
     let woken = Instant::now();
     signal("CONT", process);
+    node.wait("the one that woke up has ended", || {
+        (!Path::new(&format!("/proc/{process}")).exists()).then_some(())
+    });
+    let why = node.wait("and says why", || {
+        let log = node.try_kubectl(&["logs", "-n", SYSTEM, &holder, "--previous", "--tail=1"]);
+        log.ok().filter(|log| log.contains("begin anew as a candidate"))
+    });
+    println!("   kubectl logs: {why}");
     installed.make_role("after-pause");
     installed.rolled_out();
-    let late: Vec<String> = account
-        .writes()
+    let late = account.writes();
+    let late: Vec<_> = late
         .iter()
         .filter(|call| call.caller == holder && call.at > woken)
-        .map(|call| format!("{} {:?} {}", call.action, call.role(), call.outcome))
         .collect();
-    println!("   writes of the one that woke up: {late:?}");
-    let _ = fs::read_to_string(format!("/proc/{process}/status"));
+    for call in &late {
+        println!("   a late write: {} {:?} {}", call.action, call.role(), call.outcome);
+    }
+    // One may have had its last look at the lease behind it and not have been on the wire yet.
+    assert!(late.len() <= 1, "the one that woke up went on");
+    late.iter().map(|call| call.number).collect()
 }
 
 fn setting_changed(installed: &Installation) {
@@ -210,67 +225,72 @@ fn drained(node: &Node, installed: &Installation) {
     installed.rolled_out();
 }
 
-fn nothing_lost_and_nothing_twice(node: &Node, installed: &Installation, account: &FakeIam) {
-    say(&format!(
-        "All {MANY} objects are as declared, and no role was made twice"
-    ));
-    let begun = Instant::now();
-    let wanted = MANY + installed_by_hand(node);
-    while account.roles().len() < wanted {
-        assert!(
-            begun.elapsed() < Duration::from_mins(10),
-            "{} roles of {wanted}",
-            account.roles().len()
-        );
-        std::thread::sleep(Duration::from_millis(200));
+fn nothing_lost(node: &Node, account: &FakeIam) {
+    say(&format!("All {MANY} objects are as declared"));
+    // In parts, each of which takes less than a wait may: the budget of calls is spent on all of them one after the other.
+    for part in 1..=PARTS {
+        let wanted = MANY * part / PARTS;
+        node.wait(&format!("{wanted} of the roles are there"), || {
+            (of_many(account) >= wanted).then_some(())
+        });
     }
     let path = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}";
     node.wait("every object is Ready", || {
         let all = node.kubectl(&["get", "pir", "-n", "many", "-o", path]);
         (all.split(' ').filter(|status| *status == "True").count() == MANY).then_some(())
     });
-    let mut done = BTreeMap::<(String, String), Vec<String>>::new();
-    for call in account.writes().iter().filter(|call| call.outcome == "OK") {
-        let role = call.role().unwrap_or_default().to_owned();
-        done.entry((call.action.clone(), role))
-            .or_default()
-            .push(call.caller.clone());
-    }
-    let twice: BTreeMap<_, _> = done.iter().filter(|(_, callers)| callers.len() > 1).collect();
-    println!("   {} writes to IAM; twice: {twice:?}", account.writes().len());
-    assert!(twice.keys().all(|(action, _)| action != "CreateRole"), "{twice:?}");
-    assert!(twice.len() <= UNDER_WAY, "{twice:?}");
-    // One that does not lead does not write: the writers follow each other, as the lease went.
-    let mut writers: Vec<String> = account.writes().into_iter().map(|call| call.caller).collect();
-    writers.dedup();
-    println!("   the writers, one after the other: {writers:?}");
-    let (_, transitions) = installed.holder();
-    assert!(
-        writers.len() <= transitions + 1,
-        "{writers:?}, but the lease went over {transitions} times"
-    );
 }
 
-fn installed_by_hand(node: &Node) -> usize {
-    let list = node.read(&["pir", "-n", "marketing"]);
-    list["items"].as_array().map_or(0, Vec::len)
+fn of_many(account: &FakeIam) -> usize {
+    let roles = account.roles();
+    roles.iter().filter(|role| role.name.starts_with("many.")).count()
+}
+
+fn nothing_twice(installed: &Installation, account: &FakeIam, late: &BTreeSet<usize>) {
+    say("Nothing was done twice, and those that wrote followed each other");
+    let calls = account.writes();
+    let mut done = BTreeMap::<(&str, &str), Vec<&str>>::new();
+    for call in calls.iter().filter(|call| call.outcome == "OK") {
+        let what = (call.action.as_str(), call.role().unwrap_or_default());
+        done.entry(what).or_default().push(&call.caller);
+    }
+    done.retain(|_, callers| callers.len() > 1);
+    println!("   {} writes to IAM; twice: {done:?}", calls.len());
+    assert!(done.keys().all(|(action, _)| *action != "CreateRole"), "{done:?}");
+    assert!(done.len() <= UNDER_WAY, "{done:?}");
+    let in_turn = calls.iter().filter(|call| !late.contains(&call.number));
+    let mut hands: Vec<&str> = in_turn.map(|call| call.caller.as_str()).collect();
+    hands.dedup();
+    println!("   those that wrote, one after the other: {hands:?}");
+    let (_, transitions) = installed.holder();
+    assert!(
+        hands.len() <= transitions + 1,
+        "{hands:?}, but the lease went over {transitions} times"
+    );
 }
 
 fn within_the_limit(node: &Node, installed: &Installation) {
     say(&format!(
         "Memory at {MANY} objects, the shipped limit and the shipped settings"
     ));
-    // A start lists all of them at once.
-    node.kubectl(&["rollout", "restart", "deployment", NAME, "-n", SYSTEM]);
+    // These start new pods, and a start lists all objects at once.
+    installed.apply("");
     installed.rolled_out();
     installed.make_role("after-restart");
+    let (holder, _) = installed.holder();
+    node.wait("all roles are read in bulk", || {
+        let log = node.kubectl(&["logs", "-n", SYSTEM, &holder]);
+        log.contains("the account is swept").then_some(())
+    });
     for pod in installed.pods() {
         let name = pod["metadata"]["name"].as_str().expect("a name");
         let limit = &pod["spec"]["containers"][0]["resources"]["limits"]["memory"];
-        println!(
-            "   {name}: at most {} of {limit}",
-            status(installed.process(name), "VmHWM")
-        );
+        let limit = limit.as_str().and_then(|limit| limit.strip_suffix("Mi"));
+        let limit: u64 = limit.and_then(|limit| limit.parse().ok()).expect("a limit in MiB");
+        let peak = status(installed.process(name), "VmHWM");
+        let peak: u64 = peak.trim_end_matches(" kB").parse().expect("a number");
+        println!("   {name}: at most {} of {limit} MiB", peak / 1024);
+        assert!(peak / 1024 < limit);
         let container = &pod["status"]["containerStatuses"][0];
         assert_eq!(container["restartCount"], 0, "{container}");
     }
@@ -307,25 +327,29 @@ fn no_credentials(node: &Node, installed: &Installation) {
     say("No credentials: the pods that work stay, the new one is not ready and says what is missing");
     let before = names(installed);
     installed.apply_without_credentials();
-    let new = node.wait("the new pod runs", || {
+    let (new, line) = node.wait("the new pod says why", || {
         let all = names(installed);
         let new = all.difference(&before).next()?;
         let log = node.try_kubectl(&["logs", "-n", SYSTEM, new]).ok()?;
-        log.contains("redentials").then(|| new.clone())
+        let line = log.lines().find(|line| line.contains("no usable AWS credentials"))?;
+        Some((new.clone(), line.to_owned()))
     });
     println!("{}", node.kubectl(&["get", "pods", "-n", SYSTEM]));
+    println!("   kubectl logs: {line}");
+    assert!(line.contains("see to the controller's AWS credentials"), "{line}");
     let event = node.wait("an event says that it is not ready", || {
         let events = node.read(&["events", "-n", SYSTEM]);
         let mut events = events["items"].as_array().into_iter().flatten();
-        let found =
-            events.find(|event| event["reason"] == "Unhealthy" && event["involvedObject"]["name"] == new.as_str());
-        found.map(|event| event["message"].to_string())
+        let told = events.find(|event| {
+            let message = event["message"].as_str().unwrap_or_default();
+            let about = event["involvedObject"]["name"] == new.as_str();
+            about && event["reason"] == "Unhealthy" && message.contains("503")
+        });
+        told.map(|event| event["message"].to_string())
     });
     println!("   event: {event}");
-    let log = node.kubectl(&["logs", "-n", SYSTEM, &new]);
-    println!("   kubectl logs: {log}");
-    let readyz = format!("/api/v1/namespaces/{SYSTEM}/pods/{new}:8080/proxy/readyz");
-    println!("   readyz: {:?}", node.try_kubectl(&["get", "--raw", &readyz]));
+    assert!(names(installed).is_superset(&before), "a pod that works was taken away");
+    installed.make_role("beside-one-without-credentials");
     installed.apply("");
     installed.rolled_out();
 }

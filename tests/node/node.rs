@@ -14,6 +14,8 @@ use serde_json::Value;
 use test_support::{guarded::Guarded, waiting::until};
 use uuid::Uuid;
 
+use crate::installation::{LABEL, SYSTEM};
+
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 /// The address of the node, and of what runs beside it, in the pods' network.
@@ -239,12 +241,13 @@ impl Node {
         found
     }
 
-    /// Pods, events and the ends of all logs.
+    /// Pods, events and the ends of all logs, of the controller's pods too.
     fn account(&self) -> String {
         let mut account = String::new();
         for question in [
             &["get", "pods,lease,pir", "-A", "-o", "wide"][..],
             &["get", "events", "-A"],
+            &["logs", "-n", SYSTEM, "-l", LABEL, "--prefix", "--tail=15"],
         ] {
             let answer = self.try_kubectl(question).unwrap_or_else(|why| why);
             let lines: Vec<&str> = answer.lines().collect();

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command where it may be the machine of a Kubernetes node: in a network, a mount and a PID namespace of its own, with a folder and
 # a control group that are removed at the end. Addresses, mounts and processes end with the namespaces, so nothing is left behind.
+#   box.sh check       whether it could, and if not, why
+#   box.sh COMMAND…
 #
 # The command finds in its environment
 #   NODE_FOLDER    the folder
@@ -34,7 +36,6 @@ fi
 
 [ "$(uname -s)" = Linux ] || fail "needs Linux, this is $(uname -s)"
 [ "$(id -u)" = 0 ] || fail "needs root, for namespaces, mounts and control groups: try sudo"
-[ -f "${NODE_IMAGE:-}" ] || fail "needs the path of an image archive in NODE_IMAGE: make node sets it"
 for program in unshare mount ip go; do
   command -v "$program" >/dev/null || fail "needs the program $program, which is not there"
 done
@@ -45,7 +46,9 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
 else
   groups=(/sys/fs/cgroup/*/)
 fi
-[ -e "${groups[0]}/cgroup.procs" ] || fail "there are no control groups below /sys/fs/cgroup"
+[ -w "${groups[0]}/cgroup.procs" ] || fail "root may make no control groups below /sys/fs/cgroup: use a virtual machine"
+[ "${1:-}" != check ] || exit 0
+[ -f "${NODE_IMAGE:-}" ] || fail "needs the path of an image archive in NODE_IMAGE: make node sets it"
 
 here=$(cd "$(dirname "$0")" && pwd)
 NODE_IMAGE=$(realpath "$NODE_IMAGE")
