@@ -128,7 +128,10 @@ impl Memories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::role::waits::Wait;
+    use crate::role::{
+        sighting::{Sighting, Standing, Use},
+        waits::Wait,
+    };
 
     #[test]
     fn only_objects_that_are_there_are_remembered() {
@@ -175,5 +178,30 @@ mod tests {
         let end = memory.end(&Outcome::InPlace(Did::Repaired), true, Duration::ZERO, 0.0);
         assert_eq!(end, Some((message, Followed::Looked)));
         assert!(!memory.is_hinted() && memory.why() == Why::Timer);
+    }
+
+    /// What came of a look upon a sweep's hint, and whether the same answer would be a hint again.
+    #[test]
+    fn only_a_look_that_found_nothing_new_makes_an_answer_known() {
+        let failed = Outcome::Refused(crate::api::Reason::RoleNotOwned, String::new());
+        for (outcome, news, is_known) in [
+            (Outcome::InPlace(Did::Nothing), false, true),
+            (Outcome::InPlace(Did::Nothing), true, false),
+            (Outcome::InPlace(Did::Repaired), true, false),
+            (Outcome::Reported(Vec::new()), true, true),
+            (Outcome::Reported(Vec::new()), false, true),
+            (failed, true, false),
+            (Outcome::Waiting, false, false),
+        ] {
+            let mut memory = Memory {
+                hinted: Some(HINT),
+                ..Memory::default()
+            };
+            memory.begin();
+            memory.end(&outcome, news, Duration::ZERO, 0.0);
+            let shown = Sighting::Differs(7);
+            let again = memory.sightings.take(shown, Standing::AtRest, 1, Duration::ZERO, 0.0);
+            assert_eq!(again == Use::Known, is_known, "{outcome:?} {news}: {again:?}");
+        }
     }
 }

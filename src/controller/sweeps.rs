@@ -3,10 +3,11 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use kube::ResourceExt;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
@@ -45,7 +46,7 @@ pub(super) async fn sweep_for_ever(context: &Context, key: Option<&str>, share: 
             context.sweeps.all_listed().await;
         }
         let started = Instant::now();
-        context.metrics.sweeping(key, started, pace.period());
+        context.metrics.sweeping(key, started.into_std(), pace.period());
         let (result, own) = match context.accounts.place(key).await {
             Ok(there) => sweep(context, key, &there, &mut paging).await,
             Err(failure) => (Err(failure), 0),
@@ -63,15 +64,15 @@ pub(super) async fn sweep_for_ever(context: &Context, key: Option<&str>, share: 
             continue;
         }
         if kind == SweepResult::Whole {
-            context.metrics.whole(key, started);
+            context.metrics.whole(key, started.into_std());
         }
         context.hints.swept(key, (kind == SweepResult::Whole).then_some(calls));
         if context.hints.since(key).is_none() {
             context.metrics.sweeps_rest(key);
         }
         tokio::select! {
-            () = tokio::time::sleep_until((started + pace.period()).into()) => {}
-            () = context.hints.flood(key) => tokio::time::sleep_until((started + SOONEST).into()).await,
+            () = tokio::time::sleep_until(started + pace.period()) => {}
+            () = context.hints.flood(key) => tokio::time::sleep_until(started + SOONEST).await,
         }
         wait = Duration::ZERO;
     }
@@ -149,16 +150,28 @@ async fn sweep(
             Err(_) => return (Ok(false), all),
         };
         read += 1;
-        if !judge.page(page, &details, &mut missing) {
-            // Some role can't be read and has no name: any of those that are missing may be it.
-            missing.clear();
-        }
+        found(&page, &mut missing);
+        judge.page(page, &details);
     }
     for role in missing {
         judge.role(&role, None, true);
         tokio::task::consume_budget().await;
     }
     (Ok(true), all)
+}
+
+/// Takes what a page has, readable or not, off what is missing.
+fn found(page: &Page, missing: &mut HashSet<String>) {
+    for swept in &page.roles {
+        missing.remove(&swept.role.head.name.to_lowercase());
+    }
+    for (name, _) in &page.unread {
+        match name {
+            Some(name) => drop(missing.remove(&name.to_lowercase())),
+            // Any of those that are missing may be it.
+            None => missing.clear(),
+        }
+    }
 }
 
 /// Judges what a sweep shows.
@@ -189,11 +202,10 @@ impl Judge<'_> {
         iam.details(paging, path, |name| wanted.contains_key(name)).await
     }
 
-    /// Takes what a page shows off what is missing. Whether all of it could be told from one another.
-    fn page(&self, page: Page, details: &HashMap<String, Details>, missing: &mut HashSet<String>) -> bool {
+    /// Judges what a page shows.
+    fn page(&self, page: Page, details: &HashMap<String, Details>) {
         for mut swept in page.roles {
             let name = swept.role.head.name.to_lowercase();
-            missing.remove(&name);
             let details = details.get(&name).filter(|details| details.id == swept.role.head.id);
             if let Some(details) = details {
                 swept.role.head.description.clone_from(&details.description);
@@ -201,15 +213,9 @@ impl Judge<'_> {
             }
             self.role(&name, Some(&swept.role), details.is_some());
         }
-        let mut known = true;
-        for (name, _) in page.unread {
-            match name {
-                Some(name) => drop(missing.remove(&name.to_lowercase())),
-                None => known = false,
-            }
+        for _ in page.unread {
             self.context.metrics.sighting(Shown::Unclear);
         }
-        known
     }
 
     /// Judges a role that is shown, or, of a whole sweep, not shown.
@@ -282,6 +288,7 @@ fn common_path<'a>(mut paths: impl Iterator<Item = &'a str>) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::role::{Head, SweptRole};
 
     #[test]
     fn descriptions_are_asked_for_below_the_path_of_those_who_declare_some() {
@@ -294,5 +301,50 @@ mod tests {
         assert_eq!(common(&["/a/b/", "/a/"]), "/a/");
         assert_eq!(common(&["/a/", "/b/"]), "/");
         assert_eq!(common(&[]), "/");
+    }
+
+    /// A role is gone only if no page has anything that may be it.
+    #[test]
+    fn what_a_page_has_is_not_missing_even_if_it_cannot_be_read() {
+        let shown = |name: &str| SweptRole {
+            role: ObservedRole {
+                head: Head {
+                    name: name.to_owned(),
+                    ..Head::default()
+                },
+                ..ObservedRole::default()
+            },
+            ..SweptRole::default()
+        };
+        let unread = |name: Option<&str>| (name.map(str::to_owned), String::new());
+        let rows = [
+            (Page::default(), vec!["a", "b"]),
+            (
+                Page {
+                    roles: vec![shown("A"), shown("other")],
+                    ..Page::default()
+                },
+                vec!["b"],
+            ),
+            (
+                Page {
+                    unread: vec![unread(Some("A"))],
+                    ..Page::default()
+                },
+                vec!["b"],
+            ),
+            (
+                Page {
+                    unread: vec![unread(None)],
+                    ..Page::default()
+                },
+                vec![],
+            ),
+        ];
+        for (page, left) in rows {
+            let mut missing = HashSet::from(["a", "b"].map(str::to_owned));
+            found(&page, &mut missing);
+            assert_eq!(missing, left.into_iter().map(str::to_owned).collect(), "{page:?}");
+        }
     }
 }

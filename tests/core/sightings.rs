@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
-    api::v1alpha1::{DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus},
+    api::v1alpha1::{Drift, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus},
     role::{
         Account, Class, Failure, Guards, ObservedRole, Owner, Ownership, Patterns, RolePath, Step,
         decision::{Decision, End, Situation, foresee},
@@ -281,6 +281,16 @@ proptest! {
     }
 }
 
+/// A drift that nobody has repaired.
+fn drift() -> Drift {
+    Drift {
+        detected_at: Time(Timestamp::UNIX_EPOCH),
+        repaired_at: None,
+        differences: Vec::new(),
+        more: None,
+    }
+}
+
 /// Each thing that keeps an object from being at rest.
 #[test]
 fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
@@ -294,7 +304,12 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
         )
     };
     assert_eq!(rests(&|_| {}), (true, true));
-    let changes: [Change<'_>; 14] = [
+    let beside = |object: &mut Object, kind: &str| {
+        let mut condition = object.status.conditions[0].clone();
+        (condition.type_, condition.status) = (kind.to_owned(), "True".to_owned());
+        object.status.conditions.push(condition);
+    };
+    let changes: [Change<'_>; 18] = [
         ("without the finalizer", &|object| object.has_finalizer = false),
         ("deleting", &|object| object.deleting = true),
         ("suspended", &|object| object.spec.suspend = true),
@@ -316,6 +331,12 @@ fn at_rest_is_who_has_nothing_to_do_to_say_and_to_answer() {
         ("no condition", &|object| object.status.conditions.clear()),
         ("not Ready", &|object| {
             object.status.conditions[0].status = String::from("False");
+        }),
+        ("Drifted", &|object| beside(object, "Drifted")),
+        ("Stalled", &|object| beside(object, "Stalled")),
+        ("Reconciling", &|object| beside(object, "Reconciling")),
+        ("a drift that is not repaired", &|object| {
+            object.status.last_drift = Some(drift());
         }),
     ];
     for (what, change) in changes {
@@ -416,6 +437,88 @@ fn a_reported_drift_is_a_hint_when_it_changes() {
     assert!(take(&object, &made), "undone");
     object.request = Some("now".to_owned());
     assert_eq!(object.standing(), None);
+    // What was reported of another generation says nothing of this one.
+    (object.request, object.generation) = (None, 2);
+    assert_eq!(object.standing(), None);
+}
+
+/// What a sweep may say and what a look found, in order, and what that was good for: sweeps, unless "looked" or "answered" is said.
+#[test]
+fn what_was_no_news_neither_hints_nor_counts_as_a_look() {
+    use Sighting::{AsDeclared, Differs, Unclear};
+    use Standing::{AtRest, Reported};
+    let (hour, day) = (Duration::from_hours(1), LONGEST);
+    let take = |sightings: &mut Sightings, sighting, standing, began| sightings.take(sighting, standing, 1, began, 0.5);
+
+    // The same answer never hints again, and is not taken for a sight of the role as declared.
+    let mut sightings = Sightings::default();
+    sightings.answered(7);
+    assert_eq!(take(&mut sightings, Differs(7), AtRest, NOW), Use::Known);
+    assert!(sightings.is_new(), "a futile hint is no sighting");
+    assert_eq!(take(&mut sightings, AsDeclared, AtRest, NOW), Use::Renews);
+    assert_eq!(take(&mut sightings, Differs(7), AtRest, NOW + hour), Use::Known);
+    let until = sightings.rests_until(1, 2 * hour, NOW + hour);
+    assert_eq!(
+        until,
+        Some(NOW + 2 * hour),
+        "counted from the sweep that saw it as declared"
+    );
+    // A look that found nothing forgets none of it; one that found something forgets all.
+    sightings.looked(NOW, false, 0.5);
+    assert_eq!(take(&mut sightings, Differs(7), AtRest, NOW), Use::Known);
+    sightings.looked(NOW, true, 0.5);
+    assert_eq!(
+        take(&mut sightings, Differs(7), AtRest, NOW),
+        Use::Hints(7),
+        "it came again"
+    );
+
+    // Who is only reported has his own timer, whatever is seen.
+    for (sighting, good_for) in [
+        (AsDeclared, Use::None),
+        (Unclear, Use::None),
+        (Differs(9), Use::Hints(9)),
+    ] {
+        let mut sightings = Sightings::default();
+        assert_eq!(take(&mut sightings, sighting, Reported, NOW), good_for, "{sighting:?}");
+        assert_eq!(sightings.rests_until(1, hour, NOW), None, "{sighting:?}");
+    }
+
+    // The first look is due within a day of the first sweep, at a time of its own; each look puts the next one off; no sweep does.
+    for (share, looked, due) in [
+        (0.25, None, day / 4),
+        (1.0, None, day),
+        (0.25, Some(0.0), day),
+        (0.25, Some(1.0), day.mul_f64(0.9)),
+    ] {
+        let mut sightings = Sightings::default();
+        if let Some(share) = looked {
+            sightings.looked(NOW, false, share);
+        }
+        for began in [NOW, NOW + hour] {
+            sightings.take(AsDeclared, AtRest, 1, began, share);
+        }
+        assert_eq!(
+            sightings.rests_until(1, 2 * day, NOW + hour),
+            Some(NOW + due),
+            "{share} {looked:?}"
+        );
+    }
+}
+
+/// What is shown is the same for the same role, and for the same declaration alone.
+#[test]
+fn another_declaration_makes_the_same_answer_news() {
+    let (object, mut shown) = Object::at_rest(PinpointImportRoleSpec::default());
+    shown
+        .attached
+        .insert("arn:aws:iam::aws:policy/AdministratorAccess".to_owned());
+    let seen = object.sighting(Some(&shown), true);
+    assert!(matches!(seen, Sighting::Differs(_)), "{seen:?}");
+    assert_eq!(object.sighting(Some(&shown), true), seen);
+    let (mut other, _) = Object::at_rest(PinpointImportRoleSpec::default());
+    other.generation = 2;
+    assert_ne!(other.sighting(Some(&shown), true), seen);
 }
 
 /// A status that a pass would not touch is one that `differs` finds the same.

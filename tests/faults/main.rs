@@ -19,6 +19,7 @@ mod flow;
 mod iam;
 mod judge;
 mod many;
+mod sweeps;
 mod wire;
 mod world;
 

@@ -16,7 +16,7 @@ use crate::{
 
 const MANY: usize = 300;
 /// How soon what people did is begun.
-const SOON: Duration = Duration::from_secs(2);
+pub(crate) const SOON: Duration = Duration::from_secs(2);
 
 /// A world in which these objects are at rest, and no process is.
 async fn at_rest(names: impl IntoIterator<Item = String>) -> World {
@@ -36,7 +36,7 @@ fn many() -> impl Iterator<Item = String> {
 }
 
 /// Whether a pass has told how the object stands, and what was asked for last.
-fn is_answered(object: &Value) -> bool {
+pub(crate) fn is_answered(object: &Value) -> bool {
     let (status, metadata) = (&object["status"], &object["metadata"]);
     status["observedGeneration"] == metadata["generation"]
         && status["lastHandledReconcileAt"] == metadata["annotations"]["pinpoint-import.dev/reconcile-requested-at"]
@@ -44,7 +44,7 @@ fn is_answered(object: &Value) -> bool {
 }
 
 /// Lets time go by until something is so. How long it took.
-async fn until(most: Duration, is_so: impl Fn() -> bool) -> Duration {
+pub(crate) async fn until(most: Duration, is_so: impl Fn() -> bool) -> Duration {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < most, "it is not so after {most:?}");
@@ -210,7 +210,7 @@ fn a_list_anew_costs_nothing_at_rest() {
     });
 }
 
-async fn end(process: JoinHandle<()>) {
+pub(crate) async fn end(process: JoinHandle<()>) {
     assert!(!process.is_finished(), "the process ended");
     process.abort();
     let _ = process.await;

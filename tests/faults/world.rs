@@ -140,8 +140,17 @@ impl World {
         self.start_within(is_retrying, 100_000)
     }
 
-    /// Starts a process with a budget of so many calls a second, and at once.
+    /// Starts a process with a budget of so many calls a second, and at once. It does not sweep.
     pub(crate) fn start_within(&self, is_retrying: bool, calls: u32) -> JoinHandle<()> {
+        self.start_with(is_retrying, calls, Duration::ZERO)
+    }
+
+    /// Starts a process that sweeps so often, and whose budget limits nothing.
+    pub(crate) fn start_sweeping(&self, every: Duration) -> JoinHandle<()> {
+        self.start_with(false, 100_000, every)
+    }
+
+    fn start_with(&self, is_retrying: bool, calls: u32, sweeps: Duration) -> JoinHandle<()> {
         struct Nobody;
         impl CallWatch for Nobody {
             fn called(&self, _: &'static str, _: &'static str, _: Duration) {}
@@ -177,9 +186,8 @@ impl World {
                 adoption_namespaces: all(),
             },
             instance: "test".to_owned(),
-            // A sweep writes nothing, whatever it shows: tests/core/sightings.rs.
             sweeps: SweepSettings {
-                interval: Duration::ZERO,
+                interval: sweeps,
                 calls_per_minute: 30,
             },
             change_queue: None,

@@ -239,6 +239,8 @@ pub enum Change {
     Rename(&'static str, &'static str),
     Remove,
     Operator(String),
+    /// Patterns for plain values, and the other way: what differs least.
+    Likeness,
     Statement(Value),
     Version(Option<&'static str>),
 }
@@ -285,6 +287,7 @@ pub fn changes(statement: impl Strategy<Value = Value>) -> impl Strategy<Value =
         1 => select(names).prop_map(|(from, to)| Change::Rename(from, to)),
         2 => Just(Change::Remove),
         2 => select(OPERATORS.to_vec()).prop_map(|name| Change::Operator(name.to_owned())),
+        2 => Just(Change::Likeness),
         1 => statement.prop_map(Change::Statement),
         1 => select(vec![Some("2012-10-17"), Some("2008-10-17"), None]).prop_map(Change::Version),
     ];
@@ -478,6 +481,22 @@ impl Change {
                         let keys = of.remove(&known).unwrap_or_default();
                         of.insert(name, keys);
                     }
+                }
+            }
+            Self::Likeness => {
+                let sibling = |name: &str| {
+                    let both = [name.replace("Like", "Equals"), name.replace("Equals", "Like")];
+                    let known = |other: &String| {
+                        other != name && (OPERATORS.contains(&other.as_str()) || other.starts_with("For"))
+                    };
+                    both.into_iter().find(known).unwrap_or_else(|| name.to_owned())
+                };
+                let of = pick(document, which, |at, value| {
+                    let mut names = value.as_object().into_iter().flat_map(Map::keys);
+                    at.ends_with("/Condition") && names.any(|name| sibling(name) != *name)
+                });
+                if let Some(of) = of.and_then(Value::as_object_mut) {
+                    *of = of.iter().map(|(name, keys)| (sibling(name), keys.clone())).collect();
                 }
             }
             Self::Statement(more) => match &mut document["Statement"] {
