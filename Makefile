@@ -49,7 +49,7 @@ lint:
 	@# Targets with `test = false` are not among all.
 	cargo clippy --quiet --workspace --test flux --test node --locked -- -D warnings
 	tools=$$(dirname "$$(tests/tools/python/setup.sh)"); \
-	$$tools/shellcheck .ci/run tests/tools/*.sh tests/tools/*/*.sh deploy/*/*.sh; \
+	$$tools/shellcheck --external-sources --source-path SCRIPTDIR .ci/run tests/tools/*.sh tests/tools/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile; \
 	$$tools/cfn-lint deploy/changes.yaml deploy/changes-member.yaml
 

@@ -7,21 +7,10 @@ name=$1
 say() { echo "$name: $*" >&2; }
 
 cd "$(dirname "$0")"
-hash=$(cat "$name/go.mod" "$name/go.sum" tool.sh | sha256sum | cut -c1-12)
-folder="${XDG_CACHE_HOME:-$HOME/.cache}/pinpoint-import-role-controller/$name-$hash"
-mkdir -p "$(dirname "$folder")"
-# One at a time; an interrupted build leaves no folder of this name.
-exec 9>"$folder.lock"
-flock 9
-if [ ! -d "$folder" ]; then
-  command -v go >/dev/null || { say "Go is needed: see https://go.dev/doc/install"; exit 1; }
+. ./cached.sh
+if ! is_cached "$name-$(hash_of "$name/go.mod" "$name/go.sum" tool.sh)"; then
   say "building it from source, once: up to 4 minutes on two cores"
-  started=$SECONDS
-  partial=$(mktemp -d "$folder.partial.XXXXXX")
-  trap 'rm -rf "$partial"' EXIT
-  (cd "$name" && CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly GOBIN="$partial" go install -trimpath -ldflags "-s -w" tool) >&2 ||
-    { say "the build failed; see above"; exit 1; }
-  mv -T "$partial" "$folder"
-  say "built in $((SECONDS - started)) s"
+  go_install -C "$name" install -trimpath -ldflags "-s -w" tool
+  keep
 fi
 echo "$folder/$name"

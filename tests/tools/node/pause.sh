@@ -2,14 +2,12 @@
 # Prints the path of an image archive that holds pinpoint-import.dev/pause:1; makes it first if it is not there yet.
 set -euo pipefail
 
+say() { echo "pause: $*" >&2; }
+
 cd "$(dirname "$0")"
-hash=$(cat pause.sh pause/* | sha256sum | cut -c1-12)
-folder="${XDG_CACHE_HOME:-$HOME/.cache}/pinpoint-import-role-controller/pause-$hash"
-if [ ! -d "$folder" ]; then
-  mkdir -p "$(dirname "$folder")"
-  partial=$(mktemp -d "$folder.partial.XXXXXX")
-  trap 'rm -rf "$partial"' EXIT
-  CGO_ENABLED=0 GOTOOLCHAIN=local go -C pause build -trimpath -ldflags "-s -w" -o "$partial/pause" .
+. ../cached.sh
+if ! is_cached "pause-$(hash_of pause.sh pause/*)"; then
+  go_install -C pause install -trimpath -ldflags "-s -w" .
   # The form of `docker save`: a layer, what is to be run in it, and a name.
   tar -C "$partial" --owner=0 --group=0 --numeric-owner --mtime=@0 -cf "$partial/layer.tar" pause
   layer=$(sha256sum <"$partial/layer.tar" | cut -d ' ' -f 1)
@@ -21,6 +19,6 @@ END
 [{"Config": "config.json", "RepoTags": ["pinpoint-import.dev/pause:1"], "Layers": ["layer.tar"]}]
 END
   tar -C "$partial" -cf "$partial/pause.tar" manifest.json config.json layer.tar
-  mv -T "$partial" "$folder" 2>/dev/null || [ -d "$folder" ]
+  keep
 fi
 echo "$folder/pause.tar"
