@@ -317,10 +317,7 @@ fn wrong_setting(node: &Node, installed: &Installation) {
     for said in [log.as_str(), message.as_str().unwrap_or_default()] {
         assert!(said.contains("resync-interval") && said.contains("soon"), "{said}");
     }
-    assert!(names(installed).is_superset(&before), "a pod that works was taken away");
-    installed.make_role("beside-a-wrong-setting");
-    installed.apply("");
-    installed.rolled_out();
+    mended(installed, &before, "beside-a-wrong-setting");
 }
 
 fn no_credentials(node: &Node, installed: &Installation) {
@@ -348,8 +345,13 @@ fn no_credentials(node: &Node, installed: &Installation) {
         told.map(|event| event["message"].to_string())
     });
     println!("   event: {event}");
-    assert!(names(installed).is_superset(&before), "a pod that works was taken away");
-    installed.make_role("beside-one-without-credentials");
+    mended(installed, &before, "beside-one-without-credentials");
+}
+
+/// Those that worked before go on beside the one that doesn't, which goes once the settings are the shipped ones.
+fn mended(installed: &Installation, before: &BTreeSet<String>, role: &str) {
+    assert!(names(installed).is_superset(before), "a pod that works was taken away");
+    installed.make_role(role);
     installed.apply("");
     installed.rolled_out();
 }
