@@ -47,7 +47,7 @@ format:
 lint:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 	@# Targets with `test = false` are not among all.
-	cargo clippy --quiet --workspace --test flux --test node --locked -- -D warnings
+	cargo clippy --quiet --workspace --test cluster --test flux --test node --locked -- -D warnings
 	tools=$$(dirname "$$(tests/tools/python/setup.sh)"); \
 	$$tools/shellcheck --external-sources --source-path SCRIPTDIR .ci/run tests/tools/*.sh tests/tools/*/*.sh deploy/*/*.sh; \
 	$$tools/hadolint Dockerfile; \
@@ -97,13 +97,17 @@ mutants: $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants ## Ma
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),200) RUST_BACKTRACE=0 \
 	$< mutants --output $(TARGET) $(foreach file,$(or $(FILES),src/role/**/*.rs),--file '$(file)') $(if $(SHARD),--shard $(SHARD))
 
+TESTS := cargo test --workspace --locked --no-fail-fast
 unit:
 	@mkdir -p $(TARGET)
-	# More at a time than there are cores: the end-to-end tests mostly wait.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(TARGET)/test.log
-	@awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
+	$(TESTS) --quiet --no-run && $(TESTS) --quiet --no-run --test cluster
+	@# Side by side, and more end-to-end tests at a time than there are cores: those mostly wait, the others only compute.
+	@$(TESTS) >$(TARGET)/test.log 2>&1 & others=$$!; failed=0; \
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} $(TESTS) --test cluster 2>&1 | tee $(TARGET)/cluster.log || failed=1; \
+	wait $$others || failed=1; cat $(TARGET)/test.log; \
+	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8 } \
 	  END { printf "%d tests passed, %d failed, %d ignored\n", passed, failed, ignored; \
-	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/test.log
+	        exit (passed == 0 || failed > 0 || ignored > 0) }' $(TARGET)/cluster.log $(TARGET)/test.log && exit $$failed
 
 flux: ## Let the real Flux apply what is in Git, and see what becomes of roles; builds Flux once: about 10 minutes
 	cargo test --locked --workspace --test flux -- --nocapture

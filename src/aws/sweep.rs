@@ -367,9 +367,11 @@ mod tests {
 
     #[tokio::test]
     async fn pages_that_take_too_long_are_asked_for_in_halves_and_stay_small() {
-        let (fake, iam) = account(600, Duration::from_millis(400)).await;
-        // 500 take 1 s, and 125 take 250 ms.
-        fake.set_latency_per_item(Duration::from_millis(2));
+        let (fake, iam) = account(600, Duration::from_secs(2)).await;
+        for size in ["500", "250"] {
+            let hangs = Fault::HangBefore(Duration::from_mins(1));
+            fake.fault(Rule::new(hangs).param("MaxItems", size).times(usize::MAX));
+        }
         let told = std::cell::RefCell::new(Vec::new());
         let mut sweep = iam
             .sweep(|roles| told.borrow_mut().push(roles))

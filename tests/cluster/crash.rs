@@ -1,11 +1,14 @@
 //! The process is killed before and after every IAM call of every flow, and started again: the end is that of an undisturbed run.
 
-use std::time::Duration;
+use std::{sync::Mutex, thread, time::Duration};
 
 use serde_json::{Value, json};
 use test_support::iam::{Gate, RoleBuilder};
 
 use crate::world::{ADMIN, GUIDE_TRUST, PATIENCE, S3_READ_ONLY, WIDE_TRUST, World};
+
+/// Points of a flow that are tried side by side: each mostly waits.
+const AT_A_TIME: usize = 4;
 
 /// Something that a user or an intruder does, and what the controller makes of it.
 struct Flow {
@@ -110,34 +113,45 @@ fn crash_everywhere(flow: &Flow) {
     let (calls, wanted) = undisturbed(flow);
     assert!(calls > 0, "{}: a flow without calls shows nothing", flow.name);
     println!("{}: {calls} calls, {} crash points", flow.name, calls * 2);
-    for number in 1..=calls {
-        for gate in [Gate::Before, Gate::After] {
-            let case = format!("{}-{number}-{}", flow.name, format!("{gate:?}").to_lowercase());
-            let mut world = World::new(&case);
-            world.wait_healthy();
-            (flow.prepare)(&world);
-            world.iam.clear_calls();
-            let held = world.iam.gate(number, gate);
-            (flow.trigger)(&world);
-            assert!(held.reached(PATIENCE), "{case}: the call did not come\n{}", world.log());
-            world.kill();
-            drop(held);
-            // The answer of a call that was under way is lost with the process; its effect may be there.
-            world.start();
-            world.wait("the end", || (flow.ended)(&world).then_some(()));
-            assert_eq!(end(&world), wanted, "{case}\n{}", world.log());
-            if !is_gone(&world) {
-                World::pass_settle_time();
-                world.iam.clear_calls();
-                world.look("segments");
-                assert_eq!(world.writes(), Vec::<String>::new(), "{case}: not at rest");
-            }
+    let points = (1..=calls).flat_map(|number| [Gate::Before, Gate::After].map(|gate| (number, gate)));
+    let points = Mutex::new(points);
+    let next = || points.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some((number, gate)) = next() {
+                    crash(flow, number, gate, &wanted);
+                }
+            });
         }
-    }
+    });
     // A gate that is never reached would be no test; this one can't be.
     let world = World::new(&format!("{}-beyond", flow.name));
     let beyond = world.iam.gate(calls + 1000, Gate::Before);
     assert!(!beyond.reached(Duration::from_millis(10)));
+}
+
+fn crash(flow: &Flow, number: usize, gate: Gate, wanted: &str) {
+    let case = format!("{}-{number}-{}", flow.name, format!("{gate:?}").to_lowercase());
+    let mut world = World::new(&case);
+    world.wait_healthy();
+    (flow.prepare)(&world);
+    world.iam.clear_calls();
+    let held = world.iam.gate(number, gate);
+    (flow.trigger)(&world);
+    assert!(held.reached(PATIENCE), "{case}: the call did not come\n{}", world.log());
+    world.kill();
+    drop(held);
+    // The answer of a call that was under way is lost with the process; its effect may be there.
+    world.start();
+    world.wait("the end", || (flow.ended)(&world).then_some(()));
+    assert_eq!(end(&world), wanted, "{case}\n{}", world.log());
+    if !is_gone(&world) {
+        World::pass_settle_time();
+        world.iam.clear_calls();
+        world.look("segments");
+        assert_eq!(world.writes(), Vec::<String>::new(), "{case}: not at rest");
+    }
 }
 
 #[test]
