@@ -19,13 +19,13 @@ setup: ## Build the control plane, install moto and linters, once: about 5 minut
 	@$(STEP) "control plane" tests/tools/control-plane/build.sh & plane=$$!; \
 	$(STEP) moto tests/tools/python/setup.sh && wait $$plane
 
-tools: setup ## Build what the tests need besides, once: about 9 minutes; make test does it too
+tools: setup ## Build what the tests need besides, once: about 7 minutes; make test does it too
 	@$(STEP) kube-controller-manager tests/tools/control-plane/build.sh kube-controller-manager
 	@for tool in promtool helm kubeconform; do $(STEP) $$tool tests/tools/tool.sh $$tool; done
 
 # The profile and the crates of `make test`, so that neither builds for itself alone: it takes less than half the time of a release.
 build:
-	@[ -e $(TARGET)/debug/demo ] || echo "the first time: a control plane, moto and the binaries are made, side by side, in about 8 minutes" >&2
+	@[ -e $(TARGET)/debug/demo ] || echo "the first time: a control plane, moto and the binaries are made, side by side, in about 10 minutes" >&2
 	@$(STEP) binaries cargo build --quiet --locked --workspace --bin demo --bin pinpoint-import-role-controller & binaries=$$!; \
 	$(MAKE) --no-print-directory setup && wait $$binaries
 

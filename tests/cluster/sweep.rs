@@ -159,8 +159,7 @@ fn a_sweep_that_lies_writes_nothing() {
         }),
         ("unreadable", &|role| role.trust_policy = "nonsense".to_owned()),
     ];
-    const LEFT_OUT: &str = "left-out";
-    let names = || lies.iter().map(|(name, _)| *name).chain([LEFT_OUT]);
+    let names = || lies.iter().map(|(name, _)| *name).chain(["left-out"]);
     for name in names() {
         world.apply(name, &everything()).unwrap();
     }
@@ -174,7 +173,7 @@ fn a_sweep_that_lies_writes_nothing() {
     for (name, lie) in lies {
         world.iam.lie_in_bulk(&world.role_name(name), lie);
     }
-    world.iam.hide_in_bulk(&world.role_name(LEFT_OUT));
+    world.iam.hide_in_bulk(&world.role_name("left-out"));
     wait_sweeps(&world, "whole", 1);
     assert_eq!(world.writes(), [""; 0]);
     for (name, version) in names().zip(versions) {
