@@ -571,7 +571,7 @@ impl std::fmt::Debug for World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(1000)) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(300)) })]
 
     /// Never wider (checked at every write), no orphan (at every end), and eventually as declared and quiet.
     #[test]
