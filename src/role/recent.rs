@@ -28,12 +28,12 @@ impl Clock {
     }
 }
 
-/// An answer of IAM that a write of ours made an old one.
+/// An answer of IAM that a write of ours made an old one. Each has the role's id: of a role that others made in its place nothing is late.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Overwritten {
     Head(Box<Head>),
-    Attached(BTreeSet<String>),
-    Inline(BTreeMap<String, Option<String>>),
+    Attached(String, BTreeSet<String>),
+    Inline(String, BTreeMap<String, Option<String>>),
 }
 
 impl Overwritten {
@@ -42,19 +42,19 @@ impl Overwritten {
         let of = |role: ObservedRole| step.applied(&role);
         match self {
             Self::Head(head) => Self::Head(Box::new(of((*head).into()).head)),
-            Self::Attached(attached) => {
+            Self::Attached(id, attached) => {
                 let role = ObservedRole {
                     attached,
                     ..ObservedRole::default()
                 };
-                Self::Attached(of(role).attached)
+                Self::Attached(id, of(role).attached)
             }
-            Self::Inline(inline) => {
+            Self::Inline(id, inline) => {
                 let role = ObservedRole {
                     inline,
                     ..ObservedRole::default()
                 };
-                Self::Inline(of(role).inline)
+                Self::Inline(id, of(role).inline)
             }
         }
     }
@@ -289,6 +289,7 @@ impl Recent {
             let mut fresh = self.overwritten.iter().filter(|(_, at)| clock.is_fresh(*at));
             fresh.any(|(overwritten, _)| overwritten == answer)
         };
+        let id = || shown.head.id.clone();
         let role = &mut settled.role;
         if shown.head != written.head && is_late(&Overwritten::Head(Box::new(shown.head.clone()))) {
             settled.late = true;
@@ -301,13 +302,13 @@ impl Recent {
                 .extend(trust.into_iter().chain(boundary).chain(session));
             role.head.clone_from(&written.head);
         }
-        if shown.attached != written.attached && is_late(&Overwritten::Attached(shown.attached.clone())) {
+        if shown.attached != written.attached && is_late(&Overwritten::Attached(id(), shown.attached.clone())) {
             settled.late = true;
             let extra = (!shown.attached.is_subset(&written.attached)).then_some(Premise::Removed);
             settled.unproven.extend(extra);
             role.attached.clone_from(&written.attached);
         }
-        if shown.inline != written.inline && is_late(&Overwritten::Inline(shown.inline.clone())) {
+        if shown.inline != written.inline && is_late(&Overwritten::Inline(id(), shown.inline.clone())) {
             settled.late = true;
             let extra = shown.inline.keys().any(|name| !written.inline.contains_key(name));
             settled.unproven.extend(extra.then_some(Premise::Removed));
@@ -334,9 +335,9 @@ fn overwrites(step: &Step, before: &ObservedRole) -> Option<Overwritten> {
     if after.head != before.head {
         Some(Overwritten::Head(Box::new(before.head.clone())))
     } else if after.attached != before.attached {
-        Some(Overwritten::Attached(before.attached.clone()))
+        Some(Overwritten::Attached(before.head.id.clone(), before.attached.clone()))
     } else if after.inline != before.inline {
-        Some(Overwritten::Inline(before.inline.clone()))
+        Some(Overwritten::Inline(before.head.id.clone(), before.inline.clone()))
     } else {
         None
     }

@@ -8,8 +8,8 @@ use pinpoint_import_role_controller::{
     api::{
         EventReason, Reason,
         v1alpha1::{
-            AdoptionPolicy, Application, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus,
-            Trust, UndeclaredPolicies,
+            AdoptionPolicy, Application, Bucket, DeletionPolicy, DriftPolicy, PinpointImportRoleSpec,
+            PinpointImportRoleStatus, Trust, UndeclaredPolicies,
         },
     },
     role::{
@@ -571,7 +571,7 @@ impl std::fmt::Debug for World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(300)) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(1000)) })]
 
     /// Never wider (checked at every write), no orphan (at every end), and eventually as declared and quiet.
     #[test]
@@ -898,5 +898,48 @@ fn a_refusal_without_a_look_is_followed_by_the_look() {
         world.wait(61);
         world.pass(&[]);
         assert_eq!(ready_reason(&world.status), Some(Reason::Reconciled), "{class:?}");
+    }
+}
+
+/// Regression: a role that others made in the place of ours, with its tags, was taken for a late answer where it showed what ours had
+/// been before a write: it was `Ready` with their policy on it for a settle time, or its drift was told in two.
+#[test]
+fn a_role_that_others_made_anew_is_no_late_answer() {
+    for was_there in [false, true] {
+        let spec = || PinpointImportRoleSpec {
+            permissions_boundary: Some("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess".to_owned()),
+            buckets: Some(vec![Bucket {
+                name: "one".to_owned(),
+                prefix: None,
+                kms_key_arn: None,
+            }]),
+            adoption_policy: AdoptionPolicy::Adopt,
+            ..PinpointImportRoleSpec::default()
+        };
+        let mut world = World::new([spec(), spec()], 60, 0);
+        if was_there {
+            world.history = vec![(Duration::ZERO, Some(by_hand()))];
+        }
+        world.others_changed();
+        let throttled = || Event::Pass(vec![(0, Class::Throttled, false)]);
+        run(
+            &mut world,
+            &[
+                throttled(),
+                Event::Pass(vec![]),
+                Event::Tamper(Tamper::Remake),
+                throttled(),
+                Event::Pass(vec![]),
+            ],
+        );
+        assert_eq!(
+            ready_reason(&world.status),
+            Some(Reason::Reconciled),
+            "{:?}",
+            world.status
+        );
+        assert!(world.status.last_drift.is_some(), "{:?}", world.told);
+        calm_down(&mut world);
+        assert_eq!(world.drifts_told(), 1, "{:?}", world.told);
     }
 }
