@@ -131,6 +131,7 @@ fn crash_everywhere(flow: &Flow) {
     assert!(!beyond.reached(Duration::from_millis(10)));
 }
 
+/// Kills the process at one point of a flow, and starts it again.
 fn crash(flow: &Flow, number: usize, gate: Gate, wanted: &str) {
     let case = format!("{}-{number}-{}", flow.name, format!("{gate:?}").to_lowercase());
     let mut world = World::new(&case);

@@ -100,7 +100,6 @@ impl ControlPlane {
         let log = self.folder.path().join("kube-apiserver.log");
         let mut server = Guarded::start(
             Command::new(self.binaries.join("kube-apiserver"))
-                .env("GOGC", "200")
                 .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port))
                 .arg("--bind-address=127.0.0.1")
                 .arg(format!("--secure-port={}", self.api_port))
