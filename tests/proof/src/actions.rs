@@ -166,6 +166,7 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
             shown,
             maker: None,
             spoiled: false,
+            written: false,
         }
     };
     match (what, truth) {
@@ -177,6 +178,11 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
             return Some(Some(role));
         }
         (Move::Remake, Some(_)) => return Some(Some(made(true, PINPOINT))),
+        (Move::RemakeBare, Some(_)) => {
+            let mut role = made(true, PINPOINT);
+            (role.shown.attached, role.shown.inline) = Default::default();
+            return Some(Some(role));
+        }
         (Move::RemakeOpen, Some(_)) => return Some(Some(made(true, STRANGER))),
         (Move::Delete, Some(_)) => return Some(None),
         _ => {}

@@ -4,7 +4,7 @@
 use pinpoint_import_role_controller::{
     api::Tag,
     role::{
-        Head, Ownership, Premise, Step,
+        Head, ObservedRole, Ownership, Premise, Step,
         decision::{Aim, Work},
         recent::{Clock, Recent},
     },
@@ -31,6 +31,7 @@ pub enum Guard {
     PoliciesNeedCreation,
     DeletionNeedsRemoved,
     Settled,
+    SettledOfThisRole,
     Unproven,
     YoungProcess,
     ForeignMayLackTags,
@@ -77,6 +78,7 @@ impl Guard {
             Self::PoliciesNeedCreation => "what follows CreateRole needs its success",
             Self::DeletionNeedsRemoved => "DeleteRole needs all policies gone",
             Self::Settled => "an answer that shows what we overwrote is late (Recent::settled)",
+            Self::SettledOfThisRole => "what is late has the id of the role that we wrote to",
             Self::Unproven => "what is late is not proven: what needs it waits",
             Self::YoungProcess => "a young process believes no drift and no absence (Recent::meeting, is_unsure)",
             Self::ForeignMayLackTags => "a role may not be shown as ours yet (may_lack_tags)",
@@ -124,6 +126,7 @@ impl Guard {
             Self::PoliciesNeedCreation => Name::Taken,
             Self::DeletionNeedsRemoved => Name::Leaving,
             Self::Settled => Name::Repaired,
+            Self::SettledOfThisRole => Name::MadeAnew,
             Self::Unproven => Name::Unproven,
             Self::YoungProcess => Name::Repaired,
             Self::ForeignMayLackTags => Name::Deleted,
@@ -190,6 +193,16 @@ impl Guard {
     #[must_use]
     pub fn meeting(without: Option<Self>, held: bool, clock: Clock) -> Recent {
         Recent::meeting(held && without != Some(Self::YoungProcess), clock)
+    }
+
+    /// A role as the memory of a process is shown it.
+    #[must_use]
+    pub fn memorable(without: Option<Self>, role: &ObservedRole) -> ObservedRole {
+        let mut role = role.clone();
+        if without == Some(Self::SettledOfThisRole) {
+            role.head.id.clear();
+        }
+        role
     }
 
     /// Whether a question is asked of a process that remembers nothing, nor that there was another before it. `head` is what `GetRole`

@@ -21,6 +21,8 @@ pub struct Role {
     /// Whether others did something to it by which no proof of its owner is left: tags or trust while no status knew it, or the tags of
     /// another owner.
     pub spoiled: bool,
+    /// Whether a controller wrote to it, or can't tell whether it did.
+    pub written: bool,
 }
 
 /// What there was from some time on.
@@ -114,6 +116,25 @@ impl Iam {
         version.role.as_ref().map(|role| &role.shown)
     }
 
+    /// A write went to the role that had no effect, which nobody was told.
+    pub fn written_in_vain(&mut self) {
+        if let Some(last) = self.versions.last_mut()
+            && let Some(role) = &last.role
+        {
+            last.role = Some(Sealed::new(Role {
+                written: true,
+                ..Role::clone(role)
+            }));
+        }
+    }
+
+    /// Whether a controller may have written to the role of an id that IAM may still show.
+    #[must_use]
+    pub fn is_written(&self, id: &str) -> bool {
+        let roles = self.versions.iter().filter_map(|version| version.role.as_deref());
+        roles.into_iter().any(|role| role.written && role.shown.head.id == id)
+    }
+
     /// Whether others did something that a look at the version so many ago can't show.
     #[must_use]
     pub fn hides(&self, age: u8) -> bool {
@@ -153,6 +174,7 @@ impl Iam {
                     shown,
                     maker: Some(maker),
                     spoiled: false,
+                    written: true,
                 };
                 self.change(tick, Some(role), false);
                 Ok(Some(head))
@@ -173,7 +195,8 @@ impl Iam {
                 let mut shown = Some(role.shown.clone());
                 apply(&mut shown, step);
                 if let Some(shown) = shown.filter(|shown| *shown != role.shown) {
-                    self.change(tick, Some(Role { shown, ..role }), false);
+                    let written = true;
+                    self.change(tick, Some(Role { shown, written, ..role }), false);
                 }
                 Ok(None)
             }

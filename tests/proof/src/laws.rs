@@ -14,6 +14,7 @@ use pinpoint_import_role_controller::{
         ownership::Rival,
         plan::plan,
         progress::Progress,
+        recent::Settled,
     },
 };
 
@@ -100,6 +101,19 @@ pub fn untouched(model: &Model, replica: &Replica, pass: &Pass, work: &Work, ste
         return Ok(());
     }
     broken("foreign untouched", format_args!("{} on {head:?}", step.action()))
+}
+
+/// *Late is what we wrote over*: nobody waits until IAM shows a write of his on a role to which he wrote nothing.
+///
+/// # Errors
+/// Which role that is.
+pub fn late_is_ours(world: &World, pass: &Pass, shown: &ObservedRole, settled: &Settled) -> Result<(), Broken> {
+    let id = &shown.head.id;
+    // Where the role was replaced during the look, id and policies are of two roles.
+    if settled.late && !pass.unseen && !world.iam.is_written(id) {
+        return broken("late is what we wrote over", id);
+    }
+    Ok(())
 }
 
 /// *Nothing in vain*: no call is made that can only fail, whose answer would stand in the place of the true reason.

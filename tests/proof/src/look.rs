@@ -145,7 +145,9 @@ impl Model {
         let Some(subject) = &pass.subject else { return Ok(()) };
         let clock = world.clock(&world.replicas[r]);
         if self.without != Some(Guard::LostAnswers) {
-            self.remember(world, r, &pass.object, |recent| recent.saw_whole(&shown, clock));
+            self.remember(world, r, &pass.object, |recent| {
+                recent.saw_whole(&Guard::memorable(self.without, &shown), clock)
+            });
         }
         let mut recent = self.recent(world, r, &pass.object);
         if self.without == Some(Guard::Settled) {
@@ -156,10 +158,15 @@ impl Model {
                 Recent::default()
             });
         }
+        let memorable = Guard::memorable(self.without, &shown);
         let decision = self.asking(world, &world.replicas[r], &pass.object, &recent, |situation| {
-            decide(situation, subject, whose, &shown)
+            decide(situation, subject, whose, &memorable)
         });
-        pass.known = Some(recent.settled(&shown, clock).role);
+        let settled = recent.settled(&memorable, clock);
+        laws::late_is_ours(world, &pass, &shown, &settled)?;
+        let mut known = settled.role;
+        known.head.id.clone_from(&shown.head.id);
+        pass.known = Some(known);
         let is_ours = *whose == Ownership::Owned || matches!(decision, Decision::End(End::Say(Outcome::InPlace(_))));
         self.decided(world, r, pass, decision, is_ours.then_some(shown.head))
     }

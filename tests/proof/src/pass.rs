@@ -231,7 +231,12 @@ impl Model {
         };
         laws::at_once_once(world, &pass, &work)?;
         let answered = match answer {
-            Answer::Fails(class) => Err(failure(class)),
+            Answer::Fails(class) => {
+                if class == Class::Ambiguous {
+                    world.iam.written_in_vain();
+                }
+                Err(failure(class))
+            }
             Answer::Lacks => Err(failure(Class::Denied)),
             Answer::Lost | Answer::Well(_) => {
                 laws::not_in_vain(&pass, &change.step)?;
@@ -250,8 +255,9 @@ impl Model {
             }
         };
         let outcome = answered.as_ref().map(drop);
+        let known = pass.known.as_ref().map(|role| Guard::memorable(self.without, role));
         self.remember(world, r, &pass.object, |recent| {
-            recent.did(&change.step, pass.known.as_ref(), outcome, clock);
+            recent.did(&change.step, known.as_ref(), outcome, clock);
         });
         pass.known = match &answered {
             Ok(Some(made)) => Some(made.clone().into()),

@@ -107,6 +107,8 @@ pub enum Move {
     Remake,
     /// The same, and it trusts a stranger too.
     RemakeOpen,
+    /// The same as [`Move::Remake`], without any policy, as the role is right after `CreateRole`.
+    RemakeBare,
     /// It is deleted and made anew without tags, trusting Pinpoint alone, with a policy of theirs.
     MakeOther,
     /// The same, and it trusts a stranger too.

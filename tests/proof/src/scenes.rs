@@ -34,6 +34,7 @@ pub enum Name {
     Stripped,
     Claimed,
     Copied,
+    MadeAnew,
     Taken,
     Adoption,
     AdoptionOpen,
@@ -59,7 +60,13 @@ impl Name {
     #[must_use]
     pub fn scene(self) -> Scene {
         match self {
-            Self::Creation | Self::Young | Self::Taken | Self::Copied | Self::ByTags | Self::Failing => self.made(),
+            Self::Creation
+            | Self::Young
+            | Self::Taken
+            | Self::Copied
+            | Self::MadeAnew
+            | Self::ByTags
+            | Self::Failing => self.made(),
             Self::Adoption
             | Self::AdoptionOpen
             | Self::AdoptionRival
@@ -146,6 +153,12 @@ impl Name {
                 moves: vec![Move::LetIn, Move::Remake, Move::RemakeOpen, Move::Strip],
                 bounds: bounds(1, 0, 1, 1, 0),
                 ..fresh("others change a role that was just made")
+            },
+            Self::MadeAnew => Scene {
+                specs: vec![adopting()],
+                moves: vec![Move::RemakeBare],
+                bounds: bounds(1, 1, 0, 1, 0),
+                ..fresh("others make a role anew, as bare as it was at first")
             },
             _ => Scene {
                 moves: vec![Move::MakeOther, Move::MakeOpen, Move::MakeRivals, Move::Delete],
