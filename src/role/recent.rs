@@ -150,8 +150,7 @@ impl Recent {
             let answer = earlier.fold(write.overwrote.clone(), |answer, write| answer.after(&write.step));
             late.extend([(answer, clock.now), (write.overwrote.clone(), clock.now)]);
         }
-        late.retain(|answer| !self.overwritten.contains(answer));
-        self.overwritten.extend(late);
+        self.note_late(late);
         let written = self.written.take().map_or_else(|| shown.clone(), |written| *written);
         let written = done.iter().fold(written, |role, write| write.step.applied(&role));
         self.written = Some(Box::new(written));
@@ -194,8 +193,7 @@ impl Recent {
         if let Some(before) = before {
             self.tidy(clock);
             self.write_over(step, before, clock);
-            self.overwritten
-                .extend(overwrites(step, before).map(|answer| (answer, clock.now)));
+            self.note_late(overwrites(step, before).map(|answer| (answer, clock.now)));
             self.written = Some(Box::new(step.applied(before)));
         }
     }
@@ -211,7 +209,16 @@ impl Recent {
             let made = overwrites(step, &write.step.applied(before));
             made.into_iter().chain([write.overwrote])
         });
-        self.overwritten.extend(late.map(|answer| (answer, clock.now)));
+        self.note_late(late.map(|answer| (answer, clock.now)));
+    }
+
+    /// Notes answers that are old from these times on, each once.
+    fn note_late(&mut self, late: impl IntoIterator<Item = (Overwritten, Duration)>) {
+        for answer in late {
+            if !self.overwritten.contains(&answer) {
+                self.overwritten.push(answer);
+            }
+        }
     }
 
     /// Whether a role that was made within the settle time may not be shown yet.

@@ -167,6 +167,7 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
             maker: None,
             spoiled: false,
             written: false,
+            in_profile: false,
         }
     };
     match (what, truth) {
@@ -188,6 +189,11 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
         _ => {}
     }
     let mut role = truth?.clone();
+    if matches!(what, Move::IntoProfile | Move::OutOfProfile) {
+        let is_in = what == Move::IntoProfile;
+        let is_news = std::mem::replace(&mut role.in_profile, is_in) != is_in;
+        return is_news.then_some(Some(role));
+    }
     let before = role.shown.clone();
     let ObservedRole { head, attached, inline } = &mut role.shown;
     match what {

@@ -23,6 +23,8 @@ pub struct Role {
     pub spoiled: bool,
     /// Whether a controller wrote to it, or can't tell whether it did.
     pub written: bool,
+    /// Whether others put it into an instance profile.
+    pub in_profile: bool,
 }
 
 /// What there was from some time on.
@@ -62,6 +64,13 @@ impl Iam {
     #[must_use]
     pub fn truth(&self) -> Option<&Role> {
         self.versions.last().and_then(|version| version.role.as_deref())
+    }
+
+    /// Names of the instance profiles that the role is in.
+    #[must_use]
+    pub fn profiles(&self) -> Vec<String> {
+        let is_in = self.truth().is_some_and(|role| role.in_profile);
+        is_in.then(|| "theirs".to_owned()).into_iter().collect()
     }
 
     /// The role as it is, without its story.
@@ -175,6 +184,7 @@ impl Iam {
                     maker: Some(maker),
                     spoiled: false,
                     written: true,
+                    in_profile: false,
                 };
                 self.change(tick, Some(role), false);
                 Ok(Some(head))
@@ -184,8 +194,10 @@ impl Iam {
                 Ok(None)
             }
             (_, None) => Err(Class::Unseen),
-            (Step::DeleteRole, Some(role)) if !role.shown.attached.is_empty() || !role.shown.inline.is_empty() => {
-                Err(Class::Unseen)
+            (Step::DeleteRole, Some(role))
+                if role.in_profile || !role.shown.attached.is_empty() || !role.shown.inline.is_empty() =>
+            {
+                Err(Class::Blocked)
             }
             (Step::DeleteRole, Some(_)) => {
                 self.change(tick, None, false);

@@ -290,7 +290,7 @@ pub fn rests_well(model: &Model, world: &World) -> Result<(), Broken> {
     let is_well = match reason {
         // Whatever the role is: nobody looks.
         _ if model.spec(object).suspend => true,
-        _ if object.deleting => false,
+        _ if object.deleting => reason == Some(Reason::DeletionBlocked) && role.is_some_and(|role| role.in_profile),
         Some(Reason::Reconciled) => left.is_empty(),
         Some(Reason::DriftDetected) => {
             let reports = pinpoint_import_role_controller::api::v1alpha1::DriftPolicy::Report;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use pinpoint_import_role_controller::role::{
     Class, Failure, Head,
-    decision::{Aim, Decision, End, after, at_once, begin, subject, unread},
+    decision::{Aim, Decision, End, after, at_once, begin, blocked, subject, unread},
     events::events,
     outcome::Outcome,
     plan::differences,
@@ -15,6 +15,7 @@ use pinpoint_import_role_controller::role::{
 
 use crate::{
     guard::Guard,
+    iam::NAME,
     laws::{self, Broken},
     object::{hold, intent, said, write_status},
     scene::Calls,
@@ -250,7 +251,11 @@ impl Model {
                 laws::never_wider(&pass, &change.step, &progress, before.as_ref(), after.as_ref())?;
                 match answer {
                     Answer::Lost => Err(failure(Class::Ambiguous)),
-                    _ => done.map_err(failure),
+                    // As `controller::work` does.
+                    _ => done.map_err(|class| match class {
+                        Class::Blocked => blocked(NAME, &world.iam.profiles(), failure(class)),
+                        _ => failure(class),
+                    }),
                 }
             }
         };

@@ -101,6 +101,10 @@ pub enum Move {
     Strip,
     /// The tags of another owner are put on.
     Claim,
+    /// The role is put into an instance profile, which keeps it from being deleted.
+    IntoProfile,
+    /// It is taken out of it.
+    OutOfProfile,
     /// The role is deleted.
     Delete,
     /// It is deleted and made anew, with the tags that this object's role bears, trusting Pinpoint alone, with a policy of theirs.

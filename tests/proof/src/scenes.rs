@@ -42,6 +42,7 @@ pub enum Name {
     AdoptionUnknown,
     AdoptionLeaving,
     Leaving,
+    Profiled,
     Remade,
     Retained,
     ByTags,
@@ -72,9 +73,13 @@ impl Name {
             | Self::AdoptionRival
             | Self::AdoptionUnknown
             | Self::AdoptionLeaving => self.adopted(),
-            Self::Leaving | Self::Remade | Self::Retained | Self::Changed | Self::Reported | Self::Suspended => {
-                self.edited()
-            }
+            Self::Leaving
+            | Self::Profiled
+            | Self::Remade
+            | Self::Retained
+            | Self::Changed
+            | Self::Reported
+            | Self::Suspended => self.edited(),
             Self::Replicas | Self::Stale | Self::Former => self.beside(),
             Self::Repaired
             | Self::Unproven
@@ -308,6 +313,11 @@ impl Name {
                 moves: vec![Move::Attach, Move::Strip, Move::Remake, Move::Delete],
                 bounds: bounds(0, 1, 0, 1, 1),
                 ..edit("deleted", &[Edit::Delete])
+            },
+            Self::Profiled => Scene {
+                moves: vec![Move::IntoProfile, Move::OutOfProfile],
+                bounds: bounds(2, 1, 0, 1, 1),
+                ..edit("deleted, and its role in an instance profile", &[Edit::Delete])
             },
             Self::Remade => Scene {
                 bounds: bounds(0, 0, 0, 1, 2),
