@@ -59,7 +59,7 @@ fn an_object_chooses_the_account_of_its_role() {
         "{trust}"
     );
 
-    world.kubectl(&["delete", "pir", "there", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("there");
     assert!(other.roles().is_empty());
     assert_eq!(world.iam.roles().len(), 2);
     // What flags and environment say comes before the file, and the file before the defaults.

@@ -5,7 +5,7 @@ use std::{sync::Mutex, thread, time::Duration};
 use serde_json::{Value, json};
 use test_support::iam::{Gate, RoleBuilder};
 
-use crate::world::{ADMIN, GUIDE_TRUST, PATIENCE, S3_READ_ONLY, WIDE_TRUST, World};
+use crate::world::{ADMIN, GUIDE_TRUST, LOOK, PATIENCE, S3_READ_ONLY, WIDE_TRUST, World};
 
 /// Points of a flow that are tried side by side: each mostly waits.
 const AT_A_TIME: usize = 4;
@@ -55,7 +55,7 @@ fn is_gone(world: &World) -> bool {
 }
 
 fn delete(world: &World) {
-    world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
+    world.delete("segments");
 }
 
 /// What is there at the end, apart from ids and names that differ from run to run.
@@ -160,7 +160,7 @@ fn while_the_role_of_the_guide_is_made() {
     crash_everywhere(&Flow {
         name: "crash-create",
         prepare: |_| {},
-        trigger: |world| drop(world.apply("segments", &json!({})).unwrap()),
+        trigger: |world| world.apply("segments", &json!({})).unwrap(),
         ended: is_ready,
     });
 }
@@ -170,7 +170,7 @@ fn while_a_role_with_everything_is_made() {
     crash_everywhere(&Flow {
         name: "crash-full",
         prepare: |_| {},
-        trigger: |world| drop(world.apply("segments", &everything()).unwrap()),
+        trigger: |world| world.apply("segments", &everything()).unwrap(),
         ended: is_ready,
     });
 }
@@ -190,10 +190,7 @@ fn while_a_drift_is_repaired() {
                 );
             });
         },
-        trigger: |world| {
-            let annotation = "pinpoint-import.dev/reconcile-requested-at=1";
-            world.kubectl(&["annotate", "pir", "segments", annotation]).unwrap();
-        },
+        trigger: |world| drop(world.annotate("segments", LOOK, "1").unwrap()),
         ended: is_repaired,
     });
 }
@@ -203,7 +200,7 @@ fn while_a_new_generation_is_applied() {
     crash_everywhere(&Flow {
         name: "crash-change",
         prepare: |world| apply_and_rest(world, &json!({"tags": {"old": "1"}})),
-        trigger: |world| drop(world.apply("segments", &everything()).unwrap()),
+        trigger: |world| world.apply("segments", &everything()).unwrap(),
         ended: is_ready,
     });
 }
@@ -218,7 +215,7 @@ fn while_a_role_is_adopted() {
                 .attached(ADMIN);
             world.iam.put_role(role);
         },
-        trigger: |world| drop(world.apply("segments", &json!({"adoptionPolicy": "Adopt"})).unwrap()),
+        trigger: |world| world.apply("segments", &json!({"adoptionPolicy": "Adopt"})).unwrap(),
         ended: is_ready,
     });
 }

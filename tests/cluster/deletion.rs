@@ -6,7 +6,7 @@ use test_support::iam::{Fault, RoleBuilder, Rule};
 use crate::world::{ADMIN, GUIDE_TRUST, World};
 
 fn delete(world: &World) {
-    world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
+    world.delete("segments");
 }
 
 #[test]
@@ -184,6 +184,6 @@ fn an_object_that_never_could_have_a_role_goes_at_once() {
     let long = "x".repeat(60);
     world.apply(&long, &json!({})).unwrap();
     world.wait_ready(&long, "False", "InvalidSpec");
-    world.kubectl(&["delete", "pir", &long, "--timeout=60s"]).unwrap();
+    world.delete_and_wait(&long);
     assert_eq!(world.actions(), Vec::<String>::new());
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{ACCOUNT, ADMIN, SYSTEM, World, install};
+use crate::world::{ACCOUNT, ADMIN, SYSTEM, World, install, plane};
 
 const FINALIZER_OFF: &str = r#"{"metadata":{"finalizers":null}}"#;
 
@@ -12,11 +12,8 @@ fn folder(path: &str) -> String {
     format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A control plane on which the manifests are applied, and a controller that has just the rights of its service account.
-fn installed(name: &str) -> World {
-    let mut world = World::on_own_plane(name);
-    install(world.plane());
-    world.limit_rights();
+/// Starts the controller on installed manifests, with their lease and just the rights of its service account.
+fn started(mut world: World) -> World {
     world.add_args(&["--leader-election", "--leader-election-namespace", SYSTEM]);
     world.start();
     world.wait_healthy();
@@ -33,7 +30,7 @@ fn can(world: &World, arguments: &[&str]) -> bool {
 
 #[test]
 fn the_shipped_rights_are_enough_and_no_more() {
-    let world = installed("deploy");
+    let world = started(World::without_controller("deploy"));
     world.apply("segments", &json!({})).unwrap();
     world.wait_reconciled("segments");
     World::pass_settle_time();
@@ -111,7 +108,11 @@ fn the_shipped_rights_are_enough_and_no_more() {
 /// Each right that is shipped is one that the controller uses, and it asks for nothing that it may not do.
 #[test]
 fn every_right_is_used_and_none_is_missing() {
-    let mut world = installed("rights-used");
+    // Others' controllers must not be in the audit log.
+    let world = World::on_own_plane("rights-used");
+    install(world.plane());
+    world.limit_rights();
+    let mut world = started(world);
     world.apply("segments", &json!({})).unwrap();
     world.wait_reconciled("segments");
     world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
@@ -159,10 +160,9 @@ fn every_right_is_used_and_none_is_missing() {
 
 #[test]
 fn the_manifests_are_accepted_and_the_pod_fits_the_restricted_standard() {
-    let world = World::on_own_plane("manifests");
-    install(world.plane());
-    let deployment = world
-        .plane()
+    // They are installed on it.
+    let plane = plane();
+    let deployment = plane
         .run(&["get", "deployment", ACCOUNT, "-n", SYSTEM, "-o", "json"])
         .unwrap();
     let deployment: Value = serde_json::from_str(&deployment).unwrap();
@@ -171,16 +171,15 @@ fn the_manifests_are_accepted_and_the_pod_fits_the_restricted_standard() {
     pod["kind"] = json!("Pod");
     pod["metadata"]["name"] = json!("as-in-the-deployment");
     let create = ["create", "-n", SYSTEM, "--dry-run=server", "-f", "-"];
-    world.plane().feed(&create, &pod.to_string()).unwrap();
+    plane.feed(&create, &pod.to_string()).unwrap();
     // The namespace does refuse one that does not fit.
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
-    let refusal = world.plane().feed(&create, &pod.to_string()).unwrap_err();
+    let refusal = plane.feed(&create, &pod.to_string()).unwrap_err();
     assert!(refusal.contains("restricted"), "{refusal}");
 
     for overlay in ["irsa", "pod-identity"] {
         let path = folder(&format!("deploy/overlays/{overlay}"));
-        world
-            .plane()
+        plane
             .run(&[
                 "apply",
                 "--server-side",
@@ -191,10 +190,7 @@ fn the_manifests_are_accepted_and_the_pod_fits_the_restricted_standard() {
             ])
             .unwrap();
     }
-    let account = world
-        .plane()
-        .run(&["kustomize", &folder("deploy/overlays/irsa")])
-        .unwrap();
+    let account = plane.run(&["kustomize", &folder("deploy/overlays/irsa")]).unwrap();
     assert!(account.contains("eks.amazonaws.com/role-arn"));
 }
 

@@ -64,7 +64,7 @@ fn the_rest_of_a_repair_still_happens_and_the_way_out_is_named() {
     assert!(says_that_it_ended(&audit.err), "{}", audit.err);
 
     // The way out.
-    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("segments");
     assert!(world.role("segments").is_none());
 }
 
@@ -75,7 +75,7 @@ fn what_is_there_is_kept_or_retained_and_nothing_new_is_made() {
     world.look("segments");
     world.wait_reconciled("segments");
     assert_eq!(world.writes(), Vec::<String>::new(), "at rest as before");
-    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("segments");
     let role = world.role("segments").expect("retained");
     assert!(role.attached.contains(S3_READ_ONLY));
     assert!(!role.tags.keys().any(|key| key.starts_with("pinpoint-import.dev/")));
@@ -93,5 +93,5 @@ fn what_is_there_is_kept_or_retained_and_nothing_new_is_made() {
         plan.out,
         plan.err
     );
-    world.kubectl(&["delete", "pir", "new", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("new");
 }

@@ -141,7 +141,7 @@ fn a_lost_answer_to_create_role_ends_in_one_role_that_is_ours() {
         let role = world.role(name).unwrap();
         assert_eq!(role.tags["pinpoint-import.dev/uid"], uid.as_str().unwrap(), "{name}");
         assert_eq!(world.status(name)["roleId"], role.id.as_str(), "{name}");
-        world.kubectl(&["delete", "pir", name, "--timeout=60s"]).unwrap();
+        world.delete_and_wait(name);
     }
     assert!(world.iam.roles().is_empty());
 }

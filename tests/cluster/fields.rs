@@ -287,7 +287,7 @@ fn account() {
         "{message}"
     );
     assert_eq!(world.actions(), NONE);
-    world.kubectl(&["delete", "pir", "theirs", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("theirs");
     assert_eq!(world.actions(), NONE);
 }
 

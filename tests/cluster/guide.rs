@@ -19,9 +19,7 @@ fn an_empty_spec_becomes_the_role_of_the_guide() {
     assert_eq!(role.attached, BTreeSet::from([S3_READ_ONLY.to_owned()]));
     assert!(role.inline.is_empty() && role.permissions_boundary.is_none());
     let object = world.object("segments");
-    let cluster = plane()
-        .run(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
-        .unwrap();
+    let cluster = world.cluster();
     for (key, value) in [
         ("cluster", cluster.as_str()),
         ("namespace", world.namespace.as_str()),

@@ -73,7 +73,7 @@ fn an_object_made_anew_is_not_taken_for_the_old_one_in_a_stale_cache() {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     };
     signal("-STOP");
-    world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
+    world.delete("segments");
     world.take_finalizer_off("segments");
     world.wait_gone("segments");
     world.apply("segments", &json!({})).unwrap();

@@ -25,15 +25,8 @@ fn two_replicas(name: &str) -> (World, Guarded) {
 
 /// Name of the pod that holds the lease. What follows in the identity is the process' own.
 fn holder(world: &World) -> String {
-    let identity = world
-        .kubectl(&[
-            "get",
-            "lease",
-            "pinpoint-import-role-controller",
-            "-o",
-            "jsonpath={.spec.holderIdentity}",
-        ])
-        .unwrap();
+    let lease = world.lease();
+    let identity = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
     identity.split('_').next().unwrap_or_default().to_owned()
 }
 

@@ -21,7 +21,6 @@ mod faults;
 mod fields;
 mod guards;
 mod guide;
-mod helm;
 mod hostile;
 mod isolation;
 mod leader;

@@ -150,11 +150,7 @@ fn a_replica_that_stands_by_reads_no_queue() {
         world.log_of("second").contains("waiting for the lease").then_some(())
     });
     queue.send("a message");
-    let renewed = || {
-        let lease = "pinpoint-import-role-controller";
-        let time = world.kubectl(&["get", "lease", lease, "-o", "jsonpath={.spec.renewTime}"]);
-        time.unwrap()
-    };
+    let renewed = || world.lease()["spec"]["renewTime"].clone();
     for _ in 0..2 {
         let before = renewed();
         world.wait("the lease to be renewed", || (renewed() != before).then_some(()));

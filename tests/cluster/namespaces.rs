@@ -88,9 +88,6 @@ fn delete_owner(world: &World, name: &str) {
     let uid = ["get", "configmap", "owner", "-o", "jsonpath={.metadata.uid}"];
     let uid = world.kubectl(&uid).unwrap();
     let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]);
-    let patch = json!({"metadata": {"ownerReferences": owner}}).to_string();
-    world
-        .kubectl(&["patch", "pir", name, "--type=merge", "-p", &patch])
-        .unwrap();
+    world.patch_metadata(name, &json!({"ownerReferences": owner}));
     world.kubectl(&["delete", "configmap", "owner"]).unwrap();
 }

@@ -115,7 +115,7 @@ fn of_two_objects_with_one_role_the_first_keeps_it() {
     assert_eq!(world.writes(), Vec::<String>::new());
 
     // Once the first is gone, the second has the name to itself.
-    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("segments");
     world.look("second");
     world.wait_reconciled("second");
     assert_eq!(
@@ -149,7 +149,7 @@ fn a_role_that_others_deleted_and_made_anew_is_theirs() {
     assert_eq!(world.writes(), Vec::<String>::new());
 
     // Deletion does not touch it either.
-    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("segments");
     assert_eq!(world.role("segments").unwrap(), theirs);
     assert_eq!(world.writes(), Vec::<String>::new());
 }
@@ -158,7 +158,7 @@ fn a_role_that_others_deleted_and_made_anew_is_theirs() {
 fn a_retained_role_is_foreign_to_the_next_object_of_the_name_until_it_adopts() {
     let world = World::in_place("again", &json!({"deletionPolicy": "Retain"}));
     let before = world.role("segments").unwrap();
-    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("segments");
     world.apply("segments", &json!({})).unwrap();
     world.wait_ready("segments", "False", "RoleNotOwned");
     world.patch("segments", &json!({"adoptionPolicy": ADOPT}));

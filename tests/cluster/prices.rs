@@ -197,7 +197,7 @@ fn a_role_of_others() {
 #[test]
 fn deletion() {
     let world = World::in_place("price-delete", &json!({}));
-    world.kubectl(&["delete", "pir", "segments", "--timeout=60s"]).unwrap();
+    world.delete_and_wait("segments");
     let calls = world.actions();
     println!("| deleted | {} | 1 | {} |", calls.len(), calls.join(", "));
     assert_eq!(
@@ -217,7 +217,7 @@ fn a_suspended_object_that_is_being_deleted_costs_nothing_while_it_waits() {
     let world = settled("told-suspended", &[("segments", json!({})), ("beside", json!({}))]);
     world.patch("segments", &json!({"suspend": true}));
     world.wait("suspension", || world.condition("segments", "Suspended"));
-    world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
+    world.delete("segments");
     world.wait_ready("segments", "False", "Deleting");
     let (passes, looks) = (world.passes(), 20);
     for _ in 0..looks {

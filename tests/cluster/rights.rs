@@ -108,7 +108,7 @@ fn the_shipped_policy_is_enough_for_all_that_the_controller_does() {
     world
         .kubectl(&["delete", "pir", "adopted", "foreign", "--timeout=60s"])
         .unwrap();
-    world.kubectl(&["delete", "pir", "segments", "--wait=false"]).unwrap();
+    world.delete("segments");
     let message = world.wait_ready("segments", "False", "DeletionBlocked");
     assert!(message.contains("instance profile p"), "{message}");
     world.iam.enforce(None);

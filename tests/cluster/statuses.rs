@@ -95,7 +95,7 @@ fn kstatus_and_argo_cd_read_every_state_right() {
         "AddRoleToInstanceProfile",
         &[("InstanceProfileName", "p"), ("RoleName", &role)],
     );
-    world.kubectl(&["delete", "pir", "blocked", "--wait=false"]).unwrap();
+    world.delete("blocked");
     world.wait_ready("blocked", "False", "DeletionBlocked");
     world.wait_ready("foreign", "False", "RoleNotOwned");
     world.wait_ready("throttled", "False", "Throttled");

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use http::Request;
 use serde_json::{Value, json};
 use test_support::iam::{Fault, RoleBuilder, RoleState, Rule};
 
@@ -52,16 +53,12 @@ fn put_one(world: &World, case: &Value) {
         world.apply(name, &before).unwrap();
     }
     world.apply(name, &spec).unwrap();
-    for annotation in case["metadata"]["annotations"].as_object().into_iter().flatten() {
-        let annotation = format!("{}={}", annotation.0, annotation.1.as_str().unwrap());
-        world.kubectl(&["annotate", "pir", name, &annotation]).unwrap();
+    for (key, value) in case["metadata"]["annotations"].as_object().into_iter().flatten() {
+        world.annotate(name, key, value.as_str().unwrap()).unwrap();
     }
-    let finalizers = json!({"metadata": {"finalizers": case["metadata"]["finalizers"]}}).to_string();
-    world
-        .kubectl(&["patch", "pir", name, "--type=merge", "-p", &finalizers])
-        .unwrap();
+    world.patch_metadata(name, &json!({"finalizers": case["metadata"]["finalizers"]}));
     if deleted {
-        world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
+        world.delete(name);
     }
     let object = world.object(name);
     assert_eq!(
@@ -70,11 +67,7 @@ fn put_one(world: &World, case: &Value) {
     );
     let uid = object["metadata"]["uid"].as_str().unwrap();
     write_status(world, name, &filled(case["status"].to_string(), uid, ""));
-    let cluster = world
-        .plane()
-        .run(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
-        .unwrap();
-    put_role(world, &filled(case["role"].to_string(), uid, &cluster));
+    put_role(world, &filled(case["role"].to_string(), uid, &world.cluster()));
 }
 
 /// Writes a status as the controller does: by server-side apply, as its own account.
@@ -85,11 +78,12 @@ fn write_status(world: &World, name: &str, status: &Value) {
         "metadata": {"name": name, "namespace": world.namespace},
         "status": status,
     });
-    let account = format!("--as=system:serviceaccount:{SYSTEM}:{ACCOUNT}");
-    let manager = format!("--field-manager={ACCOUNT}");
-    let apply = ["apply", "--server-side", "--subresource=status", "--force-conflicts"];
-    let arguments = [&apply[..], &[&account, &manager, "--validate=false", "-f", "-"]].concat();
-    world.plane().feed(&arguments, &object.to_string()).unwrap();
+    let path = format!("{}/{name}/status", world.objects_path());
+    let request = Request::patch(format!(
+        "{path}?fieldManager={ACCOUNT}&force=true&fieldValidation=Ignore"
+    ))
+    .header("impersonate-user", format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}"));
+    world.send(request, "application/apply-patch+yaml", &object).unwrap();
 }
 
 fn put_role(world: &World, role: &Value) {
@@ -113,32 +107,24 @@ fn put_role(world: &World, role: &Value) {
 }
 
 fn names(world: &World) -> Vec<String> {
-    let names = world.kubectl(&["get", "pir", "-o", "name"]).unwrap();
-    names
-        .lines()
-        .filter_map(|line| Some(line.split_once('/')?.1.to_owned()))
+    let list = world.read(&world.objects_path()).unwrap();
+    let objects = list["items"].as_array().unwrap().iter();
+    objects
+        .map(|object| object["metadata"]["name"].as_str().unwrap().to_owned())
         .collect()
 }
 
 /// The version of the list of all objects.
 fn list_version(world: &World) -> String {
-    let path = objects_path(world);
-    let list: Value = serde_json::from_str(&world.plane().run(&["get", "--raw", &path]).unwrap()).unwrap();
+    let list = world.read(&world.objects_path()).unwrap();
     list["metadata"]["resourceVersion"].as_str().unwrap().to_owned()
-}
-
-fn objects_path(world: &World) -> String {
-    format!(
-        "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles",
-        world.namespace
-    )
 }
 
 /// How often each object was written since a version of the list.
 fn writes_since(world: &World, version: &str) -> BTreeMap<String, usize> {
     let path = format!(
         "{}?watch=true&timeoutSeconds=2&resourceVersion={version}",
-        objects_path(world)
+        world.objects_path()
     );
     let mut writes = BTreeMap::new();
     for line in world.plane().run(&["get", "--raw", &path]).unwrap().lines() {
@@ -337,9 +323,7 @@ fn the_version_before_and_then_this_one_again_orphan_nothing() {
     for name in &objects {
         let object = world.object(name);
         assert!(object["status"]["conditions"].is_array(), "{name}: {object}");
-        world
-            .kubectl(&["annotate", "pir", name, "example.com/still=valid"])
-            .unwrap();
+        world.annotate(name, "example.com/still", "valid").unwrap();
         write_status(&world, name, &object["status"]);
     }
 

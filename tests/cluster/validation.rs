@@ -197,7 +197,7 @@ fn what_only_the_controller_can_know_becomes_a_condition() {
     assert_eq!(world.calls().len(), 0);
     // Objects that never had a role go at once.
     for name in [long.as_str(), "elsewhere"] {
-        world.kubectl(&["delete", "pir", name, "--timeout=60s"]).unwrap();
+        world.delete_and_wait(name);
     }
     assert_eq!(world.calls().len(), 0);
 }

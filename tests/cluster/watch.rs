@@ -45,7 +45,7 @@ fn gauges_tell_of_the_objects_that_are_watched_and_of_no_others() {
     // Being deleted, they wait for their suspension to be lifted, and then somebody takes the finalizer off by hand; of one of them the
     // controller learns nothing until its connection is back.
     let free = |name: &str| {
-        world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
+        world.delete(name);
         world.take_finalizer_off(name);
         world.wait_gone(name);
     };
@@ -61,11 +61,9 @@ fn gauges_tell_of_the_objects_that_are_watched_and_of_no_others() {
     wait_counted(&world, 2);
 
     // Another's finalizer keeps the object, but nothing of ours is left to do.
-    let held = r#"{"metadata":{"finalizers":["pinpoint-import.dev/iam-role","example.com/other"]}}"#;
-    world
-        .kubectl(&["patch", "pir", "stays", "--type=merge", "-p", held])
-        .unwrap();
-    world.kubectl(&["delete", "pir", "stays", "--wait=false"]).unwrap();
+    let held = json!({"finalizers": ["pinpoint-import.dev/iam-role", "example.com/other"]});
+    world.patch_metadata("stays", &held);
+    world.delete("stays");
     world.wait("the role is gone", || world.role("stays").is_none().then_some(()));
     wait_counted(&world, 1);
     world.take_finalizer_off("stays");
@@ -91,7 +89,7 @@ fn a_list_anew_costs_no_call_and_forgets_what_went_meanwhile() {
     World::pass_settle_time();
 
     proxy.cut();
-    world.kubectl(&["delete", "pir", "goes", "--wait=false"]).unwrap();
+    world.delete("goes");
     world.take_finalizer_off("goes");
     world.wait_gone("goes");
     world.kubectl(&["label", "pir", "stays", "team=b"]).unwrap();

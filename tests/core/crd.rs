@@ -1,6 +1,9 @@
-//! `crds/` and `deploy/schemas/` hold what the code says.
+//! `crds/`, `deploy/schemas/` and the chart hold what the code says.
 
 use std::process::Command;
+
+use regex::Regex;
+use serde_json::Value;
 
 fn generated(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
@@ -28,6 +31,8 @@ fn is_renewed(file: &str, held: &str, generated: &str) {
 fn the_crd_in_crds_is_the_one_that_the_code_generates() {
     let held = include_str!("../../crds/pinpointimportroles.yaml");
     is_renewed("crds/pinpointimportroles.yaml", held, &generated(&["crd"]));
+    let copy = include_str!("../../deploy/chart/files/pinpointimportroles.yaml");
+    is_renewed("deploy/chart/files/pinpointimportroles.yaml", copy, held);
 }
 
 #[test]
@@ -42,4 +47,21 @@ fn the_schema_for_editors_is_the_one_that_the_code_generates_and_is_of_its_draft
     for word in ["nullable", "x-kubernetes-"] {
         assert!(!held.contains(&format!("\"{word}")), "{word} is no word of JSON Schema");
     }
+}
+
+/// A setting that the schema forgets could not be set by the chart at all.
+#[test]
+fn the_schema_of_the_chart_knows_every_setting() {
+    let schema: Value = serde_json::from_str(include_str!("../../deploy/chart/values.schema.json")).unwrap();
+    let settings = schema["properties"]["settings"]["properties"].as_object().unwrap();
+    let known: Vec<&str> = settings.keys().map(String::as_str).collect();
+    let help = generated(&["run", "--help"]);
+    let flag = Regex::new(r"(?m)^\s+(?:-\w, )?--([a-z-]+)").unwrap();
+    let flags = flag.captures_iter(&help).map(|found| found.get(1).unwrap().as_str());
+    let mut flags: Vec<&str> = flags
+        .filter(|flag| !["config", "help", "version"].contains(flag))
+        .collect();
+    flags.push("accounts");
+    flags.sort_unstable();
+    assert_eq!(known, flags);
 }

@@ -177,7 +177,7 @@ fn the_way_out_from_audit_to_the_last_role_deleted() {
     // Retired: the object goes from Git, and the role with it.
     world.patch(name, &json!({"deletionPolicy": "Delete"}));
     world.wait_reconciled(name);
-    world.kubectl(&["delete", "pir", name, "--timeout=60s"]).unwrap();
+    world.delete_and_wait(name);
     assert!(world.iam.roles().is_empty());
     let audit = run_with(&world, &["audit"], &[]);
     assert!(audit.code == 0 && audit.err.contains("0 of 0 roles"), "{}", audit.err);

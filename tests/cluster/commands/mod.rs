@@ -37,6 +37,7 @@ pub fn run_with(world: &World, arguments: &[&str], env: &[(&str, &str)]) -> Said
         .args(arguments)
         .env("KUBECONFIG", world.plane().kubeconfig())
         .env("PIR_ALLOWED_POLICY_ARNS", "*")
+        .envs(world.one_authority())
         .envs(env.iter().copied());
     for (key, _) in env.iter().filter(|(_, value)| value.is_empty()) {
         command.env_remove(key);

@@ -83,7 +83,7 @@ fn plan_says_what_the_controller_then_does() {
     }
     world.patch("suspended", &json!({"suspend": true}));
     for name in ["deleted", "retained"] {
-        world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
+        world.delete(name);
     }
     world
         .iam

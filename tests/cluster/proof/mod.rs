@@ -13,7 +13,7 @@ use crate::world::World;
 const TAG: &str = "pinpoint-import.dev/";
 
 fn delete(world: &World, name: &str) {
-    world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
+    world.delete(name);
 }
 
 /// An object that no pass has looked at yet; returns its ownership tags.

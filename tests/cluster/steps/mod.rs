@@ -181,7 +181,7 @@ fn what_passes_by_itself_delays_creation_and_deletion_by_seconds() {
     ];
     for (name, action, effect, times) in &delete {
         fault(name, action, effect, *times);
-        world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
+        world.delete(name);
     }
     let until = Instant::now() + PROMPTLY;
     for (name, ..) in &delete {
@@ -274,7 +274,7 @@ fn deletion_takes_off_what_it_can_and_says_what_it_may_not() {
                 .extend(["a", "b"].map(|name| (name.to_owned(), DOCUMENT.to_owned())));
         });
         world.iam.fault(rule.clone().role(&role).times(ALWAYS));
-        world.kubectl(&["delete", "pir", name, "--wait=false"]).unwrap();
+        world.delete(name);
     }
     for (name, _, _, seen) in &cases {
         let message = world.wait_ready(name, "False", "AccessDenied");

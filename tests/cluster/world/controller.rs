@@ -40,6 +40,7 @@ impl World {
             .env("PIR_ALLOWED_POLICY_ARNS", "*")
             // What is counted are the calls of passes; tests of sweeps say how often.
             .env("PIR_SWEEP_INTERVAL", "0s")
+            .envs(self.one_authority())
             .args(&self.args)
             .envs(self.env.iter().map(|(key, value)| (key, value)))
             .envs(env.iter().copied());

@@ -13,15 +13,15 @@ use super::{PATIENCE, RUNTIME, World, objects::condition};
 pub type Versions = Arc<Mutex<Vec<Value>>>;
 
 /// Notes every version of a namespace's objects from now on. The API server forgets them too soon to be asked at the end.
-pub fn record(reader: &kube::Client, namespace: &str) -> Versions {
+pub fn record(client: &kube::Client, namespace: &str) -> Versions {
     let versions = Versions::default();
     let path = format!("/apis/pinpoint-import.dev/v1alpha1/namespaces/{namespace}/pinpointimportroles?watch=true");
     // It is asked so soon after its start that its cache may not be filled yet.
     let events = until(PATIENCE, || {
         let request = http::Request::get(&path).body(Vec::new()).expect("a path");
-        let reader = reader.clone();
+        let client = client.clone();
         RUNTIME
-            .block_on(async move { reader.request_events::<Value>(request).await })
+            .block_on(async move { client.request_events::<Value>(request).await })
             .ok()
     });
     let events = events.expect("a watch of the namespace's objects");

@@ -18,6 +18,7 @@ use test_support::{
 
 pub use self::{
     account::{ADMIN, BOUNDARY, GUIDE_TRUST, OTHER, S3_READ_ONLY, Tamper, WIDE_TRUST, widen},
+    objects::LOOK,
     rights::{ACCOUNT, SYSTEM},
 };
 use self::{
@@ -55,7 +56,7 @@ pub fn install(plane: &ControlPlane) {
         .expect("the manifests are accepted, and the CRD is served");
 }
 
-async fn reader(kubeconfig: &Path) -> Result<kube::Client, Box<dyn std::error::Error>> {
+async fn client(kubeconfig: &Path) -> Result<kube::Client, Box<dyn std::error::Error>> {
     let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
@@ -77,8 +78,8 @@ pub struct World {
     /// The controller, unless the test has ended it.
     pub controller: Option<Guarded>,
     own_plane: Option<ControlPlane>,
-    // Objects are read many times while a test waits; a kubectl for each would keep the machine busy.
-    reader: kube::Client,
+    // Objects are written and read many times; a kubectl for each would keep the machine busy.
+    client: kube::Client,
     // None on a control plane of its own, which may not have the CRD yet.
     versions: Option<Versions>,
     folder: tempfile::TempDir,
@@ -153,27 +154,24 @@ impl World {
 
     fn on(own_plane: Option<ControlPlane>, name: &str) -> Self {
         let namespace = format!("t-{name}");
-        own_plane
-            .as_ref()
-            .unwrap_or(&PLANE)
-            .run(&["create", "namespace", &namespace])
-            .expect("a namespace");
         let kubeconfig = own_plane.as_ref().unwrap_or(&PLANE).kubeconfig();
-        let reader = RUNTIME
-            .block_on(reader(&kubeconfig))
+        let client = RUNTIME
+            .block_on(client(&kubeconfig))
             .expect("a client for the API server");
-        let world = Self {
+        let mut world = Self {
             iam: FakeIam::start(),
             controller: None,
-            versions: own_plane.is_none().then(|| record(&reader, &namespace)),
+            versions: None,
             namespace,
-            reader,
+            client,
             own_plane,
             folder: tempfile::tempdir().expect("a folder"),
             args: Vec::new(),
             env: Vec::new(),
         };
+        world.create_namespace();
         if world.own_plane.is_none() {
+            world.versions = Some(record(&world.client, &world.namespace));
             world.limit_rights();
         } else {
             derived(&kubeconfig, &world.kubeconfig(), str::to_owned);

@@ -1,10 +1,17 @@
 //! Objects: written as people do by kubectl, and read.
+//!
+//! What kubectl would send is sent without it where nothing is promised of kubectl itself: its start alone costs 60 ms of CPU.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use http::{Request, request::Builder};
 use serde_json::{Value, json};
+use test_support::waiting::until;
 
-use super::{RUNTIME, World};
+use super::{PROMPTLY, RUNTIME, World};
+
+/// The annotation that asks for a look.
+pub const LOOK: &str = "pinpoint-import.dev/reconcile-requested-at";
 
 impl World {
     /// `kubectl -n <namespace> …`
@@ -12,28 +19,76 @@ impl World {
         self.plane().run(&[&["-n", &self.namespace], arguments].concat())
     }
 
-    /// Applies an object with this spec.
-    pub fn apply(&self, name: &str, spec: &Value) -> Result<String, String> {
-        let object = json!({
+    /// Creates the world's namespace.
+    pub fn create_namespace(&self) {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+        let request = Request::post("/api/v1/namespaces");
+        self.send(request, "application/json", &namespace).expect("a namespace");
+    }
+
+    /// Applies an object with this spec. One that is new is created as `kubectl apply` would. What changes of one that is there, and why one
+    /// is refused, is kubectl's own to work out and to say.
+    pub fn apply(&self, name: &str, spec: &Value) -> Result<(), String> {
+        let mut object = json!({
             "apiVersion": "pinpoint-import.dev/v1alpha1",
             "kind": "PinpointImportRole",
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": spec,
         });
-        self.plane().apply(&object.to_string())
+        let manifest = object.to_string();
+        let applied = "kubectl.kubernetes.io/last-applied-configuration";
+        object["metadata"]["annotations"] = json!({applied: manifest});
+        let created = self.create("fieldManager=kubectl-client-side-apply", &object);
+        created.map(drop).or_else(|_| self.plane().apply(&manifest).map(drop))
     }
 
     /// Changes an object's spec by a merge patch.
     pub fn patch(&self, name: &str, spec: &Value) {
-        self.kubectl(&[
-            "patch",
-            "pir",
-            name,
-            "--type=merge",
-            "-p",
-            &json!({"spec": spec}).to_string(),
-        ])
-        .expect("the patch is accepted");
+        self.merge(name, "kubectl-patch", &json!({"spec": spec}))
+            .expect("the patch is accepted");
+    }
+
+    /// Changes an object's metadata by a merge patch.
+    pub fn patch_metadata(&self, name: &str, metadata: &Value) {
+        self.merge(name, "kubectl-patch", &json!({"metadata": metadata}))
+            .expect("the patch is accepted");
+    }
+
+    /// Sets an annotation, whatever it was.
+    pub fn annotate(&self, name: &str, key: &str, value: &str) -> kube::Result<Value> {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        self.merge(name, "kubectl-annotate", &patch)
+    }
+
+    /// Asks for an object's deletion, as `kubectl delete --wait=false` does.
+    pub fn delete(&self, name: &str) {
+        let options = json!({"propagationPolicy": "Background"});
+        let request = Request::delete(format!("{}/{name}", self.objects_path()));
+        self.send(request, "application/json", &options)
+            .expect("the deletion is accepted");
+    }
+
+    /// Deletes an object and waits until it is gone, as `kubectl delete` does.
+    pub fn delete_and_wait(&self, name: &str) {
+        self.delete(name);
+        self.wait_gone(name);
+    }
+
+    /// Path of the namespace's objects.
+    pub fn objects_path(&self) -> String {
+        let namespace = &self.namespace;
+        format!("/apis/pinpoint-import.dev/v1alpha1/namespaces/{namespace}/pinpointimportroles")
+    }
+
+    /// Creates an object under strict validation, as kubectl does, and with this in the query.
+    fn create(&self, query: &str, object: &Value) -> kube::Result<Value> {
+        let request = Request::post(format!("{}?fieldValidation=Strict&{query}", self.objects_path()));
+        self.send(request, "application/json", object)
+    }
+
+    fn merge(&self, name: &str, manager: &str, patch: &Value) -> kube::Result<Value> {
+        let request = Request::patch(format!("{}/{name}?fieldManager={manager}", self.objects_path()));
+        self.send(request, "application/merge-patch+json", patch)
     }
 
     /// Takes an object's finalizers off, as somebody of the break-glass group does by hand.
@@ -50,55 +105,49 @@ impl World {
 
     /// Asks for a look at the role of an object that may go by it.
     pub fn look_or_gone(&self, name: &str) {
-        let annotation = format!("pinpoint-import.dev/reconcile-requested-at={:?}", Instant::now());
         // An error is that it is gone already.
-        let _ = self.kubectl(&["annotate", "pir", name, "--overwrite", &annotation]);
+        let _ = self.annotate(name, LOOK, &format!("{:?}", Instant::now()));
     }
 
     /// The object; null if there is none, a text if the API server does not say.
     pub fn object(&self, name: &str) -> Value {
-        let path = format!(
-            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles/{name}",
-            self.namespace
-        );
-        match self.read(&path) {
+        match self.read(&format!("{}/{name}", self.objects_path())) {
             Ok(object) => object,
             Err(kube::Error::Api(status)) if status.is_not_found() => Value::Null,
             Err(error) => Value::String(error.to_string()),
         }
     }
 
-    /// Creates objects as `kubectl apply` does, under strict validation and without keeping them. The object as it would be kept, or why
-    /// it is refused.
-    pub fn dry_run(&self, objects: &[Value]) -> Vec<Result<Value, kube::core::Status>> {
-        let path = format!(
-            "/apis/pinpoint-import.dev/v1alpha1/namespaces/{}/pinpointimportroles?dryRun=All&fieldValidation=Strict",
-            self.namespace
-        );
-        let create = |object: &Value| {
-            let request = http::Request::post(&path).header("content-type", "application/json");
-            self.reader
-                .request(request.body(object.to_string().into_bytes()).expect("a path"))
-        };
-        RUNTIME.block_on(async {
-            let mut answers = Vec::new();
-            for object in objects {
-                answers.push(match create(object).await {
-                    Ok(kept) => Ok(kept),
-                    Err(kube::Error::Api(status)) => Err(*status),
-                    Err(error) => panic!("the API server does not answer: {error}"),
-                });
-            }
-            answers
-        })
+    /// Creates objects as `kubectl apply` does, without keeping them. The object as it would be kept, or why it is refused.
+    pub fn dry_run(&self, objects: &[Value]) -> Vec<Result<Value, Box<kube::core::Status>>> {
+        let answers = objects.iter().map(|object| match self.create("dryRun=All", object) {
+            Ok(kept) => Ok(kept),
+            Err(kube::Error::Api(status)) => Err(status),
+            Err(error) => panic!("the API server does not answer: {error}"),
+        });
+        answers.collect()
     }
 
+    /// What the API server has at this path.
     pub fn read(&self, path: &str) -> kube::Result<Value> {
-        let request = http::Request::get(path).body(Vec::new()).expect("a path");
-        RUNTIME.block_on(async {
-            let answer = tokio::time::timeout(Duration::from_secs(10), self.reader.request(request)).await;
-            answer.unwrap_or_else(|_| Err(kube::Error::Service("the API server does not answer".into())))
-        })
+        self.ask(&Request::get(path).body(Vec::new()).expect("a path"))
+    }
+
+    /// Sends this to the API server.
+    pub fn send(&self, request: Builder, content_type: &str, body: &Value) -> kube::Result<Value> {
+        let request = request.header("content-type", content_type);
+        self.ask(&request.body(body.to_string().into_bytes()).expect("a request"))
+    }
+
+    /// Asks the API server, and again while it says that it can't answer just now (429), as kubectl does.
+    fn ask(&self, request: &Request<Vec<u8>>) -> kube::Result<Value> {
+        let answered = until(PROMPTLY, || {
+            let asked = self.client.request(request.clone());
+            let answer = RUNTIME.block_on(async { tokio::time::timeout(PROMPTLY, asked).await.ok() })?;
+            let busy = matches!(&answer, Err(kube::Error::Api(status)) if status.code == 429);
+            (!busy).then_some(answer)
+        });
+        answered.unwrap_or_else(|| Err(kube::Error::Service("the API server does not answer".into())))
     }
 
     /// The object's status.
@@ -129,10 +178,8 @@ impl World {
 
     /// The cluster's identity.
     pub fn cluster(&self) -> String {
-        let jsonpath = ["-o", "jsonpath={.metadata.uid}"];
-        self.plane()
-            .run(&[&["get", "namespace", "kube-system"][..], &jsonpath].concat())
-            .expect("the namespace")
+        let namespace = self.read("/api/v1/namespaces/kube-system").expect("the namespace");
+        namespace["metadata"]["uid"].as_str().expect("a uid").to_owned()
     }
 
     /// Reasons and notes of the events of an object, oldest first.

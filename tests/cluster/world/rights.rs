@@ -62,6 +62,15 @@ impl World {
         self.add_args(&["--leader-election", "--leader-election-namespace", &namespace]);
     }
 
+    /// The lease of [`Self::lend_lease`].
+    pub fn lease(&self) -> Value {
+        let path = format!(
+            "/apis/coordination.k8s.io/v1/namespaces/{}/leases/{ACCOUNT}",
+            self.namespace
+        );
+        self.read(&path).expect("the lease")
+    }
+
     /// Has the controller act as somebody who may read objects of the world's own namespace alone, and nothing of `kube-system`: it needs
     /// `--cluster-id`. He is of the break-glass group, since the shipped admission policy keeps statuses for the shipped account.
     pub fn limit_to_namespace(&mut self) {
@@ -95,6 +104,12 @@ impl World {
             line.replace(&format!(":{direct}"), &format!(":{through}"))
         });
         self.add_env("KUBECONFIG", path.to_str().expect("UTF-8"));
+    }
+
+    /// Environment by which the binary takes one authority alone for that of AWS' servers, of which there are none here: to read all that a
+    /// machine trusts is more than half the work of a start.
+    pub fn one_authority(&self) -> [(&'static str, PathBuf); 1] {
+        [("SSL_CERT_FILE", self.plane().folder().join("ca.crt"))]
     }
 
     /// The controller's kubeconfig.

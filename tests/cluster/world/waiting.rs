@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use test_support::{product, waiting::until};
 
-use super::{PATIENCE, World, objects::condition};
+use super::{
+    PATIENCE, World,
+    objects::{LOOK, condition},
+};
 
 impl World {
     /// Waits until there is something. Fails with the log after [`PATIENCE`].
@@ -60,9 +63,7 @@ impl World {
     /// Asks for a look at the role now, and waits until it was taken.
     pub fn look(&self, name: &str) {
         let value = format!("{:?}", Instant::now());
-        let annotation = format!("pinpoint-import.dev/reconcile-requested-at={value}");
-        self.kubectl(&["annotate", "pir", name, "--overwrite", &annotation])
-            .expect("the annotation is set");
+        self.annotate(name, LOOK, &value).expect("the annotation is set");
         self.wait("the look is taken", || {
             (self.status(name)["lastHandledReconcileAt"] == value.as_str()).then_some(())
         });

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -119,10 +119,12 @@ impl ControlPlane {
         )
         .map_err(text)?;
         let ready = || {
-            let ready = kubectl(&self.binaries, self.folder.path())
-                .args(["get", "--raw", "/readyz", "--request-timeout=5s"])
-                .output()
-                .is_ok_and(|output| output.status.success());
+            // It takes seconds until it listens; to ask by kubectl before would be work for nothing.
+            let ready = TcpStream::connect(("127.0.0.1", self.api_port)).is_ok()
+                && kubectl(&self.binaries, self.folder.path())
+                    .args(["get", "--raw", "/readyz", "--request-timeout=5s"])
+                    .output()
+                    .is_ok_and(|output| output.status.success());
             // `default` and `kube-system` are made a moment after readiness.
             ready
                 && kubectl(&self.binaries, self.folder.path())
@@ -279,7 +281,7 @@ fn binaries(programs: &[&str]) -> Result<PathBuf, String> {
 fn kubectl(binaries: &Path, folder: &Path) -> Command {
     let mut command = Command::new(binaries.join("kubectl"));
     command.env("KUBECONFIG", folder.join("kubeconfig")).env("HOME", folder);
-    // A third less work for a process that ends before its garbage matters, of which the tests start thousands.
+    // A third less work for a process that ends before its garbage matters, of which the tests start hundreds.
     command.env("GOGC", "off");
     command
 }

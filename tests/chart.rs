@@ -1,4 +1,6 @@
-//! The chart: it renders the very objects of the manifests, refuses values that it does not know, and lives on a real API server.
+//! `make chart`: the chart renders the very objects of the manifests, refuses values that it does not know, and lives on a real API server.
+//!
+//! It is no part of `make test`, since helm is built for two minutes. What can be said of the chart without helm, `tests/core/crd.rs` asks.
 
 use std::{
     collections::BTreeMap,
@@ -6,20 +8,23 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
+    time::Duration,
 };
 
 use regex::Regex;
 use serde_json::{Value, json};
 use test_support::{control_plane::ControlPlane, tools::tool, waiting::until};
 
-use crate::world::PATIENCE;
-
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const RELEASE: [&str; 3] = ["pir", "--namespace", "pinpoint-import-system"];
 const BOUNDARY: &str =
     r#"env=[{"name":"PIR_PERMISSIONS_BOUNDARY","value":"arn:aws:iam::111122223333:policy/pinpoint-import-boundary"}]"#;
 
+/// How long the API server may take to publish a changed CRD.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 static HELM: LazyLock<PathBuf> = LazyLock::new(|| tool("helm").unwrap());
+static PLANE: LazyLock<ControlPlane> = LazyLock::new(|| ControlPlane::start().unwrap());
 
 /// Runs helm with a home of its own.
 fn helm(plane: Option<&ControlPlane>, arguments: &[&str]) -> Result<String, String> {
@@ -77,7 +82,6 @@ fn objects(manifests: &str) -> BTreeMap<String, Value> {
 
 #[test]
 fn the_chart_renders_what_the_manifests_apply() {
-    let plane = crate::world::plane();
     let role = "eks\\.amazonaws\\.com/role-arn=arn:aws:iam::111122223333:role/pinpoint-import-role-controller";
     let annotation = format!("serviceAccount.annotations.{role}");
     for (folder, values) in [
@@ -85,7 +89,7 @@ fn the_chart_renders_what_the_manifests_apply() {
         ("deploy/overlays/pod-identity", &["--set-json", BOUNDARY]),
         ("deploy/overlays/irsa", &["--set-json", BOUNDARY, "--set", &annotation]),
     ] {
-        let wanted = objects(&plane.run(&["kustomize", &format!("{ROOT}/{folder}")]).unwrap());
+        let wanted = objects(&PLANE.run(&["kustomize", &format!("{ROOT}/{folder}")]).unwrap());
         let rendered = objects(&render(&[&["--set", "namespace.create=true"], values].concat()).unwrap());
         let names = |objects: &BTreeMap<String, Value>| objects.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&rendered), names(&wanted), "{folder}");
@@ -114,37 +118,11 @@ fn values_that_mean_nothing_are_refused_with_words() {
     }
 }
 
-/// A setting that the schema forgets could not be set by the chart at all.
-#[test]
-fn the_schema_knows_every_setting() {
-    let schema: Value =
-        serde_json::from_str(&fs::read_to_string(format!("{}/values.schema.json", chart())).unwrap()).unwrap();
-    let known: Vec<&String> = schema["properties"]["settings"]["properties"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .collect();
-    let help = Command::new(env!("CARGO_BIN_EXE_pinpoint-import-role-controller"))
-        .args(["run", "--help"])
-        .output()
-        .unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let flag = Regex::new(r"(?m)^\s+(?:-\w, )?--([a-z-]+)").unwrap();
-    let mut flags: Vec<&str> = flag
-        .captures_iter(&help)
-        .map(|found| found.get(1).unwrap().as_str())
-        .collect();
-    flags.retain(|flag| !["config", "help", "version"].contains(flag));
-    flags.push("accounts");
-    flags.sort_unstable();
-    assert_eq!(known, flags);
-}
-
 /// Install, upgrade to a chart whose CRD and settings are newer, roll back, uninstall: what people would lose stays.
 #[test]
 fn a_release_lives_on_a_real_api_server() {
-    let plane = ControlPlane::start().unwrap();
-    let on = |command: &str, arguments: &[&str]| helm(Some(&plane), &[&[command], &RELEASE[..], arguments].concat());
+    let plane = &*PLANE;
+    let on = |command: &str, arguments: &[&str]| helm(Some(plane), &[&[command], &RELEASE[..], arguments].concat());
     helm(None, &["lint", "--strict", &chart()]).unwrap();
     let notes = on("install", &["--create-namespace", &chart()]).unwrap();
     assert!(
