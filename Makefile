@@ -96,7 +96,7 @@ $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants:
 mutants: $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants ## Make one mistake after the other in the pure core and see whether a test finds it; FILES and SHARD=0/8 name a part
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),200) RUST_BACKTRACE=0 \
 	$< mutants --package pure --output $(TARGET) $(foreach file,$(or $(FILES),src/role/**/*.rs),--file '**/$(file)') \
-	  $(if $(SHARD),--sharding round-robin --shard $(SHARD)) $(MUTANTS)
+	  $(if $(SHARD),--sharding round-robin --shard $(SHARD))
 
 TESTS := cargo test --workspace --locked --no-fail-fast
 unit:

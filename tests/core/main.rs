@@ -8,6 +8,7 @@
 mod architecture;
 mod budgets;
 mod crd;
+mod decisions;
 mod documents;
 mod exposures;
 mod fuzz;

@@ -10,6 +10,7 @@ extern crate pure as proof;
 extern crate pure as test_support;
 
 mod budgets;
+mod decisions;
 mod documents;
 mod exposures;
 mod fuzz;

@@ -146,7 +146,7 @@ impl Model {
         let clock = world.clock(&world.replicas[r]);
         if self.without != Some(Guard::LostAnswers) {
             self.remember(world, r, &pass.object, |recent| {
-                recent.saw_whole(&Guard::memorable(self.without, &shown), clock)
+                recent.saw_whole(&Guard::memorable(self.without, &shown), clock);
             });
         }
         let mut recent = self.recent(world, r, &pass.object);
