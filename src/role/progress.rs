@@ -53,3 +53,38 @@ impl Progress {
         !self.broken.contains(&premise)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::{Class, Step};
+
+    #[test]
+    fn what_needs_what_is_late_or_failed_waits_with_all_that_hangs_on_it() {
+        let delete = || Change::plain(Step::DeleteRole);
+        let late = [Premise::Trust].into();
+        let mut progress = Progress::without(&late);
+        assert!(!progress.holds(Premise::Trust) && progress.holds(Premise::Boundary));
+        assert!(progress.may(&delete().needing([Premise::Boundary])) && !progress.incomplete);
+        assert!(!progress.may(&delete().needing([Premise::Trust]).securing([Premise::Boundary])));
+        assert!(progress.incomplete && !progress.may(&delete().needing([Premise::Boundary])));
+
+        let mut progress = Progress::default();
+        let failure = Failure {
+            class: Class::Denied,
+            message: String::new(),
+        };
+        progress.take(&delete().securing([Premise::Removed]), Ok(None));
+        assert!(progress.holds(Premise::Removed) && progress.made.is_none());
+        progress.take(&delete().securing([Premise::Removed]), Err(failure.clone()));
+        assert!(!progress.holds(Premise::Removed));
+        assert_eq!(progress.failures, [failure]);
+        let made = || Head {
+            id: "AROA".to_owned(),
+            ..Head::default()
+        };
+        progress.take(&delete(), Ok(Some(made())));
+        progress.take(&delete(), Ok(None));
+        assert_eq!(progress.made, Some(made()), "a later answer does not take it back");
+    }
+}

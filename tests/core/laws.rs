@@ -1,9 +1,14 @@
 //! The laws of the plan, over generated declarations and roles.
 
+use std::collections::BTreeSet;
+
 use pinpoint_import_role_controller::{
-    api::v1alpha1::{AdoptionPolicy, UndeclaredPolicies},
+    api::{
+        INLINE_POLICY,
+        v1alpha1::{AdoptionPolicy, UndeclaredPolicies},
+    },
     role::{
-        Head, Owner, Ownership, Step,
+        Change, Head, Owner, Ownership, Step,
         ownership::{Claim, Rival, ownership},
         plan::{plan, retention, teardown},
         policy::trust::obstacle_to_adoption,
@@ -11,9 +16,10 @@ use pinpoint_import_role_controller::{
 };
 use proof::{
     iam::{after, apply},
-    power::{beyond, lets_in_all_of, powers, powers_by_policies},
+    power::{beyond, lets_in_all_of, powers, powers_by_policies, who},
 };
 use proptest::{option, prelude::*, sample::select};
+use serde_json::json;
 
 use crate::generated::{cases, declare, owner, remembered, role, spec};
 
@@ -26,6 +32,75 @@ proptest! {
         let desired = declare(&spec);
         let end = after(role.as_ref(), &plan(&desired, role.as_ref(), &ours));
         prop_assert_eq!(plan(&desired, end.as_ref(), &ours), vec![]);
+    }
+
+    /// What is declared is there after the plan, by what IAM then has, and not by what the plan finds to do.
+    #[test]
+    fn what_is_declared_comes(spec in spec(), role in option::of(role()), ours in remembered()) {
+        let desired = declare(&spec);
+        let end = after(role.as_ref(), &plan(&desired, role.as_ref(), &ours)).unwrap();
+        let made = after(None, &plan(&desired, None, &ours)).unwrap();
+        prop_assert_eq!(who(Some(&end)), who(Some(&made)));
+        if let Some(declared) = &spec.description {
+            prop_assert_eq!(&end.head.description.clone().unwrap_or_default(), declared);
+        }
+        if spec.max_session_duration.is_some() {
+            prop_assert_eq!(end.head.max_session_duration, spec.max_session_duration);
+        }
+        if spec.permissions_boundary.is_some() {
+            prop_assert_eq!(&end.head.boundary, &spec.permissions_boundary);
+        }
+        for (key, value) in spec.tags.iter().chain(&owner().tags()) {
+            prop_assert_eq!(end.head.tags.get(key), Some(value));
+        }
+        for key in ours.iter().filter(|key| !spec.tags.contains_key(*key)) {
+            prop_assert!(!end.head.tags.contains_key(key), "{key} stays");
+        }
+        let guide = || vec!["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess".to_owned()];
+        let by_default = || if spec.buckets.is_none() { guide() } else { Vec::new() };
+        let attached: BTreeSet<String> = spec.managed_policy_arns.clone().unwrap_or_else(by_default).into_iter().collect();
+        prop_assert_eq!(end.inline.get(INLINE_POLICY).is_some(), spec.buckets.is_some());
+        prop_assert!(end.attached.is_superset(&attached), "{:?}", end.attached);
+        if spec.undeclared_policies == UndeclaredPolicies::Remove {
+            prop_assert_eq!(&end.attached, &attached);
+            prop_assert_eq!(end.inline.len(), usize::from(spec.buckets.is_some()));
+        }
+    }
+
+    /// What a change writes over is in it whole, so that it can be logged: nothing of others is lost.
+    #[test]
+    fn what_is_overwritten_is_kept(spec in spec(), role in role(), ours in remembered()) {
+        let mut now = Some(role.clone());
+        for change in plan(&declare(&spec), Some(&role), &ours) {
+            let before = now.clone().unwrap();
+            apply(&mut now, &change.step);
+            let after = now.as_ref().unwrap();
+            let kept = change.overwrites.clone().unwrap_or_default();
+            if after.head.trust != before.head.trust {
+                prop_assert_eq!(&kept, &before.head.trust);
+            }
+            if after.head.boundary != before.head.boundary {
+                prop_assert_eq!(&kept, before.head.boundary.as_deref().unwrap_or_default());
+            }
+            if after.head.description != before.head.description {
+                prop_assert!(kept.contains(&json!(before.head.description).to_string()), "{kept}");
+            }
+            if after.head.max_session_duration != before.head.max_session_duration {
+                prop_assert!(kept.contains(&before.head.max_session_duration.unwrap().to_string()), "{kept}");
+            }
+            for (key, value) in &before.head.tags {
+                prop_assert!(after.head.tags.get(key) == Some(value) || kept.contains(&format!("{key:?}:{value:?}")), "{kept}");
+            }
+            for arn in before.attached.difference(&after.attached) {
+                prop_assert_eq!(change.step.subject(), Some(arn.as_str()));
+            }
+            for (name, document) in &before.inline {
+                match after.inline.get(name) {
+                    None => prop_assert_eq!((change.step.subject(), &change.step.content()), (Some(name.as_str()), document)),
+                    Some(other) => prop_assert!(other == document || change.overwrites == *document),
+                }
+            }
+        }
     }
 
     /// Stopped after any step, with the answer to the last one lost, so that it may be sent again: the next plan brings the same end.
@@ -101,6 +176,9 @@ proptest! {
         let plan = plan(&declare(&spec), role.as_ref(), &ours);
         let mut told: Vec<_> = plan.iter().flat_map(|change| change.differences.clone()).collect();
         prop_assert_eq!(told.is_empty(), plan.is_empty());
+        // But for a bucket policy that is taken off first and put on again, and what follows `CreateRole`.
+        let is_part = |change: &Change| role.is_none() || matches!(change.step, Step::PutBucketPolicy(_));
+        prop_assert!(plan.iter().all(|change| !change.differences.is_empty() || is_part(change)), "{plan:?}");
         let all = told.len();
         told.sort();
         told.dedup();

@@ -18,6 +18,7 @@ mod messages;
 mod monitoring;
 mod papers;
 mod passes;
+mod recents;
 mod sightings;
 mod source;
 mod statuses;

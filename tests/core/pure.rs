@@ -17,4 +17,6 @@ mod fuzz;
 mod generated;
 mod laws;
 mod passes;
+mod recents;
+mod sightings;
 mod statuses;
