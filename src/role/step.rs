@@ -223,3 +223,85 @@ impl Change {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_says_what_it_is_and_what_it_is_about() {
+        let arn = || PolicyArn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").expect("an ARN");
+        let settings = Step::UpdateRole {
+            description: Some("one".to_owned()),
+            max_session_duration: None,
+        };
+        let delete = Step::DeleteInlinePolicy {
+            name: "theirs".to_owned(),
+            document: Some("{}".to_owned()),
+        };
+        let on = Some("arn:aws:iam::aws:policy/ReadOnlyAccess");
+        let tags: BTreeMap<String, String> = [("team".to_owned(), "a".to_owned())].into();
+        let rows = [
+            (Step::TagRole(tags.clone()), "TagRole", None, Some(r#"{"team":"a"}"#)),
+            (
+                Step::UntagRole(vec!["a".to_owned(), "b".to_owned()]),
+                "UntagRole",
+                None,
+                Some("a, b"),
+            ),
+            (Step::PutBoundary(arn()), "PutRolePermissionsBoundary", on, None),
+            (
+                Step::UpdateTrust("{}".to_owned()),
+                "UpdateAssumeRolePolicy",
+                None,
+                Some("{}"),
+            ),
+            (
+                settings,
+                "UpdateRole",
+                None,
+                Some(r#"{"description":"one","maxSessionDuration":null}"#),
+            ),
+            (Step::DetachPolicy(arn().to_string()), "DetachRolePolicy", on, None),
+            (Step::AttachPolicy(arn()), "AttachRolePolicy", on, None),
+            (delete, "DeleteRolePolicy", Some("theirs"), Some("{}")),
+            (
+                Step::PutBucketPolicy("{}".to_owned()),
+                "PutRolePolicy",
+                Some(INLINE_POLICY),
+                Some("{}"),
+            ),
+            (Step::DeleteRole, "DeleteRole", None, None),
+        ];
+        for (step, action, subject, content) in rows {
+            assert_eq!(step.action(), action);
+            assert_eq!(
+                (step.subject(), step.content().as_deref()),
+                (subject, content),
+                "{action}"
+            );
+        }
+        let new = |trust: &str, more: bool| {
+            Step::CreateRole(Box::new(NewRole {
+                path: RolePath::default(),
+                trust: trust.to_owned(),
+                description: "one".to_owned(),
+                max_session_duration: more.then_some(7200),
+                boundary: more.then(arn),
+                tags: tags.clone(),
+            }))
+        };
+        assert_eq!(
+            (new("{}", true).action(), new("{}", true).subject()),
+            ("CreateRole", None)
+        );
+        let content = |step: Step| serde_json::from_str::<Value>(&step.content().expect("content")).expect("JSON");
+        let all = json!({
+            "path": "/", "trustPolicy": {"a": 1}, "description": "one", "tags": {"team": "a"}, "maxSessionDuration": 7200,
+            "permissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
+        });
+        assert_eq!(content(new(r#"{"a": 1}"#, true)), all);
+        let least = json!({"path": "/", "trustPolicy": "nonsense", "description": "one", "tags": {"team": "a"}});
+        assert_eq!(content(new("nonsense", false)), least);
+    }
+}

@@ -9,6 +9,7 @@ mod architecture;
 mod budgets;
 mod crd;
 mod decisions;
+mod declarations;
 mod documents;
 mod exposures;
 mod fuzz;

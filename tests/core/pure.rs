@@ -11,6 +11,7 @@ extern crate pure as test_support;
 
 mod budgets;
 mod decisions;
+mod declarations;
 mod documents;
 mod exposures;
 mod fuzz;
