@@ -92,6 +92,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_held_is_counted_whole() {
+        let (ab, c) = ("ab".to_owned(), "c".to_owned());
+        assert_eq!((ab.heap(), Some(ab.clone()).heap(), None::<String>.heap()), (34, 34, 0));
+        assert_eq!((ab.clone(), c.clone()).heap(), 34 + 33);
+        let set = BTreeSet::from([ab.clone(), c.clone()]);
+        assert_eq!(set.heap(), nodes::<String>(2) + 34 + 33);
+        assert_eq!(BTreeMap::from([(ab, c)]).heap(), nodes::<(String, String)>(1) + 34 + 33);
+        // A node has room for twelve and its own words.
+        assert_eq!([0, 1, 5, 6, 11].map(nodes::<u64>), [0, 128, 128, 256, 384]);
+    }
+
+    #[test]
     fn what_is_not_there_is_not_spent() {
         let mut budget = Budget::of_document();
         budget.spend(BYTES - 1).unwrap();

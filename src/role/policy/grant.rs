@@ -221,3 +221,99 @@ impl Grant {
 fn list<T: fmt::Display>(items: &BTreeSet<T>) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(change: impl FnOnce(&mut Grant)) -> Grant {
+        let mut grant = Grant {
+            effect: Effect::Allow,
+            principal: None,
+            action: Scope::Is(Folded::new("s3:GetObject".to_owned())),
+            resource: None,
+            conditions: ConditionBlock::new(),
+        };
+        change(&mut grant);
+        grant
+    }
+
+    fn principal(value: &str) -> Principal {
+        Principal {
+            kind: "AWS".to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    fn condition(key: &str, value: &str) -> ConditionBlock {
+        let folded = |text: &str| Folded::new(text.to_owned());
+        [((folded("StringLike"), folded(key)), [value.to_owned()].into())].into()
+    }
+
+    #[test]
+    fn a_variable_is_found_wherever_it_is() {
+        const VARIABLE: &str = "a${aws:username}";
+        let named = |scope: fn(String) -> Scope<String>| scope(VARIABLE.to_owned());
+        let with: [Grant; 8] = [
+            grant(|grant| grant.principal = Some(Scope::Is(principal(VARIABLE)))),
+            grant(|grant| grant.principal = Some(Scope::AllBut([principal("a"), principal(VARIABLE)].into()))),
+            grant(|grant| grant.action = Scope::Is(Folded::new(VARIABLE.to_owned()))),
+            grant(|grant| grant.resource = Some(named(Scope::Is))),
+            grant(|grant| grant.resource = Some(named(|text| Scope::AllBut([text].into())))),
+            grant(|grant| grant.conditions = condition(VARIABLE, "a")),
+            grant(|grant| grant.conditions = condition("a", VARIABLE)),
+            grant(|grant| {
+                grant.conditions = condition("a", "b");
+                grant.conditions.extend(condition("b", VARIABLE));
+            }),
+        ];
+        for grant in with {
+            assert!(grant.has_variables(), "{grant:?}");
+        }
+        let without = grant(|grant| {
+            grant.principal = Some(Scope::Is(principal("a{b}")));
+            grant.resource = Some(Scope::Is("$b".to_owned()));
+            grant.conditions = condition("a", "$ {b}");
+        });
+        assert!(!without.has_variables());
+    }
+
+    #[test]
+    fn what_a_grant_holds_is_counted_whole() {
+        let text = |text: &str| text.to_owned();
+        assert_eq!(Folded::new(text("ab")).heap(), text("ab").heap());
+        assert_eq!(principal("ab").heap(), text("AWS").heap() + text("ab").heap());
+        assert_eq!(Scope::Is(text("ab")).heap(), text("ab").heap());
+        let set = BTreeSet::from([text("ab"), text("c")]);
+        assert_eq!(Scope::AllBut(set.clone()).heap(), set.heap());
+    }
+
+    #[test]
+    fn words_of_a_grant() {
+        let words = |grant: Grant, against: &[Grant]| grant.words(&against.iter().cloned().collect());
+        let on = |grant: &mut Grant| grant.resource = Some(Scope::Is("arn:aws:s3:::a".to_owned()));
+        assert_eq!(words(grant(|_| {}), &[]), "s3:GetObject");
+        assert_eq!(words(grant(on), &[]), "s3:GetObject on arn:aws:s3:::a");
+        let everybody = grant(|grant| grant.principal = Some(Scope::Is(principal("*"))));
+        assert_eq!(words(everybody, &[]), "everybody (*) to s3:GetObject");
+        let but = grant(|grant| grant.principal = Some(Scope::AllBut([principal("a"), principal("b")].into())));
+        assert_eq!(words(but, &[]), "everything but a or b to s3:GetObject");
+        let conditional = grant(|grant| {
+            grant.conditions = condition("aws:a", "b");
+            grant.conditions.extend(condition("aws:c", "d"));
+        });
+        assert_eq!(
+            words(conditional.clone(), &[]),
+            "s3:GetObject when aws:a StringLike b and aws:c StringLike d"
+        );
+        assert_eq!(
+            words(grant(|_| {}), &[conditional.clone()]),
+            "s3:GetObject without conditions"
+        );
+        assert_eq!(
+            words(grant(on), &[conditional]),
+            "s3:GetObject on arn:aws:s3:::a",
+            "it is another's condition"
+        );
+    }
+}

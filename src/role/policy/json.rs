@@ -145,7 +145,10 @@ mod tests {
         for text in ["", "{", "{} {}", r#"{"a":1,}"#, "1e400", &"[".repeat(100_000)] {
             assert!(read(text).unwrap_err().starts_with("not JSON"), "{text:.20}");
         }
-        assert!(read("18446744073709551616").unwrap_err().contains("exactly"));
+        for beyond in ["18446744073709551616", "9007199254740992.0", "-9007199254740992.0"] {
+            assert!(read(beyond).unwrap_err().contains("exactly"), "{beyond}");
+        }
+        assert!(read("[9007199254740991.0, -9007199254740991.0]").is_ok());
     }
 
     #[test]
@@ -153,5 +156,8 @@ mod tests {
         let objects = format!("[{}{{}}]", r#"{"":1},"#.repeat(131_072 / 7));
         assert!(read(&objects).unwrap_err().contains("too large"));
         assert!(read(&" ".repeat(5 << 20)).unwrap_err().contains("too large"));
+        let key = |length: usize| format!("{{{:?}:1}}", "k".repeat(length));
+        assert!(read(&key(700_000)).is_ok());
+        assert!(read(&key(900_000)).unwrap_err().contains("too large"));
     }
 }

@@ -89,3 +89,56 @@ impl Meaning {
         self.grants.iter().map(say).collect::<Vec<_>>().join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(statements: &str) -> Meaning {
+        Meaning::parse(&format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)).expect("a document")
+    }
+
+    #[test]
+    fn what_is_permitted_in_words() {
+        let allow = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"}"#;
+        let deny = r#"{"Effect":"Deny","Action":"s3:ListBucket","Resource":"arn:aws:s3:::a"}"#;
+        let (both, one) = (meaning(&format!("{allow},{deny}")), meaning(allow));
+        assert_eq!(
+            both.words(),
+            "allows s3:GetObject on arn:aws:s3:::a/*; denies s3:ListBucket on arn:aws:s3:::a"
+        );
+        assert_eq!(one.differences(&both), ["also denies s3:ListBucket on arn:aws:s3:::a"]);
+        assert_eq!(
+            both.differences(&one),
+            ["does not deny s3:ListBucket on arn:aws:s3:::a"]
+        );
+        assert_eq!(
+            meaning(deny).differences(&one),
+            [
+                "also allows s3:GetObject on arn:aws:s3:::a/*",
+                "does not deny s3:ListBucket on arn:aws:s3:::a"
+            ]
+        );
+        assert_eq!(
+            meaning(deny).differences(&both),
+            ["also allows s3:GetObject on arn:aws:s3:::a/*"]
+        );
+        assert_eq!(one.differences(&one), [""; 0]);
+    }
+
+    #[test]
+    fn variables_depend_on_the_version() {
+        let text =
+            r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/${aws:username}"}}"#;
+        let plain = Meaning::parse(text).expect("a document");
+        let variable = Meaning::parse(&text.replacen('{', r#"{"Version":"2012-10-17","#, 1)).expect("a document");
+        assert!(variable.has_variables() && !plain.has_variables());
+        assert!(variable.is_read_otherwise(&plain) && !variable.is_read_otherwise(&variable));
+        let none = Meaning::parse(&text.replace("${aws:username}", "b")).expect("a document");
+        assert!(!none.has_variables() && !none.is_read_otherwise(&plain) && !plain.is_read_otherwise(&none));
+        assert_eq!(
+            variable.differences(&plain),
+            ["has another Version, by which ${…} means something else"]
+        );
+    }
+}
