@@ -213,6 +213,9 @@ fn each_field_arrives_and_makes_another_declaration() {
     assert_eq!(guide.hash(), declare(&PinpointImportRoleSpec::default()).hash());
 }
 
+/// A change of what operators allow.
+type Change = Box<dyn Fn(&mut Guards)>;
+
 fn guarded(change: impl FnOnce(&mut Guards), spec: &PinpointImportRoleSpec) -> Result<DesiredRole, (Reason, String)> {
     let all = || Patterns::new(&["*".to_owned()]);
     let mut guards = Guards {
@@ -236,7 +239,6 @@ fn what_operators_do_not_allow() {
     let bounded = spec(|spec| spec.permissions_boundary = Some(OURS.to_owned()));
     let other = "arn:aws:iam::123456789012:policy/other";
     let force = |arn: &'static str| move |guards: &mut Guards| guards.boundary = PolicyArn::parse(arn).ok();
-    type Change = Box<dyn Fn(&mut Guards)>;
     let rows: [(&PinpointImportRoleSpec, Change, &str); 10] = [
         (&guide, Box::new(|_| {}), ""),
         (

@@ -59,7 +59,7 @@ proptest! {
         let guide = || vec!["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess".to_owned()];
         let by_default = || if spec.buckets.is_none() { guide() } else { Vec::new() };
         let attached: BTreeSet<String> = spec.managed_policy_arns.clone().unwrap_or_else(by_default).into_iter().collect();
-        prop_assert_eq!(end.inline.get(INLINE_POLICY).is_some(), spec.buckets.is_some());
+        prop_assert_eq!(end.inline.contains_key(INLINE_POLICY), spec.buckets.is_some());
         prop_assert!(end.attached.is_superset(&attached), "{:?}", end.attached);
         if spec.undeclared_policies == UndeclaredPolicies::Remove {
             prop_assert_eq!(&end.attached, &attached);

@@ -11,6 +11,7 @@ mod crd;
 mod decisions;
 mod declarations;
 mod documents;
+mod exports;
 mod exposures;
 mod fuzz;
 mod generated;

@@ -13,6 +13,7 @@ mod budgets;
 mod decisions;
 mod declarations;
 mod documents;
+mod exports;
 mod exposures;
 mod fuzz;
 mod generated;

@@ -462,11 +462,15 @@ fn which_drift_is_a_new_one() {
     assert_eq!(since(&first), Some(at(10)));
     assert!(has_open_drift(&first) && !has_open_drift(&before));
     assert_eq!(
-        since(&report(&first, &[b.clone()], 20)),
+        since(&report(&first, std::slice::from_ref(&b), 20)),
         Some(at(10)),
         "what is left of it"
     );
-    assert_eq!(since(&report(&first, &[attached.clone()], 20)), Some(at(20)), "another");
+    assert_eq!(
+        since(&report(&first, std::slice::from_ref(&attached), 20)),
+        Some(at(20)),
+        "another"
+    );
     let more = [a.clone(), b.clone(), attached.clone()];
     assert_eq!(since(&report(&first, &more, 20)), Some(at(20)), "more than it was");
 
@@ -491,7 +495,7 @@ fn which_drift_is_a_new_one() {
         "a role made anew lacks things"
     );
     assert_eq!(
-        since(&report(&was_gone, &[attached.clone()], 20)),
+        since(&report(&was_gone, std::slice::from_ref(&attached), 20)),
         Some(at(20)),
         "it has nothing by itself"
     );

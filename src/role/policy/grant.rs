@@ -307,7 +307,7 @@ mod tests {
             "s3:GetObject when aws:a StringLike b and aws:c StringLike d"
         );
         assert_eq!(
-            words(grant(|_| {}), &[conditional.clone()]),
+            words(grant(|_| {}), std::slice::from_ref(&conditional)),
             "s3:GetObject without conditions"
         );
         assert_eq!(

@@ -106,7 +106,7 @@ fn pattern_covers(wide: &str, narrow: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::role::Head;
+    use crate::role::{Head, PolicyArn};
 
     fn bucket(resource: &str, condition: &str) -> String {
         format!(
@@ -152,6 +152,84 @@ mod tests {
             "there ${{*}} is text and a wildcard"
         );
         assert!(!more(&literal) && !more(&all));
+    }
+
+    #[test]
+    fn each_call_widens_or_not() {
+        let trust = |who: &str| {
+            format!(
+                r#"{{"Statement":{{"Effect":"Allow","Principal":{{"Service":"{who}"}},"Action":"sts:AssumeRole"}}}}"#
+            )
+        };
+        let role = ObservedRole {
+            head: Head {
+                trust: trust("pinpoint.amazonaws.com"),
+                max_session_duration: Some(7200),
+                ..Head::default()
+            },
+            ..ObservedRole::default()
+        };
+        let mut bounded = role.clone();
+        bounded.head.boundary = Some("arn:aws:iam::aws:policy/a".to_owned());
+        let arn = || PolicyArn::parse("arn:aws:iam::aws:policy/ReadOnlyAccess").expect("an ARN");
+        let session = |seconds| Step::UpdateRole {
+            description: None,
+            max_session_duration: seconds,
+        };
+        let delete = Step::DeleteInlinePolicy {
+            name: "a".to_owned(),
+            document: None,
+        };
+        let rows = [
+            (Step::AttachPolicy(arn()), &role, true),
+            (Step::DetachPolicy(arn().to_string()), &role, false),
+            (delete, &role, false),
+            (Step::DeleteRole, &role, false),
+            (Step::TagRole([].into()), &role, false),
+            (Step::UntagRole(Vec::new()), &role, false),
+            (Step::PutBoundary(arn()), &role, false),
+            (Step::PutBoundary(arn()), &bounded, true),
+            (session(Some(7201)), &role, true),
+            (session(Some(7200)), &role, false),
+            (session(Some(3600)), &role, false),
+            (session(None), &role, false),
+            (Step::UpdateTrust(trust("pinpoint.amazonaws.com")), &role, false),
+            (Step::UpdateTrust(trust("ec2.amazonaws.com")), &role, true),
+            (Step::PutBucketPolicy(bucket("arn:aws:s3:::a/*", "")), &role, true),
+            (Step::PutBucketPolicy(EMPTY.to_owned()), &role, false),
+        ];
+        for (step, role, wider) in rows {
+            assert_eq!(widens(&Change::plain(step.clone()), Some(role)), wider, "{step:?}");
+        }
+        for (step, wider) in [
+            (Step::UpdateTrust(trust("pinpoint.amazonaws.com")), true),
+            (Step::PutBucketPolicy(EMPTY.to_owned()), true),
+            (session(Some(3600)), true),
+            (Step::PutBoundary(arn()), false),
+        ] {
+            assert_eq!(
+                widens(&Change::plain(step.clone()), None),
+                wider,
+                "{step:?} on what is not known"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_begins_with_it() {
+        for (wide, narrow, covered) in [
+            ("a/*", "a/b", true),
+            ("a/*", "a/*", true),
+            ("a/*", "a/b/*", true),
+            ("a/*", "b/a/*", false),
+            ("a/b", "a/b", true),
+            ("a/b", "a/bc", false),
+            ("a*/*", "a1/b", false),
+            ("a?/*", "a?/b", false),
+            ("${a}/*", "${a}/b", false),
+        ] {
+            assert_eq!(pattern_covers(wide, narrow), covered, "{wide} {narrow}");
+        }
     }
 
     #[test]
