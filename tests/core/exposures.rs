@@ -104,6 +104,16 @@ fn who_else_may_assume_it() {
         assert_eq!(found.guarded, Guarded::No, "{principal}");
         cases += 1;
     }
+    for theirs in [
+        r#""Principal":{"Service":"ec2.*"}"#,
+        r#""Principal":{"Service":"?.amazonaws.com"}"#,
+        r#""Principal":{"AWS":"999999999999"}"#,
+        r#""Principal":{"Federated":"*"}"#,
+        r#""NotPrincipal":{"Service":"pinpoint.amazonaws.com"}"#,
+    ] {
+        assert_eq!(with_trust(&[allow(&[theirs, ASSUME])]), None, "{theirs}");
+        cases += 1;
+    }
     println!("audit, who else may assume it: {cases} cases right");
 }
 
@@ -417,6 +427,8 @@ fn what_it_reads() {
         ("s3:GetObject", "arn:aws:s3:::a*b/c", "a*b/c"),
         ("s3:GetObject", "arn:aws:s3:::a?b/c/*", "a?b/c/*"),
         ("s3:GetObject", "arn:aws:s3:::a?/c/*", "a?/c/*"),
+        ("s3:GetObject", "arn:aws:s3*logs/x", "arn:aws:s3*logs/x"),
+        ("s3:GetObject", "arn:aws:s3-logs/x", ""),
         (
             "s3:GetObject",
             "arn:aws:s3:::${aws:PrincipalTag/x}-a/*",
@@ -606,6 +618,76 @@ fn what_can_not_be_read_is_told() {
             .any(|finding| finding.message.contains("inline0"))
     );
     println!("audit, what can not be read: {cases} cases right");
+}
+
+#[test]
+fn what_is_said_about_a_role() {
+    let said = |trust: &[String], inline: &[&str]| {
+        let found = exposure(&role(document(trust), inline, &[]), &Sweep::default()).expect("Pinpoint");
+        let words = findings(&found);
+        let words = words
+            .iter()
+            .map(|finding| format!("{}: {}", finding.severity.as_str(), finding.message));
+        words.collect::<Vec<_>>().join("\n")
+    };
+    let own = r#""Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"}}"#;
+    let theirs = r#""Condition":{"StringEquals":{"aws:SourceAccount":"999999999999"}}"#;
+    let guarded = || vec![allow(&[PINPOINT, ASSUME, own])];
+    assert_eq!(said(&guarded(), &[]), "");
+    assert_eq!(
+        said(&[allow(&[PINPOINT, ASSUME])], &[]),
+        "medium: Pinpoint could be made to use it for another account (no aws:SourceArn or aws:SourceAccount): set spec.trust"
+    );
+    assert_eq!(
+        said(&[allow(&[PINPOINT, ASSUME, theirs])], &[]),
+        "high: Pinpoint may use it for another account, 999999999999: set spec.trust, if that is not meant"
+    );
+    let both = r#""Principal":{"Service":["pinpoint.amazonaws.com","ec2.amazonaws.com"]}"#;
+    assert_eq!(
+        said(&[allow(&[both, ASSUME, own])], &[]),
+        "high: not only Pinpoint may assume it, but also ec2.amazonaws.com: narrow the trust policy"
+    );
+    let may = |action: &str, resource: &str| {
+        document(&[allow(&[
+            &format!(r#""Action":"{action}""#),
+            &format!(r#""Resource":"{resource}""#),
+        ])])
+    };
+    for (action, words) in [
+        ("s3:GetObject", "medium: it reads every bucket: set spec.buckets"),
+        (
+            "sqs:ListQueues",
+            "medium: it may do more than read S3, at worst: read what is not in S3 (sqs:ListQueues in inline0): take that away",
+        ),
+        (
+            "s3:DeleteObject",
+            "medium: it may do more than read S3, at worst: change what is in S3 (s3:DeleteObject in inline0): take that away",
+        ),
+        (
+            "sqs:SendMessage",
+            "medium: it may do more than read S3, at worst: change what is not in S3 (sqs:SendMessage in inline0): take that away",
+        ),
+        (
+            "iam:PassRole",
+            "high: it may do more than read S3, at worst: give rights, also to itself (iam:PassRole in inline0): take that away",
+        ),
+        (
+            "*",
+            "high: it may do more than read S3, at worst: everything (* in inline0): take that away\nmedium: it reads every bucket: set \
+             spec.buckets",
+        ),
+    ] {
+        assert_eq!(said(&guarded(), &[&may(action, "*")]), words, "{action}");
+    }
+    assert_eq!(
+        said(&guarded(), &["nonsense"]),
+        "medium: what it may do is not known because of inline0: look at these policies"
+    );
+    let unreadable = said(&[allow(&[PINPOINT, ASSUME, PINPOINT])], &[]);
+    assert!(
+        unreadable.starts_with("high: who may assume it is not known, since its trust policy can't be read ("),
+        "{unreadable}"
+    );
 }
 
 #[test]
