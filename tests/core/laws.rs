@@ -8,7 +8,7 @@ use pinpoint_import_role_controller::{
         v1alpha1::{AdoptionPolicy, UndeclaredPolicies},
     },
     role::{
-        Change, Head, Owner, Ownership, Step,
+        Change, Field, Head, Owner, Ownership, Step,
         ownership::{Claim, Rival, ownership},
         plan::{plan, retention, teardown},
         policy::trust::obstacle_to_adoption,
@@ -179,6 +179,8 @@ proptest! {
         // But for a bucket policy that is taken off first and put on again, and what follows `CreateRole`.
         let is_part = |change: &Change| role.is_none() || matches!(change.step, Step::PutBucketPolicy(_));
         prop_assert!(plan.iter().all(|change| !change.differences.is_empty() || is_part(change)), "{plan:?}");
+        // A role that does not exist lacks all else, too.
+        prop_assert!(role.is_some() || told.iter().all(|difference| difference.field == Field::Role), "{:?}", told);
         let all = told.len();
         told.sort();
         told.dedup();

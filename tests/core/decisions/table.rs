@@ -270,6 +270,47 @@ fn what_is_taken_over() {
 }
 
 #[test]
+fn whose_owner_is_looked_up() {
+    let rival = |change: fn(&mut Case)| {
+        let case = Case::unpinned(|case| {
+            adopt(case);
+            claim(case);
+            change(case);
+        });
+        let head = case.shown.as_ref().map(|role| &role.head);
+        case.ask(|situation| situation.rival(head)).map(|owner| owner.uid)
+    };
+    assert_eq!(rival(|_| {}).as_deref(), Some("uid-of-rival"));
+    assert_eq!(
+        rival(|case| case.spec.adoption_policy = AdoptionPolicy::Never),
+        None,
+        "nothing is taken over"
+    );
+    assert_eq!(
+        rival(|case| case.deleting = true),
+        None,
+        "nothing is taken over by an object that goes"
+    );
+    assert_eq!(rival(|case| case.shown = None), None, "there is no role");
+    assert_eq!(rival(Case::strip), None, "it names nobody");
+    let ours = rival(|case| {
+        case.tag(Tag::Uid, "uid");
+        case.tag(Tag::Cluster, "another");
+        case.status.role_id = Some("AROANEW".to_owned());
+    });
+    assert_eq!(ours, None, "it is ours by its id");
+    let left = rival(|case| {
+        case.strip();
+        case.tag(Tag::Cluster, "cluster");
+    });
+    assert_eq!(left.as_deref(), Some(""), "a cluster alone may be anybody's");
+    let left = rival(|case| {
+        case.head().tags.remove(Tag::Uid.key());
+    });
+    assert_eq!(left, None, "of this name there is no other");
+}
+
+#[test]
 fn what_iam_may_be_late_to_show() {
     check(vec![
         (
