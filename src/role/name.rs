@@ -181,6 +181,9 @@ mod tests {
     #[test]
     fn a_default_name_that_is_too_long_says_how_to_mend_it() {
         assert_eq!(RoleName::of_object("a", "b").unwrap().as_str(), "a.b");
+        assert!(RoleName::of_object(&"n".repeat(32), &"m".repeat(31)).is_ok());
+        let why = RoleName::of_object(&"n".repeat(32), &"m".repeat(32)).unwrap_err();
+        assert!(why.contains("65 characters"), "{why}");
         let why = RoleName::of_object(&"n".repeat(40), &"m".repeat(40)).unwrap_err();
         assert!(why.contains("81 characters") && why.contains("spec.roleName"), "{why}");
     }
@@ -242,6 +245,34 @@ mod tests {
             ("123456789012", "aws-us-gov")
         );
         assert!(Account::of_arn("arn:aws:iam::aws:policy/x").is_err());
-        assert!(Account::of_arn("nonsense").is_err());
+        for none in [
+            "nonsense",
+            "arn:gcp:iam::123456789012:role/x",
+            "arn:aws:iam::12345678901:role/x",
+            "arn:aws:iam::123456789012",
+            "urn:aws:iam::123456789012:role/x",
+        ] {
+            assert!(
+                Account::of_arn(none).unwrap_err().contains("names an account"),
+                "{none}"
+            );
+        }
+        for (text, is_one) in [
+            ("aws", true),
+            ("aws-iso-b", true),
+            ("aws2", true),
+            ("gcp", false),
+            ("aws!", false),
+            ("AWS", false),
+            ("awS", false),
+            ("", false),
+        ] {
+            assert_eq!(is_partition(text), is_one, "{text:?}");
+        }
+        assert!(is_account_id("000000000000") && !is_account_id("00000000000x") && !is_account_id("0000000000000"));
+        assert_eq!(
+            PolicyArn::s3_read_only(&account).as_str(),
+            "arn:aws-us-gov:iam::aws:policy/AmazonS3ReadOnlyAccess"
+        );
     }
 }

@@ -107,4 +107,26 @@ mod tests {
             (Some("2"), Some("1"), Some("3"))
         );
     }
+
+    #[test]
+    fn a_tag_takes_the_place_of_one_that_differs_by_case() {
+        let mut head = Head::default();
+        let of = |text: &str| Some(text.to_owned());
+        head.set_tag("Team", of("1"));
+        head.set_tag("other", of("2"));
+        head.set_tag("team", of("3"));
+        assert_eq!(head.tags.len(), 2);
+        assert_eq!(
+            (head.tag("TEAM"), head.tag("other"), head.tag("none")),
+            (Some("3"), Some("2"), None)
+        );
+        head.set_tag("tEAM", None);
+        assert_eq!((head.tag("team"), head.tag("other")), (None, Some("2")));
+        let id = || "AROA".to_owned();
+        let role = ObservedRole::from(Head {
+            id: id(),
+            ..Head::default()
+        });
+        assert_eq!((role.head.id, role.attached.len(), role.inline.len()), (id(), 0, 0));
+    }
 }

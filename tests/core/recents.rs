@@ -234,6 +234,37 @@ fn a_write_of_unknown_fate_counts_once_it_is_shown() {
     );
 }
 
+/// Two writes, of which the first had no answer and is shown to have had its effect: then so was the role before the second.
+#[test]
+fn what_was_before_a_write_had_the_effect_of_the_one_before_it() {
+    let mut full = role();
+    full.attached.insert(S3.to_owned());
+    full.inline.insert("theirs".to_owned(), None);
+    let other = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let delete = Step::DeleteInlinePolicy {
+        name: "theirs".to_owned(),
+        document: None,
+    };
+    for (first, second) in [
+        (attach(other), Step::DetachPolicy(S3.to_owned())),
+        (Step::PutBucketPolicy("{}".to_owned()), delete),
+        (
+            Step::UpdateTrust("closed".to_owned()),
+            Step::PutBoundary(PolicyArn::parse(S3).unwrap()),
+        ),
+    ] {
+        let mut recent = after(&first, Some(&full), Err(&failure(Class::Ambiguous)));
+        recent.did(&second, Some(&full), Ok(()), clock(101));
+        let truth = second.applied(&first.applied(&full));
+        recent.saw_whole(&truth, clock(102));
+        for late in [full.clone(), first.applied(&full)] {
+            let settled = recent.settled(&late, clock(103));
+            assert_eq!((&settled.role, settled.late), (&truth, true), "{first:?}");
+        }
+        assert!(!recent.settled(&truth, clock(103)).late);
+    }
+}
+
 #[test]
 fn what_is_forgotten() {
     let mut recent = after(&attach(S3), Some(&role()), Ok(()));

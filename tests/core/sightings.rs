@@ -540,3 +540,18 @@ fn rest_writes_nothing() {
     );
     assert!(!differs(&object.status, &next));
 }
+
+#[test]
+fn an_object_is_new_until_a_sweep_has_shown_its_role_as_declared() {
+    let mut sightings = Sightings::default();
+    let mut take = |sighting, standing| {
+        sightings.take(sighting, standing, 1, NOW, 0.5);
+        sightings.is_new()
+    };
+    assert!(take(Sighting::Differs(1), Standing::AtRest) && take(Sighting::Unclear, Standing::AtRest));
+    assert!(
+        take(Sighting::AsDeclared, Standing::Reported),
+        "what was reported is there to be seen"
+    );
+    assert!(!take(Sighting::AsDeclared, Standing::AtRest) && !take(Sighting::Differs(1), Standing::AtRest));
+}

@@ -553,3 +553,169 @@ fn what_others_put_into_the_status_is_no_difference() {
     other.conditions[0].message = "another".to_owned();
     assert!(differs(&before, &other));
 }
+
+#[test]
+fn words_of_metrics() {
+    let of = |outcome: Outcome| outcome.as_str();
+    let found: Vec<_> = Did::VARIANTS.iter().map(|did| of(Outcome::InPlace(*did))).collect();
+    assert_eq!(found, ["unchanged", "created", "adopted", "updated", "repaired"]);
+    let rest = [
+        Outcome::Reported(Vec::new()),
+        Outcome::Waiting,
+        Outcome::Refused(Reason::InvalidSpec, String::new()),
+        Outcome::Hindered(String::new()),
+        Outcome::Suspended,
+        Outcome::DeletionSuspended,
+        Outcome::Deleting(String::new()),
+    ];
+    let words = [
+        "reported",
+        "waiting",
+        "refused",
+        "hindered",
+        "suspended",
+        "suspended",
+        "deleting",
+    ];
+    assert_eq!(rest.map(of), words);
+    let classes: Vec<_> = Class::VARIANTS.iter().map(|class| of(failed(&[*class]))).collect();
+    assert_eq!(
+        classes,
+        [
+            "throttled",
+            "retryable",
+            "ambiguous",
+            "unseen",
+            "denied",
+            "invalid",
+            "blocked",
+            "limited",
+            "credentials",
+            "exists"
+        ]
+    );
+}
+
+#[test]
+fn which_failure_is_told() {
+    let of = |classes: &[Class]| match failed(classes) {
+        Outcome::Failed(failures) => failures,
+        outcome => panic!("{outcome:?}"),
+    };
+    let both = of(&[Class::Throttled, Class::Denied, Class::Invalid]);
+    assert_eq!(both.worst.class, Class::Denied, "one that lasts, the first of them");
+    assert_eq!(both.others, [Class::Throttled, Class::Invalid]);
+    assert_eq!(both.message(), "Denied it is; and 1 more call failed");
+    let passing = of(&[Class::Retryable, Class::Throttled]);
+    assert_eq!(
+        (passing.worst.class, passing.message().as_str()),
+        (Class::Retryable, "Retryable it is")
+    );
+    assert!(both.may_pass() && passing.may_pass());
+    assert!(!of(&[Class::Denied]).may_pass() && !of(&[Class::Denied, Class::Invalid]).may_pass());
+    assert!(of(&[Class::Denied, Class::Throttled]).may_pass());
+    assert_eq!(Failures::of(Vec::new()), None);
+}
+
+#[test]
+fn what_is_told() {
+    let (.., before) = in_place();
+    let tell = |before: &PinpointImportRoleStatus, outcome: &Outcome, generation: i64| {
+        let (desired, ..) = in_place();
+        let learned = Learned {
+            desired: Some(&desired),
+            ..Learned::default()
+        };
+        let next = status(before, generation, learned, outcome, &at(10));
+        let told = events(before, &next, Some(outcome));
+        let words: Vec<_> = told
+            .iter()
+            .map(|(reason, note)| format!("{reason:?}: {note}"))
+            .collect();
+        (words.join("\n"), next)
+    };
+    let arn = "arn:aws:iam::123456789012:role/namespace.name";
+    for (outcome, generation, words) in [
+        (Outcome::InPlace(Did::Nothing), 1, String::new()),
+        (
+            Outcome::InPlace(Did::Created),
+            1,
+            format!("RoleCreated: created role {arn}"),
+        ),
+        (
+            Outcome::InPlace(Did::Adopted),
+            1,
+            format!("RoleAdopted: took over role {arn}"),
+        ),
+        (Outcome::InPlace(Did::Repaired), 1, String::new()),
+        (
+            Outcome::InPlace(Did::Updated),
+            2,
+            format!("RoleUpdated: brought role {arn} to generation 2"),
+        ),
+        (
+            Outcome::InPlace(Did::Updated),
+            1,
+            format!("RoleUpdated: brought role {arn} to the controller's settings as they are now"),
+        ),
+        (Outcome::Waiting, 1, String::new()),
+        (
+            Outcome::Refused(Reason::InvalidSpec, "why".to_owned()),
+            1,
+            "Failing(InvalidSpec): why".to_owned(),
+        ),
+        (
+            failed(&[Class::Denied]),
+            1,
+            "Failing(AccessDenied): Denied it is".to_owned(),
+        ),
+        (
+            Outcome::Reported(vec![difference("a")]),
+            1,
+            "DriftDetected: role namespace.name: trust policy also allows a".to_owned(),
+        ),
+    ] {
+        assert_eq!(tell(&before, &outcome, generation).0, words, "{outcome:?}");
+    }
+    for outcome in [
+        failed(&[Class::Denied]),
+        Outcome::Refused(Reason::InvalidSpec, "why".to_owned()),
+        Outcome::Reported(vec![difference("a")]),
+    ] {
+        let (_, after) = tell(&before, &outcome, 1);
+        assert_eq!(tell(&after, &outcome, 1).0, "", "once: {outcome:?}");
+    }
+    let (_, denied) = tell(&before, &failed(&[Class::Denied]), 1);
+    assert_ne!(
+        tell(&denied, &failed(&[Class::Denied]), 2).0,
+        "",
+        "of another generation"
+    );
+    assert_ne!(tell(&denied, &failed(&[Class::Limited]), 1).0, "", "for another reason");
+
+    let (_, drifted) = tell(&before, &Outcome::Reported(vec![difference("a")]), 1);
+    let (words, repaired) = tell(&drifted, &Outcome::InPlace(Did::Repaired), 1);
+    let end = "DriftRepaired: role namespace.name is as declared again; it was: trust policy also allows a";
+    assert_eq!(words, end);
+    assert_eq!(
+        tell(&repaired, &Outcome::InPlace(Did::Nothing), 1).0,
+        "",
+        "that was told"
+    );
+    let (words, _) = tell(&drifted, &Outcome::Reported(vec![difference("a"), difference("b")]), 1);
+    assert_eq!(
+        words,
+        "DriftDetected: role namespace.name: trust policy also allows a; trust policy also allows b"
+    );
+
+    let many: Vec<_> = (0..40)
+        .map(|n| difference(&format!("{n:02}{}", "x".repeat(50))))
+        .collect();
+    let (words, _) = tell(&before, &Outcome::Reported(many), 1);
+    let note = words.strip_prefix("DriftDetected: ").expect("a drift");
+    assert!(
+        (900..=1024).contains(&note.len()) && note.ends_with(" more"),
+        "{} {note}",
+        note.len()
+    );
+}

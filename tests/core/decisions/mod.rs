@@ -12,7 +12,7 @@ use pinpoint_import_role_controller::{
         },
     },
     role::{
-        Account, Class, DesiredRole, Failure, Guards, Head, ObservedRole, Patterns, PolicyArn, RolePath, Step,
+        Account, Class, DesiredRole, Failure, Guards, Head, ObservedRole, Patterns, PolicyArn, Premise, RolePath, Step,
         decision::{
             Aim, Decision, End, Situation, Subject, Work, after, at_once, blocked, foresee, subject, unread,
             without_account,

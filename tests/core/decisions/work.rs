@@ -232,3 +232,37 @@ fn what_keeps_a_role_from_being_deleted() {
          --role-name role --instance-profile-name one)"
     );
 }
+
+#[test]
+fn what_the_status_learns_of_work() {
+    let case = Case::in_place(|case| {
+        case.role().attached.insert(ADMIN.to_owned());
+    });
+    let Decision::Act(work) = case.ask(|situation| foresee(situation, &account(), case.shown.as_ref(), &Rival::Live))
+    else {
+        panic!("drift")
+    };
+    let desired = case.desired();
+    let drift = |aim| {
+        let work = Work { aim, ..work.clone() };
+        work.intent(&desired).drift.len()
+    };
+    assert_eq!((drift(Aim::Repair), drift(Aim::Update), drift(Aim::Adopt)), (1, 0, 0));
+
+    let id = |aim, adopted: bool, made: bool| {
+        let mut work = Work { aim, ..work.clone() };
+        if made {
+            work.before = None;
+        }
+        let mut progress = Progress::without(&(!adopted).then_some(Premise::Ours).into_iter().collect());
+        progress.made = made.then(|| Head {
+            id: "AROAMADE".to_owned(),
+            ..Head::default()
+        });
+        work.role(&progress).map(|role| role.id)
+    };
+    assert_eq!(id(Aim::Repair, false, false).as_deref(), Some("AROANEW"));
+    assert_eq!(id(Aim::Adopt, true, false).as_deref(), Some("AROANEW"));
+    assert_eq!(id(Aim::Adopt, false, false), None, "it does not bear the tags yet");
+    assert_eq!(id(Aim::Create, false, true).as_deref(), Some("AROAMADE"));
+}

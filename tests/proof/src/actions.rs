@@ -150,51 +150,49 @@ impl Model {
 #[allow(clippy::option_option, reason = "the role may be gone then")]
 fn moved(world: &World, what: Move) -> Option<Option<Role>> {
     let truth = world.iam.truth();
-    let made = |tags: bool, trust: &str| {
-        let mut shown = truth.map(|role| role.shown.clone()).unwrap_or_default();
-        let head = &mut shown.head;
-        crate::iam::NAME.clone_into(&mut head.name);
-        head.arn = format!("arn:aws:iam::123456789012:role/{}", head.name);
-        "/".clone_into(&mut head.path);
-        head.id = String::new();
-        trust.clone_into(&mut head.trust);
-        if !tags {
-            head.tags.clear();
-        }
-        shown.attached = [ADMIN.to_owned()].into();
-        Role {
-            shown,
-            maker: None,
-            spoiled: false,
-            written: false,
-            in_profile: false,
-        }
-    };
     match (what, truth) {
-        (Move::MakeOther, _) => return Some(Some(made(false, PINPOINT))),
-        (Move::MakeOpen, _) => return Some(Some(made(false, STRANGER))),
-        (Move::MakeRivals, _) => {
-            let mut role = made(false, PINPOINT);
-            claim(&mut role.shown);
-            return Some(Some(role));
+        (Move::MakeOther | Move::MakeOpen | Move::MakeRivals, _)
+        | (Move::Remake | Move::RemakeOpen | Move::RemakeBare, Some(_)) => Some(Some(made(truth, what))),
+        (_, None) => None,
+        (Move::Delete, Some(_)) => Some(None),
+        (_, Some(role)) => {
+            let after = changed(role, what);
+            (after.shown != role.shown || after.in_profile != role.in_profile).then_some(Some(after))
         }
-        (Move::Remake, Some(_)) => return Some(Some(made(true, PINPOINT))),
-        (Move::RemakeBare, Some(_)) => {
-            let mut role = made(true, PINPOINT);
-            (role.shown.attached, role.shown.inline) = Default::default();
-            return Some(Some(role));
-        }
-        (Move::RemakeOpen, Some(_)) => return Some(Some(made(true, STRANGER))),
-        (Move::Delete, Some(_)) => return Some(None),
+    }
+}
+
+/// A role that others made in the place of one.
+fn made(former: Option<&Role>, what: Move) -> Role {
+    let mut shown = former.map(|role| role.shown.clone()).unwrap_or_default();
+    let head = &mut shown.head;
+    crate::iam::NAME.clone_into(&mut head.name);
+    head.arn = format!("arn:aws:iam::123456789012:role/{}", head.name);
+    "/".clone_into(&mut head.path);
+    head.id = String::new();
+    let is_open = matches!(what, Move::RemakeOpen | Move::MakeOpen);
+    if is_open { STRANGER } else { PINPOINT }.clone_into(&mut head.trust);
+    if matches!(what, Move::MakeOther | Move::MakeOpen | Move::MakeRivals) {
+        head.tags.clear();
+    }
+    shown.attached = [ADMIN.to_owned()].into();
+    match what {
+        Move::MakeRivals => claim(&mut shown),
+        Move::RemakeBare => (shown.attached, shown.inline) = Default::default(),
         _ => {}
     }
-    let mut role = truth?.clone();
-    if matches!(what, Move::IntoProfile | Move::OutOfProfile) {
-        let is_in = what == Move::IntoProfile;
-        let is_news = std::mem::replace(&mut role.in_profile, is_in) != is_in;
-        return is_news.then_some(Some(role));
+    Role {
+        shown,
+        maker: None,
+        spoiled: false,
+        written: false,
+        in_profile: false,
     }
-    let before = role.shown.clone();
+}
+
+/// A role that others changed.
+fn changed(role: &Role, what: Move) -> Role {
+    let mut role = role.clone();
     let ObservedRole { head, attached, inline } = &mut role.shown;
     match what {
         Move::LetIn => STRANGER.clone_into(&mut head.trust),
@@ -210,9 +208,11 @@ fn moved(world: &World, what: Move) -> Option<Option<Role>> {
             .tags
             .retain(|key, _| Tag::VARIANTS.iter().all(|tag| tag.key() != key)),
         Move::Claim => claim(&mut role.shown),
+        Move::IntoProfile => role.in_profile = true,
+        Move::OutOfProfile => role.in_profile = false,
         _ => {}
     }
-    (role.shown != before).then_some(Some(role))
+    role
 }
 
 fn claim(role: &mut ObservedRole) {
