@@ -169,6 +169,24 @@ mod tests {
         assert_eq!(list(["a\nb"], 0, 4), "a\\nb");
     }
 
+    #[test]
+    fn as_many_items_are_listed_as_have_room() {
+        let (a, b, c) = ("a".repeat(20), "b".repeat(12), "c".repeat(12));
+        let all = [a.as_str(), &b, &c];
+        let whole = format!("{a}; {b}; {c}");
+        assert_eq!(list(all, 0, 100), whole);
+        assert_eq!(list(all, 3, 100), format!("{whole}; and 3 more"));
+        // Beside the second, 24 bytes are for "; and … more".
+        assert_eq!(list(all, 0, 58), whole);
+        assert_eq!(list(all, 0, 57), format!("{a}; and 2 more"));
+        assert_eq!(list(all, 3, 57), format!("{a}; and 5 more"));
+        assert_eq!(list(all, 3, 71), format!("{a}; {b}; and 4 more"));
+        assert_eq!(list(all, 3, 72), format!("{whole}; and 3 more"));
+        assert_eq!(list([a.as_str()], 0, 10), format!("{}…", "a".repeat(7)));
+        assert_eq!(list([a.as_str()], 1, 34), format!("{}…; and 1 more", "a".repeat(7)));
+        assert_eq!(list([], 0, 10), "");
+    }
+
     /// Bounds are of what is shown, which is longer than what was written.
     #[test]
     fn what_is_made_plain_has_its_bounds() {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use pinpoint_import_role_controller::{
     api::{
         INLINE_POLICY,
-        v1alpha1::{AdoptionPolicy, UndeclaredPolicies},
+        v1alpha1::{AdoptionPolicy, Bucket, PinpointImportRoleSpec, UndeclaredPolicies},
     },
     role::{
-        Change, Field, Head, Owner, Ownership, Step,
+        Change, Field, Head, ObservedRole, Owner, Ownership, Step,
         ownership::{Claim, Rival, ownership},
         plan::{plan, retention, teardown},
         policy::trust::obstacle_to_adoption,
@@ -255,4 +255,46 @@ proptest! {
         prop_assert_eq!(verdict == Ownership::Adoptable, takeable && !ours);
         prop_assert_eq!(ownership(None, claim, &rival), Ownership::Absent);
     }
+}
+
+/// What is not declared goes before the trust policy is put right, and what is comes after it; in between nothing is written over.
+#[test]
+fn a_bucket_policy_that_differs_goes_first_where_the_frame_changes() {
+    const OTHER: &str = r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*"}}"#;
+    const OPEN: &str =
+        r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
+    let desired = declare(&PinpointImportRoleSpec {
+        buckets: Some(vec![Bucket {
+            name: "segments".to_owned(),
+            prefix: None,
+            kms_key_arn: None,
+        }]),
+        ..PinpointImportRoleSpec::default()
+    });
+    let mut role = after(None, &plan(&desired, None, &[])).unwrap();
+    role.inline.insert(INLINE_POLICY.to_owned(), Some(OTHER.to_owned()));
+    let told = |role: &ObservedRole| {
+        let plan = plan(&desired, Some(role), &[]);
+        let told = |change: &Change| {
+            (
+                change.step.action(),
+                change.overwrites.clone(),
+                change.differences.len(),
+            )
+        };
+        plan.iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&role), [("PutRolePolicy", Some(OTHER.to_owned()), 3)]);
+    let trust = std::mem::replace(&mut role.head.trust, OPEN.to_owned());
+    assert_eq!(
+        told(&role),
+        [
+            ("DeleteRolePolicy", None, 3),
+            ("UpdateAssumeRolePolicy", Some(OPEN.to_owned()), 2),
+            ("PutRolePolicy", None, 0)
+        ]
+    );
+    role.head.trust = trust;
+    role.inline.insert(INLINE_POLICY.to_owned(), None);
+    assert_eq!(told(&role), [("PutRolePolicy", None, 1)], "its document was not read");
 }
