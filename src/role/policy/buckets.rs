@@ -243,6 +243,12 @@ mod tests {
             (0..20).map(bucket).collect()
         };
         assert!(BucketPolicy::declare(&many(&"p".repeat(100)), &account()).is_ok());
+        let longest = (1..200).rev().find_map(|length| {
+            let mut buckets = many(&"p".repeat(142));
+            buckets[0].kms_key_arn = Some(format!("arn:aws:kms:us-east-1:123456789012:key/{}", "k".repeat(length)));
+            BucketPolicy::declare(&buckets, &account()).ok().flatten()
+        });
+        assert_eq!(longest.unwrap().document().len(), LONGEST);
         for prefix in ["p".repeat(200), "セ".repeat(40)] {
             let problems = BucketPolicy::declare(&many(&prefix), &account()).unwrap_err();
             let said = problems[0].to_string();
