@@ -307,3 +307,39 @@ fn resolved(pattern: &str, variables: bool) -> String {
     }
     all + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_apart_at_a_slash_that_is_in_no_variable() {
+        for (path, name, key) in [
+            ("a/b/c", "a", "b/c"),
+            ("a", "a", ""),
+            ("a/", "a", ""),
+            ("${aws:PrincipalTag/team}/b", "${aws:PrincipalTag/team}", "b"),
+            ("${aws:PrincipalTag/}/b", "${aws:PrincipalTag/}", "b"),
+            ("x${a/b}${c/d}y/z", "x${a/b}${c/d}y", "z"),
+            ("x${a/b", "x${a", "b"),
+            ("${a/b}", "${a/b}", ""),
+        ] {
+            assert_eq!(name_and_key(path, true), (name, key), "{path}");
+        }
+        assert_eq!(name_and_key("${a/b}/c", false), ("${a", "b}/c"), "there it is text");
+    }
+
+    #[test]
+    fn what_a_variable_may_become() {
+        for (pattern, resolved) in [
+            ("a", "a"),
+            ("a${aws:username}b", "a*b"),
+            ("${*}${?}${$}", "$$$"),
+            ("a${b", "a${b"),
+            ("${a}${b}", "**"),
+        ] {
+            assert_eq!(super::resolved(pattern, true), resolved, "{pattern}");
+        }
+        assert_eq!(super::resolved("${a}", false), "${a}");
+    }
+}
