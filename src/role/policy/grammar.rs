@@ -332,3 +332,47 @@ fn are_alternatives(operator: &Folded) -> bool {
     let operator = operator.strip_suffix("ifexists").unwrap_or(operator);
     ALTERNATIVES.contains(&operator)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is paid for is more than what the grants take, and not much more: neither is memory given away, nor a sound document refused.
+    #[test]
+    fn the_price_of_grants_is_what_they_take() {
+        let texts = |count: usize, kind: &str| -> Vec<String> {
+            let text = |n| format!("{kind}{n}{}", "x".repeat(150));
+            (0..count).map(text).collect()
+        };
+        let plain = json!({
+            "Effect": "Allow",
+            "Principal": {"Federated": texts(3, "p")},
+            "Action": texts(4, "s3:a"),
+            "Resource": texts(5, "arn:aws:s3:::r"),
+        });
+        let mut conditional = plain.clone();
+        conditional["Condition"] = json!({
+            "StringEquals": {"aws:a": texts(2, "a"), "aws:b": texts(3, "b")},
+            "StringNotEquals": {"aws:c": texts(2, "c")},
+        });
+        let held = |grant: &Grant| {
+            grant.principal.heap() + grant.action.heap() + grant.resource.heap() + grant.conditions.heap()
+        };
+        for (statement, number, tenths) in [(plain, 60, 1), (conditional, 360, 3)] {
+            let parts = Parts::read(statement.as_object().expect("an object")).expect("a statement");
+            let mut grants = BTreeSet::new();
+            parts
+                .multiply(&mut Budget::of_document(), &mut grants)
+                .expect("it is cheap");
+            assert_eq!(grants.len(), number);
+            let taken = nodes::<Grant>(number) + grants.iter().map(held).sum::<usize>();
+            let price = parts.price();
+            assert!(
+                (taken..taken + taken * tenths / 10).contains(&price),
+                "{price} for {taken}"
+            );
+        }
+    }
+}

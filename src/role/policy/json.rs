@@ -156,6 +156,9 @@ mod tests {
         let objects = format!("[{}{{}}]", r#"{"":1},"#.repeat(131_072 / 7));
         assert!(read(&objects).unwrap_err().contains("too large"));
         assert!(read(&" ".repeat(5 << 20)).unwrap_err().contains("too large"));
+        let list = |length: usize| format!("[{}0]", "0,".repeat(length - 1));
+        assert!(read(&list(60_000)).is_ok());
+        assert!(read(&list(70_000)).unwrap_err().contains("too large"));
         let key = |length: usize| format!("{{{:?}:1}}", "k".repeat(length));
         assert!(read(&key(700_000)).is_ok());
         assert!(read(&key(900_000)).unwrap_err().contains("too large"));
