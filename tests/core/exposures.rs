@@ -402,6 +402,27 @@ fn reads_of(text: &str) -> String {
 }
 
 #[test]
+fn no_partition_has_every_bucket_but_one_of_aws() {
+    let every = |resource: &str| {
+        let may = allow(&[r#""Action":"s3:GetObject""#, &format!(r#""Resource":"{resource}""#)]);
+        let swept = role(document(&[allow(&[PINPOINT, ASSUME])]), &[&document(&[may])], &[]);
+        exposure(&swept, &Sweep::default())
+            .expect("Pinpoint")
+            .reach
+            .every_bucket
+    };
+    for (resource, is_every) in [
+        ("arn:aws:s3:::*/*", true),
+        ("arn:aws-us-gov:s3:::*/*", true),
+        ("arn:*:s3:::*/*", true),
+        ("arn:gcp:s3:::*/*", false),
+        ("arn:AWS:s3:::*/*", false),
+    ] {
+        assert_eq!(every(resource), is_every, "{resource}");
+    }
+}
+
+#[test]
 fn what_it_reads() {
     let mut cases = 0;
     for (action, resource, right) in [
