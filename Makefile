@@ -25,7 +25,7 @@ tools: setup ## Build what the tests need besides, once: about 2 minutes; make t
 
 # The profile and the crates of `make test`, so that neither builds for itself alone: it takes less than half the time of a release.
 build:
-	@[ -e $(TARGET)/debug/demo ] || echo "the first time: a control plane, moto and the binaries are made, side by side, in about 10 minutes" >&2
+	@[ -e $(TARGET)/debug/demo ] || echo "the first time: a control plane, moto and the binaries are made, side by side, in about 8 minutes" >&2
 	@$(STEP) binaries cargo build --quiet --locked --workspace --bin demo --bin pinpoint-import-role-controller & binaries=$$!; \
 	$(MAKE) --no-print-directory setup && wait $$binaries
 
