@@ -1,6 +1,8 @@
 //! The rules of the decision, each of which can be taken out: from outside, by keeping from the decision what it would judge by, or by
 //! executing a plan without what the rule puts into it. The product has no switches.
 
+use std::borrow::Cow;
+
 use pinpoint_import_role_controller::{
     api::Tag,
     role::{
@@ -197,10 +199,10 @@ impl Guard {
 
     /// A role as the memory of a process is shown it.
     #[must_use]
-    pub fn memorable(without: Option<Self>, role: &ObservedRole) -> ObservedRole {
-        let mut role = role.clone();
+    pub fn memorable(without: Option<Self>, role: &ObservedRole) -> Cow<'_, ObservedRole> {
+        let mut role = Cow::Borrowed(role);
         if without == Some(Self::SettledOfThisRole) {
-            role.head.id.clear();
+            role.to_mut().head.id.clear();
         }
         role
     }

@@ -144,10 +144,9 @@ impl Model {
         let shown = ObservedRole { head, ..role };
         let Some(subject) = &pass.subject else { return Ok(()) };
         let clock = world.clock(&world.replicas[r]);
+        let memorable = Guard::memorable(self.without, &shown);
         if self.without != Some(Guard::LostAnswers) {
-            self.remember(world, r, &pass.object, |recent| {
-                recent.saw_whole(&Guard::memorable(self.without, &shown), clock);
-            });
+            self.remember(world, r, &pass.object, |recent| recent.saw_whole(&memorable, clock));
         }
         let mut recent = self.recent(world, r, &pass.object);
         if self.without == Some(Guard::Settled) {
@@ -158,7 +157,6 @@ impl Model {
                 Recent::default()
             });
         }
-        let memorable = Guard::memorable(self.without, &shown);
         let decision = self.asking(world, &world.replicas[r], &pass.object, &recent, |situation| {
             decide(situation, subject, whose, &memorable)
         });

@@ -262,7 +262,7 @@ impl Model {
         let outcome = answered.as_ref().map(drop);
         let known = pass.known.as_ref().map(|role| Guard::memorable(self.without, role));
         self.remember(world, r, &pass.object, |recent| {
-            recent.did(&change.step, known.as_ref(), outcome, clock);
+            recent.did(&change.step, known.as_deref(), outcome, clock);
         });
         pass.known = match &answered {
             Ok(Some(made)) => Some(made.clone().into()),
