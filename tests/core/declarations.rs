@@ -7,22 +7,12 @@ use pinpoint_import_role_controller::{
         Reason,
         v1alpha1::{AdoptionPolicy, Bucket, PinpointImportRoleSpec, UndeclaredPolicies},
     },
-    role::{Account, DesiredRole, Guards, Patterns, PolicyArn, RolePath, Surroundings},
+    role::{DesiredRole, Guards, Owner, Patterns, PolicyArn},
 };
 
-use crate::generated::{declare, owner};
+use crate::generated::{all_allowed, around, declare, owner};
 
 const OURS: &str = "arn:aws:iam::123456789012:policy/ours";
-
-fn around() -> Surroundings {
-    Surroundings {
-        account: Account {
-            id: "123456789012".to_owned(),
-            partition: "aws".to_owned(),
-        },
-        role_path: RolePath::default(),
-    }
-}
 
 fn spec(change: impl FnOnce(&mut PinpointImportRoleSpec)) -> PinpointImportRoleSpec {
     let mut spec = PinpointImportRoleSpec::default();
@@ -217,13 +207,7 @@ fn each_field_arrives_and_makes_another_declaration() {
 type Change = Box<dyn Fn(&mut Guards)>;
 
 fn guarded(change: impl FnOnce(&mut Guards), spec: &PinpointImportRoleSpec) -> Result<DesiredRole, (Reason, String)> {
-    let all = || Patterns::new(&["*".to_owned()]);
-    let mut guards = Guards {
-        policy_arns: all(),
-        boundary: None,
-        name_prefix: String::new(),
-        adoption_namespaces: all(),
-    };
+    let mut guards = all_allowed();
     change(&mut guards);
     guards.declare(spec, owner(), &around())
 }
@@ -310,7 +294,7 @@ fn what_operators_do_not_allow() {
 
 #[test]
 fn owners_of_one_name_are_told_apart() {
-    let tags = |change: fn(&mut pinpoint_import_role_controller::role::Owner)| {
+    let tags = |change: fn(&mut Owner)| {
         let mut owner = owner();
         change(&mut owner);
         owner.tags()

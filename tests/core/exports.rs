@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use pinpoint_import_role_controller::{
     api::INLINE_POLICY,
     role::{
-        Account, Guards, Head, ObservedRole, Patterns, PolicyArn,
+        Guards, Head, ObservedRole, Patterns, PolicyArn,
         review::export::{Exported, Purpose, export},
     },
 };
 use serde_json::{Value, json};
+
+use crate::generated::{account, all_allowed};
 
 const GUIDE: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
 const S3: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
@@ -33,22 +35,13 @@ fn role(change: impl FnOnce(&mut ObservedRole)) -> ObservedRole {
 }
 
 fn exported(role: &ObservedRole, guards: impl FnOnce(&mut Guards), without: &[&str]) -> Result<Exported, String> {
-    let all = || Patterns::new(&["*".to_owned()]);
-    let mut all = Guards {
-        policy_arns: all(),
-        boundary: None,
-        name_prefix: String::new(),
-        adoption_namespaces: all(),
-    };
+    let mut all = all_allowed();
     guards(&mut all);
     let without = without
         .iter()
         .map(|field| ((*field).to_owned(), "it is odd".to_owned()));
     let purpose = Purpose {
-        account: &Account {
-            id: "123456789012".to_owned(),
-            partition: "aws".to_owned(),
-        },
+        account: &account(),
         guards: &all,
         namespace: "marketing",
         without: without.collect::<BTreeMap<_, _>>(),

@@ -1,6 +1,6 @@
 //! Generated declarations and roles, small in their choices so that they meet each other often.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use pinpoint_import_role_controller::{
     api::{
@@ -10,7 +10,10 @@ use pinpoint_import_role_controller::{
             UndeclaredPolicies,
         },
     },
-    role::{Account, DesiredRole, Head, ObservedRole, Owner, RolePath, Surroundings},
+    role::{
+        Account, Class, DesiredRole, Failure, Guards, Head, ObservedRole, Owner, Patterns, RolePath, Surroundings,
+        recent::Clock,
+    },
 };
 use proptest::{
     collection::{btree_map, btree_set, vec},
@@ -43,15 +46,53 @@ pub fn owner() -> Owner {
     }
 }
 
-pub fn declare(spec: &PinpointImportRoleSpec) -> DesiredRole {
-    let around = Surroundings {
-        account: Account {
-            id: "123456789012".to_owned(),
-            partition: "aws".to_owned(),
-        },
+/// The account of all roles.
+pub fn account() -> Account {
+    Account {
+        id: "123456789012".to_owned(),
+        partition: "aws".to_owned(),
+    }
+}
+
+pub fn around() -> Surroundings {
+    Surroundings {
+        account: account(),
         role_path: RolePath::default(),
-    };
-    DesiredRole::declare(spec, owner(), &around).expect("a generated spec is valid")
+    }
+}
+
+pub fn declare(spec: &PinpointImportRoleSpec) -> DesiredRole {
+    DesiredRole::declare(spec, owner(), &around()).expect("a generated spec is valid")
+}
+
+/// Operators who allow all.
+pub fn all_allowed() -> Guards {
+    let all = || Patterns::new(&["*".to_owned()]);
+    Guards {
+        policy_arns: all(),
+        boundary: None,
+        name_prefix: String::new(),
+        adoption_namespaces: all(),
+    }
+}
+
+/// Seconds for which IAM may be late, by [`clock`].
+pub const SETTLE: u64 = 60;
+
+/// So many seconds after a process began.
+pub fn clock(now: u64) -> Clock {
+    Clock {
+        now: Duration::from_secs(now),
+        settle: Duration::from_secs(SETTLE),
+    }
+}
+
+/// A call that failed.
+pub fn failure(class: Class) -> Failure {
+    Failure {
+        class,
+        message: format!("{class:?} it is"),
+    }
 }
 
 fn arn() -> impl Strategy<Value = String> {

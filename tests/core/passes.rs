@@ -13,7 +13,7 @@ use pinpoint_import_role_controller::{
         },
     },
     role::{
-        Account, Class, Failure, Guards, Head, ObservedRole, Owner, Patterns, Premise, RolePath, Step,
+        Account, Class, Failure, Head, ObservedRole, Owner, Premise, RolePath, Step,
         decision::{Decision, End, Situation, Subject, Work, after, at_once, begin, decide, foresee, subject, whose},
         events::events,
         outcome::Outcome,
@@ -31,7 +31,7 @@ use proof::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use strum::VariantArray;
 
-use crate::generated::{cases, declare, owner, spec};
+use crate::generated::{account, all_allowed, cases, declare, owner, spec};
 
 const WIDE: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
 const STRANGER: &str =
@@ -65,13 +65,6 @@ enum Event {
     Wait(u64),
     Restart,
     NewSpec,
-}
-
-fn account() -> Account {
-    Account {
-        id: "123456789012".to_owned(),
-        partition: "aws".to_owned(),
-    }
 }
 
 /// A role that somebody made by hand.
@@ -183,12 +176,6 @@ impl World {
     }
 
     fn asking<T>(&mut self, question: impl FnOnce(&Situation<'_>) -> T) -> T {
-        let guards = Guards {
-            policy_arns: Patterns::new(&["*".to_owned()]),
-            boundary: None,
-            name_prefix: String::new(),
-            adoption_namespaces: Patterns::new(&["*".to_owned()]),
-        };
         let recent = self.recent().clone();
         question(&Situation {
             spec: self.spec(),
@@ -197,7 +184,7 @@ impl World {
             generation: self.generation,
             deleting: self.deleting,
             has_finalizer: self.has_finalizer,
-            guards: &guards,
+            guards: &all_allowed(),
             role_path: &RolePath::default(),
             recent: &recent,
             clock: self.clock(),

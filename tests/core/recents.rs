@@ -1,28 +1,15 @@
 //! What a process remembers of its writes, and for how long: each answer of [`Recent`] just before and just after the settle time.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use pinpoint_import_role_controller::role::{
     Class, Failure, Head, NewRole, ObservedRole, PolicyArn, Premise, RolePath, Step,
-    recent::{Clock, Recent, Settled},
+    recent::{Recent, Settled},
 };
 
-const SETTLE: u64 = 60;
+use crate::generated::{clock, failure};
+
 const S3: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
-
-fn clock(now: u64) -> Clock {
-    Clock {
-        now: Duration::from_secs(now),
-        settle: Duration::from_secs(SETTLE),
-    }
-}
-
-fn failure(class: Class) -> Failure {
-    Failure {
-        class,
-        message: String::new(),
-    }
-}
 
 fn create() -> Step {
     Step::CreateRole(Box::new(NewRole {

@@ -6,7 +6,7 @@ use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
     api::v1alpha1::{Drift, DriftPolicy, PinpointImportRoleSpec, PinpointImportRoleStatus},
     role::{
-        Account, Class, Failure, Guards, ObservedRole, Owner, Ownership, Patterns, RolePath, Step,
+        Class, Failure, Guards, ObservedRole, Owner, Ownership, Patterns, RolePath, Step,
         decision::{Decision, End, Situation, foresee},
         outcome::{Did, Outcome},
         ownership::{Claim, Rival, ownership},
@@ -19,7 +19,7 @@ use pinpoint_import_role_controller::{
 use proof::iam::after;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use crate::generated::{declare, owner, role, spec};
+use crate::generated::{account, all_allowed, declare, owner, role, spec};
 
 /// A change of an object, and its name.
 type Change<'a> = (&'a str, &'a dyn Fn(&mut Object));
@@ -38,13 +38,6 @@ struct Object {
     has_finalizer: bool,
     deleting: bool,
     generation: i64,
-}
-
-fn account() -> Account {
-    Account {
-        id: "123456789012".to_owned(),
-        partition: "aws".to_owned(),
-    }
 }
 
 impl Object {
@@ -69,12 +62,7 @@ impl Object {
             spec,
             owner: owner(),
             recent: Recent::default(),
-            guards: Guards {
-                policy_arns: Patterns::new(&["*".to_owned()]),
-                boundary: None,
-                name_prefix: String::new(),
-                adoption_namespaces: Patterns::new(&["*".to_owned()]),
-            },
+            guards: all_allowed(),
             role_path: RolePath::default(),
             request: None,
             has_finalizer: true,

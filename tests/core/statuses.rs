@@ -20,7 +20,7 @@ use pinpoint_import_role_controller::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use strum::VariantArray;
 
-use crate::generated::{cases, declare};
+use crate::generated::{cases, declare, failure};
 
 fn difference(what: &str) -> Difference {
     Difference::new(
@@ -210,10 +210,7 @@ fn next(before: &PinpointImportRoleStatus, outcome: &Outcome, second: i64) -> Pi
 }
 
 fn failed(classes: &[Class]) -> Outcome {
-    let failures = classes.iter().map(|class| Failure {
-        class: *class,
-        message: format!("{class:?} it is"),
-    });
+    let failures = classes.iter().copied().map(failure);
     Outcome::Failed(Failures::of(failures.collect()).expect("a failure"))
 }
 

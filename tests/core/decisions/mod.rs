@@ -1,7 +1,7 @@
 //! The decision as a table: an object, what IAM shows, and what is decided, a row each (contract, sections 4 and 6). The laws say what
 //! never happens; the rows say what does.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::ops::ControlFlow;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use pinpoint_import_role_controller::{
@@ -12,44 +12,29 @@ use pinpoint_import_role_controller::{
         },
     },
     role::{
-        Account, Class, DesiredRole, Failure, Guards, Head, ObservedRole, Patterns, PolicyArn, Premise, RolePath, Step,
+        Class, DesiredRole, Failure, Head, ObservedRole, PolicyArn, Premise, RolePath, Step,
         decision::{
             Aim, Decision, End, Situation, Subject, Work, after, at_once, blocked, foresee, subject, unread,
             without_account,
         },
         outcome::Outcome,
         ownership::Rival,
-        plan::plan,
+        plan::{Plan, plan},
         progress::Progress,
-        recent::{Clock, Recent},
+        recent::Recent,
     },
 };
-use proof::iam::apply;
+use proof::iam::after as after_all;
 
-use crate::generated::{declare, owner};
+use crate::generated::{SETTLE, account, all_allowed, clock, declare, failure, owner};
 
 mod table;
 mod work;
 
-const SETTLE: u64 = 60;
 /// When all is asked: long after the process met the object.
 const NOW: u64 = 1000;
 const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 const OPEN: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
-
-fn clock(now: u64) -> Clock {
-    Clock {
-        now: Duration::from_secs(now),
-        settle: Duration::from_secs(SETTLE),
-    }
-}
-
-fn account() -> Account {
-    Account {
-        id: "123456789012".to_owned(),
-        partition: "aws".to_owned(),
-    }
-}
 
 /// An object, a process, and what IAM shows.
 struct Case {
@@ -87,7 +72,7 @@ impl Case {
     fn in_place(change: impl FnOnce(&mut Self)) -> Self {
         Self::without_role(|case| {
             let desired = case.desired();
-            let role = made(&desired);
+            let role = after_all(None, &plan(&desired, None, &[])).expect("a role");
             case.status.role_id = Some(role.head.id.clone());
             case.status.account_id = Some(account().id);
             case.status.applied_generation = Some(1);
@@ -140,7 +125,6 @@ impl Case {
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Situation<'_>) -> T) -> T {
-        let all = || Patterns::new(&["*".to_owned()]);
         question(&Situation {
             spec: &self.spec,
             owner: &owner(),
@@ -148,42 +132,37 @@ impl Case {
             generation: self.generation,
             deleting: self.deleting,
             has_finalizer: self.held,
-            guards: &Guards {
-                policy_arns: all(),
-                boundary: None,
-                name_prefix: String::new(),
-                adoption_namespaces: all(),
-            },
+            guards: &all_allowed(),
             role_path: &RolePath::default(),
             recent: &self.recent,
             clock: clock(NOW),
         })
     }
 
+    /// What a pass is about, where it is not at its end already.
+    fn subject(&self) -> Subject {
+        match self.ask(|situation| subject(situation, &account())) {
+            ControlFlow::Continue(subject) => subject,
+            ControlFlow::Break(end) => panic!("{end:?}"),
+        }
+    }
+
     fn says(&self) -> String {
         match self.ask(|situation| foresee(situation, &account(), self.shown.as_ref(), &self.rival)) {
-            Decision::Act(work) => format!("{:?}: {}", work.aim, calls(&work)),
-            Decision::Report(changes) => {
-                let calls: Vec<_> = changes.iter().map(|change| change.step.action()).collect();
-                format!("Report: {}", calls.join(" "))
-            }
+            Decision::Act(work) => work_words(&work),
+            Decision::Report(changes) => format!("Report: {}", calls(&changes)),
             Decision::End(end) => end_words(&end),
         }
     }
 }
 
-/// A role as declared.
-fn made(desired: &DesiredRole) -> ObservedRole {
-    let mut role = None;
-    for change in plan(desired, None, &[]) {
-        apply(&mut role, &change.step);
-    }
-    role.expect("a role")
+fn calls(plan: &Plan) -> String {
+    let calls: Vec<_> = plan.iter().map(|change| change.step.action()).collect();
+    calls.join(" ")
 }
 
-fn calls(work: &Work) -> String {
-    let calls: Vec<_> = work.changes.iter().map(|change| change.step.action()).collect();
-    calls.join(" ")
+fn work_words(work: &Work) -> String {
+    format!("{:?}: {}", work.aim, calls(&work.changes))
 }
 
 fn end_words(end: &End) -> String {
@@ -219,15 +198,8 @@ fn check(rows: Vec<(&str, Case, &str)>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The process made the role, at this time.
-fn created(recent: &mut Recent, desired: &DesiredRole, at: u64) {
+/// The process sent `CreateRole`, which was answered so at this time.
+fn sent_create(recent: &mut Recent, desired: &DesiredRole, answer: Result<(), &Failure>, at: u64) {
     let plan = plan(desired, None, &[]);
-    recent.did(&plan[0].step, None, Ok(()), clock(at));
-}
-
-fn failure(class: Class) -> Failure {
-    Failure {
-        class,
-        message: format!("{class:?} it is"),
-    }
+    recent.did(&plan[0].step, None, answer, clock(at));
 }

@@ -95,7 +95,7 @@ fn what_is_decided_without_a_role() {
             "just made by this process",
             Case::without_role(|case| {
                 let desired = case.desired();
-                created(&mut case.recent, &desired, NOW - 1);
+                sent_create(&mut case.recent, &desired, Ok(()), NOW - 1);
             }),
             "waiting",
         ),
@@ -103,7 +103,7 @@ fn what_is_decided_without_a_role() {
             "made by this process, a settle time ago",
             Case::without_role(|case| {
                 let desired = case.desired();
-                created(&mut case.recent, &desired, NOW - SETTLE);
+                sent_create(&mut case.recent, &desired, Ok(()), NOW - SETTLE);
             }),
             "Create: CreateRole AttachRolePolicy",
         ),
@@ -509,7 +509,7 @@ fn what_was_done_is_told_by_what_was_in_place() {
                 adopts(case);
                 is_first(case);
                 let desired = case.desired();
-                created(&mut case.recent, &desired, 0);
+                sent_create(&mut case.recent, &desired, Ok(()), 0);
             }),
             "in place, Created",
         ),

@@ -5,12 +5,8 @@ use super::*;
 #[test]
 fn a_role_is_made_without_a_look_once() {
     let is_at_once = |case: &Case| {
-        let subject = case.ask(|situation| subject(situation, &account()));
-        let ControlFlow::Continue(subject) = subject else {
-            return None;
-        };
-        case.ask(|situation| at_once(situation, &subject))
-            .map(|work| format!("{:?}: {}", work.aim, calls(&work)))
+        let work = case.ask(|situation| at_once(situation, &case.subject()));
+        work.map(|work| work_words(&work))
     };
     let new = |change: fn(&mut Case)| {
         Case::without_role(|case| {
@@ -70,10 +66,6 @@ impl Done {
     /// What comes of it.
     fn says(self, case: &Case) -> String {
         let role = case.shown.clone().expect("a role");
-        let subject = match case.ask(|situation| subject(situation, &account())) {
-            ControlFlow::Continue(subject) => subject,
-            ControlFlow::Break(end) => panic!("{end:?}"),
-        };
         let mut progress = Progress::default();
         progress.failures = self.failures.iter().copied().map(failure).collect();
         progress.made = (self.role == Role::WasMade).then(|| role.head.clone());
@@ -85,7 +77,7 @@ impl Done {
             unproven: [].into(),
             late: self.late,
         };
-        match case.ask(|situation| after(situation, &subject, &work, progress)) {
+        match case.ask(|situation| after(situation, &case.subject(), &work, progress)) {
             ControlFlow::Continue(()) => "look".to_owned(),
             ControlFlow::Break(end) => end_words(&end),
         }
@@ -150,25 +142,16 @@ fn what_comes_of_work_that_does_not_fail() {
 
 #[test]
 fn a_name_that_is_taken_by_what_is_not_shown_is_told_after_a_settle_time() {
-    let mut case = Case::without_role(|_| {});
-    let desired = case.desired();
-    let plan = plan(&desired, None, &[]);
-    let exists = failure(Class::Exists);
-    case.recent.did(&plan[0].step, None, Err(&exists), clock(NOW - SETTLE));
-    let work = Work {
-        aim: Aim::Create,
-        changes: Vec::new(),
-        before: None,
-        unproven: [].into(),
-        late: false,
-    };
-    let mut progress = Progress::default();
-    progress.failures.push(exists);
-    let subject = Subject::Role(Box::new(desired));
-    let ControlFlow::Break(end) = case.ask(|situation| after(situation, &subject, &work, progress)) else {
-        panic!("it asks for a look")
-    };
-    let words = end_words(&end);
+    let case = Case::in_place(|case| {
+        let desired = case.desired();
+        let exists = failure(Class::Exists);
+        sent_create(&mut case.recent, &desired, Err(&exists), NOW - SETTLE);
+    });
+    let words = Done {
+        failures: &[Class::Exists],
+        ..Done::NOT_MADE
+    }
+    .says(&case);
     assert!(
         words.starts_with("refused, RoleNotOwned: IAM says that a role namespace.name exists and does not show it"),
         "{words}"
@@ -177,12 +160,8 @@ fn a_name_that_is_taken_by_what_is_not_shown_is_told_after_a_settle_time() {
 
 #[test]
 fn policies_that_can_t_be_read() {
-    let words = |case: &Case, class| {
-        let ControlFlow::Continue(subject) = case.ask(|situation| subject(situation, &account())) else {
-            panic!("a role")
-        };
-        outcome_words(&case.ask(|situation| unread(situation, &subject, failure(class))))
-    };
+    let words =
+        |case: &Case, class| outcome_words(&case.ask(|situation| unread(situation, &case.subject(), failure(class))));
     let (old, young) = (Case::in_place(|_| {}), Case::in_place(Case::young));
     assert_eq!(words(&old, Class::Unseen), "failed, Unseen: Unseen it is");
     assert_eq!(words(&young, Class::Unseen), "waiting");
