@@ -37,6 +37,9 @@ impl Context {
         }
         let (now, generation) = (self.clock().now, situation.generation);
         let interval = interval(self, object);
+        let key = self.key(object);
+        // Asked first: a sweep notes what it saw before it counts as begun, so that who is new after that was not seen by it.
+        let has_begun = self.sweeps.has_begun(key);
         let (until, is_new) = self.memory(object, |memory| {
             let sightings = &memory.sightings;
             let until = sightings.rests_until(generation, interval, now);
@@ -46,9 +49,8 @@ impl Context {
             // Never later than that, and not all at once.
             return Some(until.saturating_sub(now).mul_f64(0.9 + 0.1 * fastrand::f64()));
         }
-        let key = self.key(object);
         let waits = || self.hints.since(key).is_some_and(|since| since.elapsed() < FIRST);
-        (is_new && !self.sweeps.has_begun(key) && waits()).then(|| backoff::jittered(Duration::from_secs(5)))
+        (is_new && !has_begun && waits()).then(|| backoff::jittered(Duration::from_secs(5)))
     }
 }
 
