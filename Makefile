@@ -93,10 +93,11 @@ $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants:
 	@echo "installing cargo-mutants $(CARGO_MUTANTS_VERSION), once: about 3 minutes" >&2
 	cargo install --quiet --locked --version $(CARGO_MUTANTS_VERSION) --root $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION) cargo-mutants
 
+PURE := src/role/**/*.rs $(patsubst %,src/controller/%.rs,backlog memory pace register)
 mutants: $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants ## Make one mistake after the other in the pure core and see whether a test finds it; FILES and SHARD=0/8 name a part
 	@# 3 says that tests of a mutant went round for ever, which finds it, and nothing of those that were missed.
 	PROPTEST_CASES=$(or $(PROPTEST_CASES),200) RUST_BACKTRACE=0 \
-	$< mutants --package pure --output $(TARGET) $(foreach file,$(or $(FILES),src/role/**/*.rs),--file '**/$(file)') \
+	$< mutants --package pure --output $(TARGET) $(foreach file,$(or $(FILES),$(PURE)),--file '**/$(file)') \
 	  $(if $(SHARD),--sharding round-robin --shard $(SHARD)) || { [ $$? -eq 3 ] && [ ! -s $(TARGET)/mutants.out/missed.txt ]; }
 
 TESTS := cargo test --workspace --locked --no-fail-fast

@@ -252,4 +252,31 @@ mod tests {
         assert!(next.hint.is_second && next.target.uid == "a");
         assert!(backlog.take(later).is_none() && backlog.due().is_none());
     }
+
+    #[test]
+    fn who_goes_takes_only_its_own_hints_along() {
+        let (mut backlog, now) = (Backlog::default(), Instant::now());
+        let later = now + APART;
+        for uid in ["goes", "stays"] {
+            backlog.add(target(uid), hint(Why::Message), now);
+            backlog.add_later(target(uid), hint(Why::Sweep), later);
+        }
+        backlog.forget("goes");
+        assert!(is(&told(&mut backlog, now), &[("stays", Why::Message)]));
+        assert!(is(&told(&mut backlog, later), &[("stays", Why::Sweep)]));
+        assert!(
+            backlog.messages.is_empty(),
+            "what was looked at {APART:?} ago is forgotten"
+        );
+    }
+
+    #[test]
+    fn sweeps_are_there_while_they_say_so() {
+        let mut backlog = Backlog::default();
+        assert!(!backlog.is_swept());
+        backlog.swept(Some(2));
+        assert!(backlog.is_swept());
+        backlog.swept(None);
+        assert!(!backlog.is_swept());
+    }
 }

@@ -204,4 +204,55 @@ mod tests {
             assert_eq!(again == Use::Known, is_known, "{outcome:?} {news}: {again:?}");
         }
     }
+
+    /// Which passes count as a look, so that what sweeps see is enough again, and which make what was answered news again.
+    #[test]
+    fn a_whole_look_counts_and_news_makes_old_answers_news() {
+        let failed = Outcome::Refused(crate::api::Reason::RoleNotOwned, String::new());
+        for (outcome, news, counts, is_known) in [
+            (Outcome::InPlace(Did::Nothing), false, true, true),
+            (Outcome::InPlace(Did::Nothing), true, true, false),
+            (Outcome::InPlace(Did::Repaired), false, true, false),
+            (Outcome::Reported(Vec::new()), false, true, true),
+            (Outcome::Reported(Vec::new()), true, true, false),
+            (Outcome::Waiting, true, false, true),
+            (failed, true, false, true),
+        ] {
+            let (now, hour) = (Duration::ZERO, Duration::from_hours(1));
+            let mut memory = Memory::default();
+            let sightings = &mut memory.sightings;
+            // Its first look is due at once.
+            sightings.take(Sighting::AsDeclared, Standing::AtRest, 1, now, 0.0);
+            sightings.answered(7);
+            assert_eq!(sightings.rests_until(1, hour, now), None);
+            memory.end(&outcome, news, now, 0.0);
+            let rests = memory.sightings.rests_until(1, hour, now).is_some();
+            let again = memory
+                .sightings
+                .take(Sighting::Differs(7), Standing::AtRest, 1, now, 0.0);
+            assert_eq!((rests, again == Use::Known), (counts, is_known), "{outcome:?} {news}");
+        }
+    }
+
+    #[test]
+    fn an_object_is_met_with_what_was_known_of_it_and_once() {
+        let memories = Memories::default();
+        let fail = |recent: &mut Recent| {
+            recent
+                .tries
+                .count(Wait::Backoff(Duration::from_secs(1), Duration::from_secs(9)))
+        };
+        let failed_once = || {
+            let mut recent = Recent::default();
+            fail(&mut recent);
+            recent
+        };
+        memories.came("a");
+        memories.came("b");
+        assert!(!memories.met("a", |_| true), "not yet");
+        assert_eq!(memories.of("a", failed_once, |memory| fail(&mut memory.recent)), 2);
+        assert_eq!(memories.of("a", failed_once, |memory| fail(&mut memory.recent)), 3);
+        assert!(memories.met("a", |_| true) && !memories.met("a", Memory::is_hinted));
+        assert!(!memories.met("b", |_| true) && !memories.met("never came", |_| true));
+    }
 }

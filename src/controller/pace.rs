@@ -228,4 +228,32 @@ mod tests {
         assert!(is(stretch(looks(0, 3, 30), 1.0, 0.0), 1.0));
         assert!(is(stretch(looks(8, 1, 0), 10.0, 0.0), 1.0));
     }
+
+    #[test]
+    fn a_factor_holds_for_ten_seconds_and_for_its_account() {
+        let (stretches, now) = (Stretches::default(), Instant::now());
+        assert_eq!(stretches.of(None, now), Err(1.0));
+        stretches.note(None, now, 2.5);
+        assert_eq!(stretches.of(None, now + Duration::from_secs(9)), Ok(2.5));
+        assert_eq!(stretches.of(None, now + HOLDS), Err(2.5));
+        assert_eq!(stretches.of(Some("other"), now), Err(1.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_sweep_waits_for_all_objects_but_not_for_ever() {
+        let (sweeps, start) = (Sweeps::default(), Instant::now());
+        sweeps.all_listed().await;
+        assert_eq!(start.elapsed().as_secs(), LISTING.as_secs());
+        let waiting = sweeps.all_listed();
+        let listing = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            sweeps.listed();
+        };
+        tokio::join!(waiting, listing);
+        assert_eq!(start.elapsed().as_secs(), LISTING.as_secs() + 3);
+
+        assert!(!sweeps.has_begun(None));
+        sweeps.begin(None);
+        assert!(sweeps.has_begun(None) && !sweeps.has_begun(Some("other")));
+    }
 }

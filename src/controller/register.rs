@@ -267,6 +267,13 @@ mod tests {
         assert_eq!(seen(&one), Some(("Deleting", true)));
         ready(&mut one, "AccessDenied", 2);
         assert_eq!(seen(&one), Some(("AccessDenied", true)));
+        one.spec.suspend = false;
+        ready(&mut one, "Reconciled", 1);
+        assert_eq!(
+            seen(&one),
+            Some(("Deleting", true)),
+            "what was said before it is no news of it"
+        );
 
         assert_eq!(watched(&object("a", "1", 1), resync).unwrap().interval, resync);
         let mut short = object("a", "1", 1);
