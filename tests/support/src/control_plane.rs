@@ -9,12 +9,20 @@ use std::{
     time::Duration,
 };
 
+use hyper::Request;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::runtime::Builder;
 
 use crate::{guarded::Guarded, tools::printed};
 
 /// How long etcd and kube-apiserver may take to start; on an idle machine it is 4 s.
 const LONGEST_START: Duration = Duration::from_mins(2);
+/// How long it may take to say whether it is ready.
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 /// What service accounts do is logged, one JSON object a line; the rest is not looked at.
 const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
 "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}]}"#;
@@ -30,7 +38,7 @@ const TRIES: usize = 3;
 #[derive(Debug)]
 pub struct ControlPlane {
     api_server: Option<Guarded>,
-    _etcd: Guarded,
+    etcd: Guarded,
     api_port: u16,
     etcd_port: u16,
     binaries: PathBuf,
@@ -44,11 +52,20 @@ impl ControlPlane {
     /// # Errors
     /// It could not be built or started; the text has the end of the log.
     pub fn start() -> Result<Self, String> {
+        Self::start_with(|_| Some(())).map(|(plane, ())| plane)
+    }
+
+    /// Starts one as [`Self::start`] does, and does something as soon as the API server answers, while that still makes what is to be there
+    /// when it is ready. It is tried until there is a result.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`], or it came to no result.
+    pub fn start_with<T>(early: impl Fn(&Self) -> Option<T>) -> Result<(Self, T), String> {
         let binaries = binaries(&[])?;
         let mut failed = String::new();
         for _ in 0..TRIES {
-            match Self::start_once(&binaries) {
-                Ok(plane) => return Ok(plane),
+            match Self::start_once(&binaries, &early) {
+                Ok(started) => return Ok(started),
                 Err(why) if why.contains("address already in use") => failed = why,
                 Err(why) => return Err(why),
             }
@@ -56,7 +73,7 @@ impl ControlPlane {
         Err(failed)
     }
 
-    fn start_once(binaries: &Path) -> Result<Self, String> {
+    fn start_once<T>(binaries: &Path, early: impl Fn(&Self) -> Option<T>) -> Result<(Self, T), String> {
         let folder = tempfile::Builder::new()
             .prefix("control-plane-")
             .tempdir()
@@ -81,14 +98,22 @@ impl ControlPlane {
         .map_err(text)?;
         let mut plane = Self {
             api_server: None,
-            _etcd: etcd,
+            etcd,
             api_port,
             etcd_port,
             binaries: binaries.to_owned(),
             folder,
         };
-        plane.start_api_server()?;
-        Ok(plane)
+        let mut server = plane.spawn_api_server()?;
+        let mut done = None;
+        plane.wait(&mut server, || {
+            done = plane.listens().then(|| early(&plane)).flatten();
+            done.is_some()
+        })?;
+        plane.wait(&mut server, || plane.is_ready())?;
+        plane.api_server = Some(server);
+        let done = done.ok_or("nothing was done early")?;
+        Ok((plane, done))
     }
 
     /// Starts the API server, on the same port and data as before, and waits until it is ready.
@@ -96,9 +121,15 @@ impl ControlPlane {
     /// # Errors
     /// It did not become ready; the text has the end of its log.
     pub fn start_api_server(&mut self) -> Result<(), String> {
+        let mut server = self.spawn_api_server()?;
+        self.wait(&mut server, || self.is_ready())?;
+        self.api_server = Some(server);
+        Ok(())
+    }
+
+    fn spawn_api_server(&self) -> Result<Guarded, String> {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
-        let log = self.folder.path().join("kube-apiserver.log");
-        let mut server = Guarded::start(
+        Guarded::start(
             Command::new(self.binaries.join("kube-apiserver"))
                 .arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port))
                 .arg("--bind-address=127.0.0.1")
@@ -113,30 +144,65 @@ impl ControlPlane {
                 .arg("--authorization-mode=RBAC")
                 .arg(format!("--audit-policy-file={}", at("audit-policy.yaml")))
                 .arg(format!("--audit-log-path={}", at(AUDIT_LOG)))
-                .arg("--shutdown-delay-duration=0s"),
-            &log,
+                .arg("--shutdown-delay-duration=0s")
+                // A fifth of the collections of garbage, in a process of some 300 MB: it has the machine to itself.
+                .env("GOGC", "400"),
+            &self.api_server_log(),
             Some(self.folder.path()),
         )
-        .map_err(text)?;
-        let ready = || {
-            // It takes seconds until it listens; to ask by kubectl before would be work for nothing.
-            let ready = TcpStream::connect(("127.0.0.1", self.api_port)).is_ok()
-                && kubectl(&self.binaries, self.folder.path())
-                    .args(["get", "--raw", "/readyz", "--request-timeout=5s"])
-                    .output()
-                    .is_ok_and(|output| output.status.success());
-            // `default` and `kube-system` are made a moment after readiness.
-            ready
-                && kubectl(&self.binaries, self.folder.path())
-                    .args(["get", "namespace", "default", "kube-system", "-o", "name"])
-                    .output()
-                    .is_ok_and(|output| output.status.success())
+        .map_err(text)
+    }
+
+    fn api_server_log(&self) -> PathBuf {
+        self.folder.path().join("kube-apiserver.log")
+    }
+
+    /// Whether it could be asked. It answers a second or two later.
+    fn listens(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.api_port)).is_ok()
+    }
+
+    fn is_ready(&self) -> bool {
+        // `default` and `kube-system` are made a moment after readiness.
+        let paths = [
+            "/readyz",
+            "/api/v1/namespaces/default",
+            "/api/v1/namespaces/kube-system",
+        ];
+        self.listens() && paths.iter().all(|path| self.answers(path))
+    }
+
+    /// Whether the API server answers an admin's request with what was asked for. Not by kubectl, a dozen of which would keep busy what
+    /// they wait for.
+    fn answers(&self, path: &str) -> bool {
+        let ask = async {
+            let (kubeconfig, options) = (
+                Kubeconfig::read_from(self.kubeconfig()).ok()?,
+                KubeConfigOptions::default(),
+            );
+            let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.ok()?;
+            config.read_timeout = Some(LONGEST_ANSWER);
+            let client = Client::try_from(config).ok()?;
+            client
+                .request_text(Request::get(path).body(Vec::new()).ok()?)
+                .await
+                .ok()
         };
-        if server.until(LONGEST_START, ready).map_err(text)? {
-            self.api_server = Some(server);
+        // On a thread of its own, since this one may be a runtime's.
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| Builder::new_current_thread().enable_all().build().ok()?.block_on(ask));
+            asking.join().is_ok_and(|answer| answer.is_some())
+        })
+    }
+
+    fn wait(&self, server: &mut Guarded, is_so: impl FnMut() -> bool) -> Result<(), String> {
+        if server.until(LONGEST_START, is_so).map_err(text)? {
             Ok(())
         } else {
-            Err(format!("kube-apiserver did not become ready:\n{}", tail(&log)))
+            Err(format!(
+                "kube-apiserver did not become ready:\n{}",
+                tail(&self.api_server_log())
+            ))
         }
     }
 
@@ -257,6 +323,15 @@ impl ControlPlane {
             scope.spawn(|| stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
             outcome(&child.wait_with_output().map_err(text)?)
         })
+    }
+}
+
+impl Drop for ControlPlane {
+    /// At once: nothing of it is kept.
+    fn drop(&mut self) {
+        for process in self.api_server.iter_mut().chain([&mut self.etcd]) {
+            let _ = process.kill_9();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const LONGEST_START: Duration = Duration::from_mins(1);
 /// A moto server, which ends with this value or with this process.
 #[derive(Debug)]
 pub struct Moto {
-    _server: Guarded,
+    server: Guarded,
     port: u16,
     _folder: tempfile::TempDir,
 }
@@ -47,11 +47,14 @@ impl Moto {
             let log = std::fs::read_to_string(&log).unwrap_or_default();
             return Err(format!("moto did not start:\n{log}"));
         }
-        Ok(Self {
-            _server: server,
+        let moto = Self {
+            server,
             port,
             _folder: folder,
-        })
+        };
+        // It loads a service when it is first asked, STS in most of a second.
+        moto.call("sts", "Action=GetCallerIdentity&Version=2011-06-15")?;
+        Ok(moto)
     }
 
     /// `http://127.0.0.1:PORT`, for IAM and for STS.
@@ -69,8 +72,13 @@ impl Moto {
         let form = format!(
             "Action=CreateStack&Version=2010-05-15&StackName=changes&Capabilities.member.1=CAPABILITY_NAMED_IAM&TemplateBody={template}"
         );
+        self.call("cloudformation", &form)
+    }
+
+    /// One call in the query protocol.
+    fn call(&self, service: &str, form: &str) -> Result<(), String> {
         let kind = "Content-Type: application/x-www-form-urlencoded";
-        self.ask("cloudformation", kind, &form).map(drop)
+        self.ask(service, kind, form).map(drop)
     }
 
     /// The URL of a queue.
@@ -129,6 +137,13 @@ impl Moto {
             return Err(format!("{service} of moto: {answer}"));
         }
         Ok(answer)
+    }
+}
+
+impl Drop for Moto {
+    /// At once: nothing of it is kept, and it takes its time to end by itself.
+    fn drop(&mut self) {
+        let _ = self.server.kill_9();
     }
 }
 

@@ -43,15 +43,16 @@ fn main() -> ExitCode {
 async fn show(world: World, started: Instant) -> Result<()> {
     let iam = role::iam(world.moto.endpoint()).await;
     create(&world, &iam).await?;
-    drift::show(&world, &iam).await?;
+    let unseen = drift::show(&world, &iam).await?;
     delete(&world, &iam).await?;
+    drift::sweep(&world, &iam, &unseen).await?;
     say("What the controller wrote to IAM for the first object, from its log:");
     let of_role = |line: &&str| line.contains(" role=") && line.contains(ROLE);
     for line in world.log().lines().filter(of_role) {
         println!("   {}", line.chars().take(240).collect::<String>());
     }
     say("Ending it all.");
-    world.end();
+    drop(world);
     println!(
         "   nothing is left running\n\nThe demo did what it said, in {:.1} s.",
         started.elapsed().as_secs_f64()
@@ -79,7 +80,7 @@ async fn create(world: &World, iam: &Client) -> Result<()> {
 
 async fn delete(world: &World, iam: &Client) -> Result<()> {
     say("Deleting an object deletes its role.");
-    command(&world.plane, &["delete", "pir", "--all", "--timeout=60s"])?;
+    command(&world.plane, &["delete", "pir", "segment-import", "--timeout=60s"])?;
     let gone = Role::read(iam, ROLE).await?.is_none();
     check(gone, "the role is still in IAM")?;
     println!("   $ aws iam get-role --role-name {ROLE}\n   NoSuchEntity: there is no such role");

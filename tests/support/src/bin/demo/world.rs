@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
-    time::{Duration, Instant},
+    path::{Path, PathBuf},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::json;
+use tempfile::TempDir;
 use test_support::{control_plane::ControlPlane, guarded::Guarded, moto::Moto, product, waiting::until};
 
 use super::tell::{Result, check, say, show, text};
@@ -21,6 +21,13 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(6);
 pub(super) const SELDOM: [&str; 2] = ["by-sweep", "by-message"];
 /// Time between sweeps, the least that the controller takes.
 pub(super) const SWEEPS: Duration = Duration::from_secs(15);
+/// An API server keeps who makes an object of a kind that is served since less than that waiting for as long again:
+/// `apiextensions-apiserver`'s `crdHandler`.
+const TOO_NEW: Duration = Duration::from_secs(2);
+/// The queue that deploy/changes.yaml makes.
+const QUEUE: &str = "pinpoint-import-changes";
+/// How the CRD is applied.
+const CRD: [&str; 2] = ["-f", "crds/pinpointimportroles.yaml"];
 /// How long anything else may take. The demo fails if something takes longer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -29,44 +36,40 @@ pub(super) struct World {
     controller: Guarded,
     pub(super) plane: ControlPlane,
     pub(super) moto: Moto,
-    folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
 impl World {
     pub(super) fn start() -> Result<Self> {
         say(
-            "Starting a Kubernetes control plane (etcd and kube-apiserver) and moto, which speaks IAM's protocol, on loopback.\n  \
-             In moto, the queue of change messages is made from deploy/changes.yaml.",
+            "Starting a Kubernetes control plane (etcd and kube-apiserver) and moto, which speaks IAM's protocol, on loopback, and applying \
+             the CRD.",
         );
         let started = Instant::now();
-        let (plane, moto) = std::thread::scope(|scope| {
-            let moto = scope.spawn(moto);
-            let plane = ControlPlane::start();
-            let moto = moto.join().map_err(|_| "moto could not be started".to_owned())?;
-            Ok::<_, String>((plane?, moto?))
-        })?;
-        println!("   running after {:.1} s", started.elapsed().as_secs_f64());
-
-        say(&format!(
-            "Applying the CRD, and starting the controller. Here it looks at each role every {} s (the default is 10 minutes),\n  \
-             sweeps the account every {} s (45 s), and takes IAM for settled after 1 s (60 s: AWS takes its time to show a change).\n  \
-             Two objects are there already, by-sweep and by-message; their roles are looked at once a day (`interval: 24h`).",
-            INTERVAL.as_secs(),
-            SWEEPS.as_secs()
-        ));
-        let crd = ["-f", "crds/pinpointimportroles.yaml"];
-        show(&[&["apply"], &crd[..]].concat(), &plane.install(&crd)?);
-        // There when the controller starts, so that the time between sweeps begins at once.
-        for name in SELDOM {
-            declare(&plane, name)?;
-        }
+        let plane = std::thread::spawn(|| ControlPlane::start_with(apply_crd));
+        let moto = Moto::start()?;
         let folder = tempfile::Builder::new().prefix("demo-").tempdir().map_err(text)?;
-        let binary = product::beside_this_binary()?;
-        let mut run = product::controller(&binary, &plane.kubeconfig(), &moto.endpoint(), "demo");
-        run.args(["--iam-settle-time", "1s", "--change-queue", &queue(&moto)])
-            .arg(format!("--resync-interval={}s", INTERVAL.as_secs()))
-            .arg(format!("--sweep-interval={}s", SWEEPS.as_secs()));
-        let controller = Guarded::start(&mut run, &folder.path().join("controller.log"), None).map_err(text)?;
+        let (plane, controller) = std::thread::scope(|scope| {
+            let stack = scope.spawn(|| make_queue(&moto));
+            let (plane, crd) = joined(plane.join())??;
+            show(&[&["apply"], &CRD[..]].concat(), &crd.applied);
+            println!("   running after {:.1} s", started.elapsed().as_secs_f64());
+
+            say(&format!(
+                "Starting the controller. Here it looks at each role every {} s (the default is 10 minutes), sweeps the account every {} s\n  \
+                 (45 s), and takes IAM for settled after 1 s (60 s: AWS takes its time to show a change). Two objects come with it,\n  \
+                 by-sweep and by-message; their roles are looked at once a day (`interval: 24h`). In moto, the queue of change messages\n  \
+                 is made from deploy/changes.yaml.",
+                INTERVAL.as_secs(),
+                SWEEPS.as_secs()
+            ));
+            let controller = start_controller(&plane, &moto, &log_path(&folder))?;
+            // As soon as they are there, the first sweep begins, and the time to the second.
+            std::thread::sleep(TOO_NEW.saturating_sub(crd.served.elapsed().map_err(text)?));
+            plane.apply(&SELDOM.map(seldom).join("---\n"))?;
+            joined(stack.join())??;
+            Ok::<_, String>((plane, controller))
+        })?;
         let mut world = Self {
             controller,
             plane,
@@ -78,7 +81,7 @@ impl World {
     }
 
     fn until_ready(&mut self) -> Result<()> {
-        let log = self.log_path();
+        let log = log_path(&self.folder);
         let ready = || product::is_ready(&fs::read_to_string(&log).unwrap_or_default());
         let is_ready = self.controller.until(PATIENCE, ready).map_err(text)?;
         check(
@@ -143,7 +146,7 @@ impl World {
             println!("export {key}={value}");
         }
         println!("kubectl apply -f deploy/samples/guide.yaml && kubectl get pir -w");
-        println!("tail -f {}", self.log_path().display());
+        println!("tail -f {}", log_path(&self.folder).display());
         let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
         let mut terminate = terminate.map_err(text)?;
         tokio::select! {
@@ -154,44 +157,56 @@ impl World {
         Ok(())
     }
 
-    /// Ends all of it.
-    pub(super) fn end(self) {
-        drop(self.controller);
-        let moto = std::thread::spawn(|| drop(self.moto));
-        drop(self.plane);
-        // It can't be joined if it panicked, and has said so.
-        let _ = moto.join();
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("controller.log")
-    }
-
     /// The controller's log.
     pub(super) fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
+        fs::read_to_string(log_path(&self.folder)).unwrap_or_default()
     }
 }
 
-/// Declares a role like that of the sample, to be looked at once a day.
-fn declare(plane: &ControlPlane, name: &str) -> Result<()> {
-    let object = json!({
-        "apiVersion": "pinpoint-import.dev/v1alpha1",
-        "kind": "PinpointImportRole",
-        "metadata": { "name": name },
-        "spec": { "interval": "24h" },
-    });
-    plane.apply(&object.to_string()).map(drop)
+/// The controller, with its log in a file.
+fn start_controller(plane: &ControlPlane, moto: &Moto, log: &Path) -> Result<Guarded> {
+    let binary = product::beside_this_binary()?;
+    let mut run = product::controller(&binary, &plane.kubeconfig(), &moto.endpoint(), "demo");
+    run.args(["--iam-settle-time", "1s", "--change-queue", &moto.queue_url(QUEUE)])
+        .arg(format!("--resync-interval={}s", INTERVAL.as_secs()))
+        .arg(format!("--sweep-interval={}s", SWEEPS.as_secs()));
+    Guarded::start(&mut run, log, None).map_err(text)
 }
 
-/// moto, with the queue of change messages.
-fn moto() -> Result<Moto> {
-    let moto = Moto::start()?;
-    moto.make_stack(&fs::read_to_string("deploy/changes.yaml").map_err(text)?)?;
-    Ok(moto)
+fn log_path(folder: &TempDir) -> PathBuf {
+    folder.path().join("controller.log")
 }
 
-/// The queue that deploy/changes.yaml makes.
-fn queue(moto: &Moto) -> String {
-    moto.queue_url("pinpoint-import-changes")
+/// Makes the queue of change messages. The controller waits for it as it waits for everything else.
+fn make_queue(moto: &Moto) -> Result<()> {
+    moto.make_stack(&fs::read_to_string("deploy/changes.yaml").map_err(text)?)
+}
+
+/// The CRD on the API server.
+struct Crd {
+    /// What kubectl printed.
+    applied: String,
+    /// Since when it is served, to the second, as in its conditions.
+    served: SystemTime,
+}
+
+fn apply_crd(plane: &ControlPlane) -> Option<Crd> {
+    let applied = plane.install(&CRD).ok()?;
+    let second = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(Crd {
+        applied,
+        served: UNIX_EPOCH + Duration::from_secs(second),
+    })
+}
+
+/// What a thread came to.
+fn joined<T>(thread: std::thread::Result<T>) -> Result<T> {
+    thread.map_err(|_| "a thread panicked, and has said so".to_owned())
+}
+
+/// A manifest of a role like that of the sample, to be looked at once a day.
+fn seldom(name: &str) -> String {
+    format!(
+        "apiVersion: pinpoint-import.dev/v1alpha1\nkind: PinpointImportRole\nmetadata:\n  name: {name}\nspec:\n  interval: 24h\n"
+    )
 }
