@@ -127,7 +127,19 @@ mod tests {
             FieldPath::spec("tags").key("a\u{1b}/\u{2028}").to_string(),
             r#"spec.tags["a\u{1b}/\u{2028}"]"#
         );
+        assert_eq!(FieldPath::spec("tags").key("a-b_c").to_string(), "spec.tags.a-b_c");
         assert_eq!(FieldPath::default().to_string(), "(object)");
+        let [spec, tags, item] = FieldPath::spec("tags")
+            .item(1)
+            .segments()
+            .to_owned()
+            .try_into()
+            .expect("three");
+        assert_eq!(
+            (spec, tags),
+            (Segment::Key("spec".to_owned()), Segment::Key("tags".to_owned()))
+        );
+        assert_eq!(item, Segment::Index(1));
         assert!(path.touches(&applications) && applications.touches(&path));
         assert!(!applications.item(1).touches(&applications.item(0)));
     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use pinpoint_import_role_controller::{
     api::{
         Reason,
-        v1alpha1::{AdoptionPolicy, Bucket, PinpointImportRoleSpec, UndeclaredPolicies},
+        v1alpha1::{AdoptionPolicy, Bucket, PinpointImportRoleSpec, Trust, UndeclaredPolicies},
     },
-    role::{DesiredRole, Guards, Owner, Patterns, PolicyArn},
+    role::{DesiredRole, Guards, Owner, Patterns, PolicyArn, desired::advice},
 };
 
 use crate::generated::{all_allowed, around, declare, owner};
@@ -117,6 +117,27 @@ fn what_is_wrong_is_said_with_its_field() {
     }
     let two = spec(|spec| (spec.path, spec.max_session_duration) = (Some("a".to_owned()), Some(0)));
     assert_eq!(problems(&two).lines().count(), 2, "all is said at once");
+}
+
+#[test]
+fn who_guards_the_role_by_nothing_is_told_how() {
+    let told = |spec: &PinpointImportRoleSpec| advice(spec).map(|problem| problem.to_string());
+    let unguarded = "spec: no condition guards this role, so Pinpoint may use it on behalf of any AWS account. Two lines below spec guard it: \
+                     `trust:` and, indented below that, `sourceAccount: ";
+    let empty = spec(|spec| spec.trust = Some(Trust::default()));
+    for spec in [spec(|_| {}), empty] {
+        assert_eq!(told(&spec), Some(format!("{unguarded}\"<id of the role's account>\"`")));
+    }
+    let elsewhere = spec(|spec| spec.account_id = Some("210987654321".to_owned()));
+    assert_eq!(told(&elsewhere), Some(format!("{unguarded}\"210987654321\"`")));
+    let source_account = Some("123456789012".to_owned());
+    let guarded = spec(|spec| {
+        spec.trust = Some(Trust {
+            source_account,
+            ..Trust::default()
+        });
+    });
+    assert_eq!(told(&guarded), None);
 }
 
 #[test]

@@ -221,6 +221,22 @@ fn a_write_of_unknown_fate_counts_once_it_is_shown() {
     );
 }
 
+/// The first write may have had its effect between the role that the second was sent for and the second.
+#[test]
+fn what_a_write_of_unknown_fate_made_is_late_once_another_took_its_place() {
+    let (first, second) = (
+        Step::UpdateTrust("closed".to_owned()),
+        Step::UpdateTrust("closed again".to_owned()),
+    );
+    let mut recent = after(&first, Some(&role()), Err(&failure(Class::Ambiguous)));
+    recent.did(&second, Some(&role()), Ok(()), clock(101));
+    for shown in [role(), first.applied(&role())] {
+        let settled = recent.settled(&shown, clock(160));
+        assert_eq!((&settled.role, settled.late), (&second.applied(&role()), true));
+        assert!(!recent.settled(&shown, clock(161)).late);
+    }
+}
+
 /// Two writes, of which the first had no answer and is shown to have had its effect: then so was the role before the second.
 #[test]
 fn what_was_before_a_write_had_the_effect_of_the_one_before_it() {

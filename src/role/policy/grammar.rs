@@ -357,10 +357,12 @@ mod tests {
             "StringEquals": {"aws:a": texts(2, "a"), "aws:b": texts(3, "b")},
             "StringNotEquals": {"aws:c": texts(2, "c")},
         });
+        let mut long = plain.clone();
+        long["Condition"] = json!({"StringEquals": {"aws:a": texts(2, &"a".repeat(2000))}});
         let held = |grant: &Grant| {
             grant.principal.heap() + grant.action.heap() + grant.resource.heap() + grant.conditions.heap()
         };
-        for (statement, number, tenths) in [(plain, 60, 1), (conditional, 360, 3)] {
+        for (statement, number, tenths) in [(plain, 60, 1), (conditional, 360, 3), (long, 120, 1)] {
             let parts = Parts::read(statement.as_object().expect("an object")).expect("a statement");
             let mut grants = BTreeSet::new();
             parts

@@ -251,6 +251,13 @@ mod tests {
     }
 
     #[test]
+    fn case_makes_no_difference() {
+        let folded = |text: &str| Folded::new(text.to_owned());
+        assert_eq!(folded("s3:GetObject"), folded("S3:getobject"));
+        assert!(folded("A") < folded("b") && folded("B") > folded("a"));
+    }
+
+    #[test]
     fn a_variable_is_found_wherever_it_is() {
         const VARIABLE: &str = "a${aws:username}";
         let named = |scope: fn(String) -> Scope<String>| scope(VARIABLE.to_owned());

@@ -330,6 +330,22 @@ fn what_iam_may_be_late_to_show() {
             "waiting",
         ),
         (
+            "the id that was given up, shown by a process that has just made another",
+            Case::unpinned(|case| {
+                give_up(case);
+                alone_and_just_made(case);
+            }),
+            "waiting",
+        ),
+        (
+            "another id than was given up, just made",
+            Case::unpinned(|case| {
+                case.status.former_role_id = Some("AROAOLD".to_owned());
+                alone_and_just_made(case);
+            }),
+            "in place, Created",
+        ),
+        (
             "ours by tags, shown to a young process: another may have been made since",
             Case::unpinned(Case::young),
             "waiting",
@@ -581,6 +597,13 @@ fn claim(case: &mut Case) {
 
 fn give_up(case: &mut Case) {
     case.status.former_role_id = Some("AROANEW".to_owned());
+}
+
+/// No process was there before this one, and it made a role a moment ago.
+fn alone_and_just_made(case: &mut Case) {
+    case.recent = Recent::meeting(false, clock(0));
+    let desired = case.desired();
+    sent_create(&mut case.recent, &desired, Ok(()), NOW - 1);
 }
 
 fn time() -> Time {

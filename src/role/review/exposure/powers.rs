@@ -330,6 +330,34 @@ mod tests {
     }
 
     #[test]
+    fn an_access_point_is_one_by_its_region_or_its_account() {
+        for place in ["us-east-1:123456789012", "us-east-1:", ":123456789012"] {
+            let pattern = format!("arn:aws:s3:{place}:accesspoint/point/object/*");
+            assert_eq!(
+                bucket(&pattern, true),
+                Reads::Some("accesspoint/point".to_owned()),
+                "{place}"
+            );
+        }
+        let key = "arn:aws:s3:::accesspoint/point/object/*";
+        assert_eq!(
+            bucket(key, true),
+            Reads::Some("accesspoint".to_owned()),
+            "a bucket of that name"
+        );
+    }
+
+    #[test]
+    fn words_of_tables() {
+        use Power::{Everything, Grant, ReadMore, Write, WriteS3};
+        let words = [ReadMore, WriteS3, Write, Grant, Everything].map(Power::as_str);
+        assert_eq!(
+            words,
+            ["reads more", "writes S3", "writes", "gives rights", "everything"]
+        );
+    }
+
+    #[test]
     fn what_a_variable_may_become() {
         for (pattern, resolved) in [
             ("a", "a"),
