@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories alerts chart flux image node
+.PHONY: help setup tools build release demo dev test format lint docs dependencies unit bench proof soak browser faults fuzz mutants crd licences advisories alerts chart flux image node binaries
 
 CARGO_DENY_VERSION := 0.20.2
 CARGO_MUTANTS_VERSION := 27.1.0
@@ -19,7 +19,7 @@ setup: ## Build the control plane, install moto and linters, once: about 5 minut
 	@$(STEP) "control plane" tests/tools/control-plane/build.sh & plane=$$!; \
 	$(STEP) moto tests/tools/python/setup.sh && wait $$plane
 
-tools: setup ## Build what the tests need besides, once: about 2 minutes; make test does it too
+tools: setup ## Build what the tests need besides, once: about a minute; make test does it too
 	@$(STEP) kube-controller-manager tests/tools/control-plane/build.sh kube-controller-manager
 	@$(STEP) kubeconform tests/tools/tool.sh kubeconform
 
@@ -39,7 +39,11 @@ demo: build ## Show the main job from end to end, on this machine alone
 dev: build ## Start the demo's world and leave it running, to play with
 	@$(TARGET)/debug/demo dev
 
-test: tools format lint docs dependencies unit ## Check everything, up to the end-to-end tests on a real control plane
+# Side by side: each has work for one core alone at times.
+test: ## Check everything, up to the end-to-end tests on a real control plane
+	@$(MAKE) --no-print-directory tools & tools=$$!; \
+	$(MAKE) --no-print-directory format lint docs dependencies binaries || { wait; exit 1; }; wait $$tools
+	@$(MAKE) --no-print-directory unit
 
 format:
 	cargo fmt --all --check
@@ -101,9 +105,11 @@ mutants: $(CACHE)/cargo-mutants-$(CARGO_MUTANTS_VERSION)/bin/cargo-mutants ## Ma
 	  $(if $(SHARD),--sharding round-robin --shard $(SHARD)) || { [ $$? -eq 3 ] && [ ! -s $(TARGET)/mutants.out/missed.txt ]; }
 
 TESTS := cargo test --workspace --locked --no-fail-fast
-unit:
-	@mkdir -p $(TARGET)
+binaries:
 	$(TESTS) --quiet --no-run && $(TESTS) --quiet --no-run --test cluster
+
+unit: binaries
+	@mkdir -p $(TARGET)
 	@# Side by side, and more end-to-end tests at a time than there are cores: those mostly wait, the others only compute.
 	@$(TESTS) >$(TARGET)/test.log 2>&1 & others=$$!; failed=0; \
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} $(TESTS) --test cluster 2>&1 | tee $(TARGET)/cluster.log || failed=1; \

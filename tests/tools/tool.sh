@@ -10,7 +10,8 @@ cd "$(dirname "$0")"
 . ./cached.sh
 if ! is_cached "$name-$(hash_of "$name/go.mod" "$name/go.sum" tool.sh)"; then
   say "building it from source, once: up to 4 minutes on two cores"
-  go_install -C "$name" install -trimpath -ldflags "-s -w" tool
+  # Without inlining, as the control plane: they share what is compiled.
+  go_install -C "$name" install -trimpath -gcflags=all=-l -ldflags "-s -w" tool
   keep
 fi
 echo "$folder/$name"

@@ -35,6 +35,8 @@ mod work;
 const NOW: u64 = 1000;
 const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 const OPEN: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com","AWS":"999999999999"},"Action":"sts:AssumeRole"}}"#;
+/// It lets in less than is declared.
+const GUARDED: &str = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"pinpoint.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"123456789012"}}}}"#;
 
 /// An object, a process, and what IAM shows.
 struct Case {

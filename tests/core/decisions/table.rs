@@ -436,6 +436,22 @@ fn what_is_done_about_a_difference() {
             "Update: DetachRolePolicy",
         ),
         (
+            "nobody is let in before the other boundary is off",
+            Case::in_place(|case| {
+                other_boundary(case);
+                GUARDED.clone_into(&mut case.head().trust);
+            }),
+            "Update: PutRolePermissionsBoundary UpdateAssumeRolePolicy",
+        ),
+        (
+            "others are put out before the other boundary is off",
+            Case::in_place(|case| {
+                other_boundary(case);
+                case.open();
+            }),
+            "Update: UpdateAssumeRolePolicy PutRolePermissionsBoundary",
+        ),
+        (
             "of new settings",
             Case::in_place(|case| {
                 attach(case);
@@ -597,6 +613,12 @@ fn claim(case: &mut Case) {
 
 fn give_up(case: &mut Case) {
     case.status.former_role_id = Some("AROANEW".to_owned());
+}
+
+/// The role has another boundary than the declared one.
+fn other_boundary(case: &mut Case) {
+    case.spec.permissions_boundary = Some("arn:aws:iam::aws:policy/PowerUserAccess".to_owned());
+    case.head().boundary = Some(ADMIN.to_owned());
 }
 
 /// No process was there before this one, and it made a role a moment ago.
