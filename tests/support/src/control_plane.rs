@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -17,7 +17,7 @@ use kube::{
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::runtime::Builder;
 
-use crate::{guarded::Guarded, tools::printed};
+use crate::{guarded::Guarded, ports::on_free_ports, tools::printed};
 
 /// How long etcd and kube-apiserver may take to start; on an idle machine it is 4 s.
 const LONGEST_START: Duration = Duration::from_mins(2);
@@ -27,12 +27,11 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 const AUDIT_POLICY: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
 "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}]}"#;
 const AUDIT_LOG: &str = "audit.log";
+const API_SERVER_LOG: &str = "kube-apiserver.log";
+const ETCD_LOG: &str = "etcd.log";
 
 /// What kube-controller-manager logs once its controllers are at work. It serves no health without a port.
 const MANAGER_BEGINS: &str = "Proceeding to collect garbage";
-
-/// Tries with other ports, for where somebody takes a port between our look and our use of it.
-const TRIES: usize = 3;
 
 /// A control plane of its own, which ends with this value or with this process.
 #[derive(Debug)]
@@ -62,27 +61,21 @@ impl ControlPlane {
     /// Those of [`Self::start`], or it came to no result.
     pub fn start_with<T>(early: impl Fn(&Self) -> Option<T>) -> Result<(Self, T), String> {
         let binaries = binaries(&[])?;
-        let mut failed = String::new();
-        for _ in 0..TRIES {
-            match Self::start_once(&binaries, &early) {
-                Ok(started) => return Ok(started),
-                Err(why) if why.contains("address already in use") => failed = why,
-                Err(why) => return Err(why),
-            }
-        }
-        Err(failed)
+        on_free_ports(|ports| Self::start_once(&binaries, ports, &early))
     }
 
-    fn start_once<T>(binaries: &Path, early: impl Fn(&Self) -> Option<T>) -> Result<(Self, T), String> {
+    fn start_once<T>(
+        binaries: &Path,
+        [etcd_port, peer_port, api_port]: [u16; 3],
+        early: impl Fn(&Self) -> Option<T>,
+    ) -> Result<(Self, T), String> {
         let folder = tempfile::Builder::new()
             .prefix("control-plane-")
             .tempdir()
             .map_err(text)?;
-        let [etcd_port, peer_port, api_port] = free_ports()?;
         write_keys(folder.path()).map_err(|why| format!("can't make the control plane's keys: {why}"))?;
         write_access(folder.path(), api_port)?;
         fs::write(folder.path().join("audit-policy.yaml"), AUDIT_POLICY).map_err(text)?;
-        let etcd_log = folder.path().join("etcd.log");
         let etcd = Guarded::start(
             Command::new(binaries.join("etcd"))
                 .arg(format!("--data-dir={}", folder.path().join("etcd").display()))
@@ -92,7 +85,7 @@ impl ControlPlane {
                 .arg(format!("--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}"))
                 .arg(format!("--initial-cluster=default=http://127.0.0.1:{peer_port}"))
                 .arg("--unsafe-no-fsync"),
-            &etcd_log,
+            &folder.path().join(ETCD_LOG),
             Some(folder.path()),
         )
         .map_err(text)?;
@@ -147,14 +140,10 @@ impl ControlPlane {
                 .arg("--shutdown-delay-duration=0s")
                 // A fifth of the collections of garbage, in a process of some 300 MB: it has the machine to itself.
                 .env("GOGC", "400"),
-            &self.api_server_log(),
+            &self.folder.path().join(API_SERVER_LOG),
             Some(self.folder.path()),
         )
         .map_err(text)
-    }
-
-    fn api_server_log(&self) -> PathBuf {
-        self.folder.path().join("kube-apiserver.log")
     }
 
     /// Whether it could be asked. It answers a second or two later.
@@ -199,9 +188,9 @@ impl ControlPlane {
         if server.until(LONGEST_START, is_so).map_err(text)? {
             Ok(())
         } else {
+            let [api_server, etcd] = [API_SERVER_LOG, ETCD_LOG].map(|log| tail(&self.folder.path().join(log)));
             Err(format!(
-                "kube-apiserver did not become ready:\n{}",
-                tail(&self.api_server_log())
+                "kube-apiserver did not become ready:\n{api_server}\nand etcd:\n{etcd}"
             ))
         }
     }
@@ -359,19 +348,6 @@ fn kubectl(binaries: &Path, folder: &Path) -> Command {
     // A third less work for a process that ends before its garbage matters, of which the tests start hundreds.
     command.env("GOGC", "off");
     command
-}
-
-/// Ports that were free a moment ago.
-fn free_ports<const N: usize>() -> Result<[u16; N], String> {
-    let listeners: Vec<TcpListener> = (0..N)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()
-        .map_err(text)?;
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr().map_err(text)?.port();
-    }
-    Ok(ports)
 }
 
 /// A CA, a certificate for the API server (rustls refuses one that is its own CA), and a key that signs service account tokens.

@@ -7,6 +7,7 @@ pub mod guarded;
 pub mod iam;
 pub mod moto;
 pub mod policy;
+pub mod ports;
 pub mod product;
 pub mod proxy;
 pub mod search;

@@ -2,13 +2,13 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use crate::{guarded::Guarded, product};
+use crate::{guarded::Guarded, ports::on_free_ports, product};
 
 /// How long moto may take to start; on an idle machine it is 3 s.
 const LONGEST_START: Duration = Duration::from_mins(1);
@@ -28,11 +28,11 @@ impl Moto {
     /// It could not be installed or started.
     pub fn start() -> Result<Self, String> {
         let python = python()?;
+        on_free_ports(|[port]| Self::start_once(&python, port))
+    }
+
+    fn start_once(python: &str, port: u16) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("moto-").tempdir().map_err(text)?;
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map_err(text)?
-            .port();
         let log = folder.path().join("moto.log");
         let mut server = Guarded::start(
             Command::new(python)
