@@ -705,14 +705,14 @@ fn what_is_told() {
         "DriftDetected: role namespace.name: trust policy also allows a; trust policy also allows b"
     );
 
-    for width in 30..80 {
+    for width in 30..70 {
         let many: Vec<_> = (0..40)
             .map(|n| difference(&format!("{n:02}{}", "x".repeat(width))))
             .collect();
         let (words, _) = tell(&before, &Outcome::Reported(many), 1);
         let note = words.strip_prefix("DriftDetected: ").expect("a drift");
         assert!(
-            (890..=1024).contains(&note.len()) && note.ends_with(" more"),
+            (900..=1024).contains(&note.len()) && note.ends_with(" more"),
             "{} {note}",
             note.len()
         );
