@@ -56,10 +56,8 @@ pub fn install(plane: &ControlPlane) {
         .expect("the manifests are accepted, and the CRD is served");
 }
 
-async fn client(kubeconfig: &Path) -> Result<kube::Client, Box<dyn std::error::Error>> {
-    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    let mut config =
-        kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default()).await?;
+async fn client(plane: &ControlPlane) -> Result<kube::Client, Box<dyn std::error::Error>> {
+    let mut config = plane.config().await?;
     config.default_retry = false;
     Ok(kube::Client::try_from(config)?)
 }
@@ -154,10 +152,9 @@ impl World {
 
     fn on(own_plane: Option<ControlPlane>, name: &str) -> Self {
         let namespace = format!("t-{name}");
-        let kubeconfig = own_plane.as_ref().unwrap_or(&PLANE).kubeconfig();
-        let client = RUNTIME
-            .block_on(client(&kubeconfig))
-            .expect("a client for the API server");
+        let plane = own_plane.as_ref().unwrap_or(&PLANE);
+        let kubeconfig = plane.kubeconfig();
+        let client = RUNTIME.block_on(client(plane)).expect("a client for the API server");
         let mut world = Self {
             iam: FakeIam::start(),
             controller: None,

@@ -152,36 +152,46 @@ impl ControlPlane {
     }
 
     fn is_ready(&self) -> bool {
+        // On a thread of its own, since this one may be a runtime's.
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| {
+                Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .ok()?
+                    .block_on(self.answers())
+            });
+            asking.join().is_ok_and(|answer| answer.is_some())
+        })
+    }
+
+    /// What an API server has once it is ready. Not by kubectl, a dozen of which would keep busy what they wait for.
+    async fn answers(&self) -> Option<()> {
+        let mut config = self.config().await.ok()?;
+        config.read_timeout = Some(LONGEST_ANSWER);
+        let client = Client::try_from(config).ok()?;
         // `default` and `kube-system` are made a moment after readiness.
-        let paths = [
+        for path in [
             "/readyz",
             "/api/v1/namespaces/default",
             "/api/v1/namespaces/kube-system",
-        ];
-        self.listens() && paths.iter().all(|path| self.answers(path))
-    }
-
-    /// Whether the API server answers an admin's request with what was asked for. Not by kubectl, a dozen of which would keep busy what
-    /// they wait for.
-    fn answers(&self, path: &str) -> bool {
-        let ask = async {
-            let (kubeconfig, options) = (
-                Kubeconfig::read_from(self.kubeconfig()).ok()?,
-                KubeConfigOptions::default(),
-            );
-            let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.ok()?;
-            config.read_timeout = Some(LONGEST_ANSWER);
-            let client = Client::try_from(config).ok()?;
+        ] {
             client
                 .request_text(Request::get(path).body(Vec::new()).ok()?)
                 .await
-                .ok()
-        };
-        // On a thread of its own, since this one may be a runtime's.
-        std::thread::scope(|scope| {
-            let asking = scope.spawn(|| Builder::new_current_thread().enable_all().build().ok()?.block_on(ask));
-            asking.join().is_ok_and(|answer| answer.is_some())
-        })
+                .ok()?;
+        }
+        Some(())
+    }
+
+    /// What an admin's client is made of.
+    ///
+    /// # Errors
+    /// The kubeconfig can't be read.
+    pub async fn config(&self) -> Result<Config, String> {
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).map_err(text)?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        config.map_err(text)
     }
 
     fn wait(&self, server: &mut Guarded, is_so: impl FnMut() -> bool) -> Result<(), String> {

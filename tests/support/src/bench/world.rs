@@ -4,9 +4,8 @@ use std::{process::Command, time::Duration};
 
 use futures::{TryStreamExt, stream};
 use kube::{
-    Api, Client, Config,
+    Api, Client,
     api::{ApiResource, DynamicObject, GroupVersionKind, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -134,7 +133,5 @@ fn is_ready(object: &DynamicObject) -> bool {
 }
 
 async fn client(plane: &ControlPlane) -> Result<Client, String> {
-    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).map_err(|error| error.to_string())?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+    Client::try_from(plane.config().await?).map_err(|error| error.to_string())
 }

@@ -24,10 +24,7 @@ use std::{
 };
 
 use fastrand::Rng;
-use kube::{
-    Client,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::Client;
 
 use crate::{control_plane::ControlPlane, iam::FakeIam};
 use figures::Sample;
@@ -279,9 +276,7 @@ fn limit(plane: &ControlPlane, kubeconfig: &Path) -> Result<(), String> {
 
 /// An admin's client.
 async fn client(plane: &ControlPlane) -> Result<Client, String> {
-    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).map_err(|error| error.to_string())?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    let mut config = config.map_err(|error| error.to_string())?;
+    let mut config = plane.config().await?;
     config.default_retry = false;
     Client::try_from(config).map_err(|error| error.to_string())
 }
